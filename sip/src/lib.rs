@@ -1,1 +1,55 @@
-//! Work in progress.
+//! SIP without IO: messages, their grammar, their edits, and transactions as state machines.
+//!
+//! This crate opens no socket, reads no clock and knows no runtime: time is an argument, bytes come
+//! in and bytes go out. [`parse`] turns one datagram or frame into a [`Message`] whose [`Headers`]
+//! index the received bytes without copying them; edits change the index; [`Request::gather`] gives
+//! the pieces to send. Typed views ([`Uri`], [`NameAddr`], [`Via`], [`CSeq`]) borrow and are read on
+//! demand.
+//!
+//! ```
+//! let bytes = bytes::Bytes::from_static(b"OPTIONS sip:a@b SIP/2.0\r\nX-Foo: 1\r\n\r\n");
+//! let Ok(sip::Message::Request(mut request)) = sip::parse(bytes, &sip::Limits::default()) else {
+//!     panic!("not a request");
+//! };
+//! request.headers.set(b"X-Foo", b"2").unwrap();
+//! assert_eq!(&request.to_bytes()[..], b"OPTIONS sip:a@b SIP/2.0\r\nX-Foo: 2\r\n\r\n");
+//! ```
+
+mod ascii;
+mod check;
+mod cseq;
+mod error;
+pub mod frame;
+mod header_name;
+mod headers;
+mod limits;
+mod message;
+mod method;
+mod name_addr;
+mod params;
+mod parse;
+mod reply;
+mod request;
+mod response;
+mod scan;
+mod span;
+mod uri;
+mod via;
+
+pub use ascii::{is_token, is_token_byte, number, percent_decode, push_number, trim};
+pub use check::{check_request, check_response};
+pub use cseq::CSeq;
+pub use error::{EditError, Fault, ParseError, ViewError};
+pub use header_name::HeaderName;
+pub use headers::{Header, Headers, Slices, elements, unfold};
+pub use limits::{Limits, MESSAGE_BYTES_MAX};
+pub use message::Message;
+pub use method::Method;
+pub use name_addr::NameAddr;
+pub use params::Params;
+pub use parse::{parse, salvage};
+pub use reply::Reply;
+pub use request::Request;
+pub use response::Response;
+pub use uri::{Scheme, Uri, host_ip, push_escaped, same_host};
+pub use via::{Transport, Via};

@@ -1,0 +1,152 @@
+//! Byte classes of RFC 3261 §25.1 and the small text operations that every view shares.
+
+/// Whether `byte` may stand in a `token` (RFC 3261 §25.1).
+#[inline]
+pub fn is_token_byte(byte: u8) -> bool {
+    TOKEN[byte as usize]
+}
+
+/// Whether `text` is a non-empty `token`.
+#[inline]
+pub fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
+}
+
+/// Whether `byte` is linear white space inside one line.
+#[inline]
+pub(crate) fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+/// Whether `byte` is white space where a value may be folded (RFC 3261 §7.3.1 LWS).
+#[inline]
+pub(crate) fn is_lws(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// Whether a header value may hold `byte` when *we* write it: no control byte but HTAB.
+#[inline]
+pub(crate) fn is_value_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
+}
+
+/// `text` without LWS at either end.
+#[inline]
+pub fn trim(mut text: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = text {
+        if !is_lws(*first) {
+            break;
+        }
+        text = rest;
+    }
+    while let [rest @ .., last] = text {
+        if !is_lws(*last) {
+            break;
+        }
+        text = rest;
+    }
+    text
+}
+
+/// A decimal number of digits only, or `None` (also when it overflows).
+#[inline]
+pub fn number(text: &[u8]) -> Option<u32> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u32, |sum, &byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        sum.checked_mul(10)?.checked_add(u32::from(digit))
+    })
+}
+
+/// Appends `value` in decimal digits.
+pub fn push_number(out: &mut impl Extend<u8>, value: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    let mut rest = value;
+    loop {
+        at -= 1;
+        if let Some(slot) = digits.get_mut(at) {
+            *slot = b'0' + (rest % 10) as u8;
+        }
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend(digits.iter().skip(at).copied());
+}
+
+/// Splits `text` at `separator` where it stands outside quoted strings and angle brackets.
+///
+/// Returns the part before and, when the separator was found, the part after it.
+pub(crate) fn split_outside(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    let mut quoted = false;
+    let mut escaped = false;
+    let mut angle = false;
+    for (at, &byte) in text.iter().enumerate() {
+        if quoted {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => quoted = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => quoted = true,
+            b'<' => angle = true,
+            b'>' => angle = false,
+            _ if byte == separator && !angle => {
+                let (before, after) = text.split_at(at);
+                return (before, after.get(1..));
+            }
+            _ => {}
+        }
+    }
+    (text, None)
+}
+
+/// Decodes one hexadecimal digit.
+#[inline]
+pub(crate) fn hex_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Percent-decodes `text` once (RFC 3261 §19.1.2); `+` stays `+`. `None` on a broken escape.
+pub fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let high = hex_digit(bytes.next()?)?;
+        let low = hex_digit(bytes.next()?)?;
+        out.push(high << 4 | low);
+    }
+    Some(out)
+}
+
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = matches!(byte as u8,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9'
+            | b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        byte += 1;
+    }
+    table
+};

@@ -1,0 +1,48 @@
+//! A message of either kind.
+
+use bytes::Bytes;
+
+use crate::request::{Request, RequestLine};
+use crate::response::{Response, StatusLine};
+use crate::{Headers, Slices};
+
+/// A request or a response.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// A request (RFC 3261 §7.1).
+    Request(Request),
+    /// A response (RFC 3261 §7.2).
+    Response(Response),
+}
+
+impl Message {
+    /// The headers of either kind.
+    pub fn headers(&self) -> &Headers {
+        match self {
+            Self::Request(request) => &request.headers,
+            Self::Response(response) => &response.headers,
+        }
+    }
+
+    /// The message as one buffer.
+    pub fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::Request(request) => request.to_bytes(),
+            Self::Response(response) => response.to_bytes(),
+        }
+    }
+}
+
+pub(crate) enum StartLine {
+    Request(RequestLine),
+    Status(StatusLine),
+}
+
+/// The slices as one buffer.
+pub(crate) fn concat(slices: &Slices<'_>) -> Bytes {
+    let mut out = Vec::with_capacity(slices.iter().map(|slice| slice.len()).sum());
+    for slice in slices {
+        out.extend_from_slice(slice);
+    }
+    Bytes::from(out)
+}

@@ -1,0 +1,138 @@
+//! `name-addr` and `addr-spec` values: From, To, Contact, Route, Record-Route, Refer-To …
+
+use crate::ascii::{is_lws, is_token_byte, trim};
+use crate::params::quoted_end;
+use crate::{Params, Uri, ViewError};
+
+/// One `"Display" <uri>;params` value (RFC 3261 §20.10, §25.1).
+#[derive(Clone, Copy, Debug)]
+pub struct NameAddr<'a> {
+    /// Display name as written, quotes included.
+    pub display: Option<&'a [u8]>,
+    /// The URI as written, without angle brackets.
+    pub uri: &'a [u8],
+    /// Header parameters, `tag` among them.
+    pub params: Params<'a>,
+}
+
+impl<'a> NameAddr<'a> {
+    /// Reads one value.
+    ///
+    /// # Errors
+    ///
+    /// The rule that it breaks: an open quote, a display name that is neither quoted nor tokens, a
+    /// bare URI with `?` or `,` (RFC 3261 §20.10), a malformed parameter. The URI is not read.
+    pub fn parse(value: &'a [u8]) -> Result<Self, ViewError> {
+        let value = trim(value);
+        let (display, rest) = read_display(value)?;
+        let (uri, after) = match rest {
+            [b'<', rest @ ..] => {
+                let end = memchr::memchr(b'>', rest).ok_or(ViewError::Syntax)?;
+                (&rest[..end], trim(&rest[end + 1..]))
+            }
+            _ if display.is_some() => return Err(ViewError::Syntax),
+            _ => {
+                let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+                let uri = trim(&rest[..end]);
+                // Without brackets, `?` and `,` would belong to the header as well as to the URI.
+                if uri
+                    .iter()
+                    .any(|byte| matches!(byte, b'?' | b',') || is_lws(*byte))
+                {
+                    return Err(ViewError::Syntax);
+                }
+                (uri, &rest[end..])
+            }
+        };
+        if uri.is_empty() || uri.iter().any(|&byte| is_lws(byte)) {
+            return Err(ViewError::Syntax);
+        }
+        let params = match after {
+            [] => Params::default(),
+            [b';', text @ ..] => Params::new(Some(text)),
+            _ => return Err(ViewError::Syntax),
+        };
+        params.check_generic()?;
+        Ok(Self {
+            display,
+            uri,
+            params,
+        })
+    }
+
+    /// The URI, parsed.
+    ///
+    /// # Errors
+    ///
+    /// The rule of RFC 3261 §25.1 that it breaks.
+    pub fn uri(&self) -> Result<Uri<'a>, ViewError> {
+        Uri::parse(self.uri)
+    }
+
+    /// The `tag` parameter (RFC 3261 §19.3).
+    pub fn tag(&self) -> Option<&'a [u8]> {
+        self.params.value(b"tag")
+    }
+}
+
+/// Splits a display name off: a quoted string, or tokens before `<`.
+fn read_display(value: &[u8]) -> Result<(Option<&[u8]>, &[u8]), ViewError> {
+    match value {
+        [b'"', inner @ ..] => {
+            let end = quoted_end(inner).ok_or(ViewError::Quote)?;
+            let (display, rest) = value.split_at(end + 1);
+            Ok((Some(display), trim(rest)))
+        }
+        [b'<', ..] => Ok((None, value)),
+        _ => match memchr::memchr(b'<', value) {
+            // A `<` behind the first `;` belongs to a parameter.
+            Some(at) if memchr::memchr2(b';', b':', &value[..at]).is_none() => {
+                let display = trim(&value[..at]);
+                let plain = |byte: &u8| is_token_byte(*byte) || is_lws(*byte);
+                if !display.iter().all(plain) {
+                    return Err(ViewError::Syntax);
+                }
+                Ok((Some(display).filter(|d| !d.is_empty()), &value[at..]))
+            }
+            _ => Ok((None, value)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        let value =
+            NameAddr::parse(b"\"A. \\\" <x> Bell\" <sip:a@b;lr?x=y>;tag=1;q=\"a;b\"").unwrap();
+        assert_eq!(value.uri, b"sip:a@b;lr?x=y");
+        assert_eq!(value.tag(), Some(b"1".as_slice()));
+        assert_eq!(value.params.value(b"q"), Some(b"\"a;b\"".as_slice()));
+        let bare = NameAddr::parse(b"sip:a@b;tag=1").unwrap();
+        assert_eq!(
+            (bare.uri, bare.tag()),
+            (b"sip:a@b".as_slice(), Some(b"1".as_slice()))
+        );
+        let tokens = NameAddr::parse(b"caller<sip:a@b>").unwrap();
+        assert_eq!(tokens.display, Some(b"caller".as_slice()));
+    }
+
+    #[test]
+    fn refused() {
+        for bad in [
+            "\"Mr. J. User <sip:j.user@example.com>",
+            "Bell, Alexander <sip:a@b>",
+            "sip:user@example.com?Route=%3Csip:x%3E",
+            "\"Watson, Thomas\" < sip:t@example.org >",
+            "<sip:a@b",
+            "<>",
+            "",
+            "<sip:a@b>;;x",
+            "<sip:a@b> tag=1",
+        ] {
+            assert!(NameAddr::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

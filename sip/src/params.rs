@@ -1,0 +1,119 @@
+//! `;name=value` parameters of URIs and header values.
+
+use crate::ViewError;
+use crate::ascii::{is_token, is_token_byte, split_outside, trim};
+
+/// Parameters as written: the text after the first `;`, read on demand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Params<'a> {
+    text: Option<&'a [u8]>,
+}
+
+impl<'a> Params<'a> {
+    /// Reads `text`, which starts behind the first `;`; `None` where there is none.
+    pub fn new(text: Option<&'a [u8]>) -> Self {
+        Self { text }
+    }
+
+    /// The text behind the first `;`, as written.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.text.unwrap_or_default()
+    }
+
+    /// Whether there is no parameter.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_none_or(<[u8]>::is_empty)
+    }
+
+    /// Name and value of each parameter, in order, trimmed; quotes are kept.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
+        let mut rest = self.text;
+        std::iter::from_fn(move || {
+            let (param, after) = split_outside(rest?, b';');
+            rest = after;
+            let (name, value) = split_outside(param, b'=');
+            Some((trim(name), value.map(trim)))
+        })
+    }
+
+    /// The value of the first parameter with `name` (any case): `Some(None)` where it has no value.
+    pub fn get(&self, name: &[u8]) -> Option<Option<&'a [u8]>> {
+        self.iter()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// The value of the first parameter with `name`, if it has one.
+    pub fn value(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.get(name).flatten()
+    }
+
+    /// Whether a parameter with `name` is there.
+    pub fn has(&self, name: &[u8]) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Checks the grammar of header parameters: token names, and token, host or quoted values.
+    pub(crate) fn check_generic(&self) -> Result<(), ViewError> {
+        if self.text.is_none() {
+            return Ok(());
+        }
+        for (name, value) in self.iter() {
+            if !is_token(name) {
+                return Err(ViewError::Param);
+            }
+            match value {
+                None => {}
+                Some([b'"', inner @ ..]) => {
+                    if quoted_end(inner) != Some(inner.len()) {
+                        return Err(ViewError::Quote);
+                    }
+                }
+                Some(value) => {
+                    let allowed = |byte: &u8| {
+                        is_token_byte(*byte)
+                            || matches!(
+                                byte,
+                                b'[' | b']'
+                                    | b':'
+                                    | b'<'
+                                    | b'>'
+                                    | b'@'
+                                    | b'/'
+                                    | b'?'
+                                    | b'='
+                                    | b'&'
+                                    | b'$'
+                                    | b'('
+                                    | b')'
+                                    | b'#'
+                                    | b'{'
+                                    | b'}'
+                                    | b'|'
+                                    | b'^'
+                            )
+                            || *byte >= 0x80
+                    };
+                    if value.is_empty() || !value.iter().all(allowed) {
+                        return Err(ViewError::Param);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Length of a quoted string with its closing quote; `text` starts behind the opening one.
+pub(crate) fn quoted_end(text: &[u8]) -> Option<usize> {
+    let mut escaped = false;
+    for (at, &byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}

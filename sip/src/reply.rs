@@ -1,0 +1,110 @@
+//! Responses to requests (RFC 3261 §8.2.6), also to requests that lack what they should have.
+
+use bytes::Bytes;
+
+use crate::{HeaderName, NameAddr, Request, Response};
+
+/// Builds a response: Via, From, To, Call-ID and CSeq as the request has them.
+///
+/// Whatever of these the request lacks is left out; nothing is invented and nothing panics.
+#[derive(Debug)]
+pub struct Reply<'a> {
+    request: &'a Request,
+    response: Response,
+    to_tag: Option<&'a [u8]>,
+    body: Option<Bytes>,
+}
+
+impl<'a> Reply<'a> {
+    /// A response with `status` (clamped to 100–699) and `reason`.
+    pub fn new(request: &'a Request, status: u16, reason: &str) -> Self {
+        let mut response = Response::new(status, reason.as_bytes());
+        for id in [
+            HeaderName::Via,
+            HeaderName::From,
+            HeaderName::To,
+            HeaderName::CallId,
+            HeaderName::CSeq,
+        ] {
+            response.headers.copy_rows(&request.headers, id);
+        }
+        if status == 100 {
+            response
+                .headers
+                .copy_rows(&request.headers, HeaderName::Timestamp);
+        }
+        Self {
+            request,
+            response,
+            to_tag: None,
+            body: None,
+        }
+    }
+
+    /// Puts `tag` on To where the request had none (§8.2.6.2); not on a 100.
+    pub fn to_tag(mut self, tag: &'a [u8]) -> Self {
+        self.to_tag = Some(tag);
+        self
+    }
+
+    /// Copies Record-Route, as responses that form a dialog do (§12.1.1).
+    pub fn record_route(mut self) -> Self {
+        self.response
+            .headers
+            .copy_rows(&self.request.headers, HeaderName::RecordRoute);
+        self
+    }
+
+    /// Adds a header; one that cannot be written is left out.
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let written = self
+            .response
+            .headers
+            .append(name.as_bytes(), value.as_ref());
+        debug_assert!(written.is_ok(), "{name}: {written:?}");
+        self
+    }
+
+    /// Gives the response a body with its type.
+    pub fn body(mut self, content_type: &str, body: Bytes) -> Self {
+        self = self.header("Content-Type", content_type);
+        self.body = Some(body);
+        self
+    }
+
+    /// The response.
+    pub fn build(mut self) -> Response {
+        if let Some(tag) = self.to_tag
+            && self.response.status() > 100
+        {
+            self.add_to_tag(tag);
+        }
+        // Content-Length of a body that fits a message is writable: the error cannot occur.
+        let _ = self
+            .response
+            .headers
+            .set_body(self.body.unwrap_or_default());
+        self.response
+    }
+
+    fn add_to_tag(&mut self, tag: &[u8]) {
+        let headers = &mut self.response.headers;
+        let Some(index) = headers
+            .iter()
+            .position(|header| header.id == HeaderName::To)
+        else {
+            return;
+        };
+        let Some(header) = headers.get(index) else {
+            return;
+        };
+        // A To that cannot be read stays as it was sent.
+        if !matches!(NameAddr::parse(header.value), Ok(to) if to.tag().is_none()) {
+            return;
+        }
+        let mut value = header.unfolded().into_owned();
+        value.extend_from_slice(b";tag=");
+        value.extend_from_slice(tag);
+        let _ = headers.set_value_at(index, &value);
+    }
+}
