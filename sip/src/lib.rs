@@ -15,6 +15,7 @@
 //! assert_eq!(&request.to_bytes()[..], b"OPTIONS sip:a@b SIP/2.0\r\nX-Foo: 2\r\n\r\n");
 //! ```
 
+mod arena;
 mod ascii;
 mod check;
 mod cseq;
@@ -22,6 +23,7 @@ mod error;
 pub mod frame;
 mod header_name;
 mod headers;
+mod instant;
 mod limits;
 mod message;
 mod method;
@@ -33,8 +35,10 @@ mod request;
 mod response;
 mod scan;
 mod span;
+mod transaction;
 mod uri;
 mod via;
+mod wheel;
 
 pub use ascii::{is_token, is_token_byte, number, percent_decode, push_number, trim};
 pub use check::{check_request, check_response};
@@ -42,6 +46,7 @@ pub use cseq::CSeq;
 pub use error::{EditError, Fault, ParseError, ViewError};
 pub use header_name::HeaderName;
 pub use headers::{Header, Headers, Slices, elements, unfold};
+pub use instant::Instant;
 pub use limits::{Limits, MESSAGE_BYTES_MAX};
 pub use message::Message;
 pub use method::Method;
@@ -51,5 +56,11 @@ pub use parse::{parse, salvage};
 pub use reply::Reply;
 pub use request::Request;
 pub use response::Response;
+pub use transaction::{
+    Canceled, ClientId, ClientKey, Counters, CreateError, Disposition, Event, Layer, LayerLimits,
+    Legacy, Phase, Received, Responded, ServerId, ServerKey, Timers, TransactionId, ack_for,
+    cancel_for,
+};
 pub use uri::{Scheme, Uri, host_ip, push_escaped, same_host};
 pub use via::{Transport, Via};
+pub use wheel::{TimerKey, Wheel};

@@ -168,13 +168,16 @@ impl<T> Wheel<T> {
     }
 
     fn set_head(&mut self, slot: usize, index: u32) {
-        if let (Some(head), Some(word)) = (
-            self.heads.get_mut(slot),
-            self.occupied.get_mut(slot / 64),
-        ) {
+        if let (Some(head), Some(word)) =
+            (self.heads.get_mut(slot), self.occupied.get_mut(slot / 64))
+        {
             *head = index;
             let bit = 1 << (slot % 64);
-            *word = if index == NIL { *word & !bit } else { *word | bit };
+            *word = if index == NIL {
+                *word & !bit
+            } else {
+                *word | bit
+            };
         }
     }
 }

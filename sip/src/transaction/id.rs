@@ -1,0 +1,32 @@
+//! Names of transactions.
+
+use crate::arena::Key;
+
+/// Names a server transaction until its [`Event::Ended`](crate::Event::Ended); stale ones are harmless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerId(pub(super) Key);
+
+/// Names a client transaction until its [`Event::Ended`](crate::Event::Ended); stale ones are harmless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub(super) Key);
+
+/// Names a transaction of either side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TransactionId {
+    /// One that answers.
+    Server(ServerId),
+    /// One that asked.
+    Client(ClientId),
+}
+
+impl From<ServerId> for TransactionId {
+    fn from(id: ServerId) -> Self {
+        Self::Server(id)
+    }
+}
+
+impl From<ClientId> for TransactionId {
+    fn from(id: ClientId) -> Self {
+        Self::Client(id)
+    }
+}

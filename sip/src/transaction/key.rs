@@ -1,0 +1,165 @@
+//! What identifies a transaction (RFC 3261 §17.1.3 and §17.2.3).
+//!
+//! A key is matched by bytes. Branch and sent-by are compared exactly: a retransmission, the ACK of
+//! a non-2xx response and a CANCEL all come from the element that wrote the first request, with the
+//! same Via.
+
+use crate::{CSeq, HeaderName, NameAddr, Request, Response, Via};
+
+/// Identifies a server transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerKey<'a> {
+    /// Branch of the top Via.
+    pub branch: &'a [u8],
+    /// `host[:port]` of the top Via.
+    pub sent_by: &'a [u8],
+    /// Method of the request line.
+    pub method: &'a [u8],
+    /// Set where the branch lacks the magic cookie: then these count, and the branch does not.
+    pub legacy: Option<Legacy<'a>>,
+}
+
+/// Identifies a transaction of an RFC 2543 element, which has no unique branch.
+#[derive(Clone, Copy, Debug)]
+pub struct Legacy<'a> {
+    /// The Request-URI.
+    pub uri: &'a [u8],
+    /// Tag of To, or empty.
+    pub to_tag: &'a [u8],
+    /// Tag of From, or empty.
+    pub from_tag: &'a [u8],
+    /// The Call-ID.
+    pub call_id: &'a [u8],
+    /// The number of CSeq.
+    pub cseq: u32,
+    /// The whole top Via value.
+    pub via: &'a [u8],
+}
+
+/// Identifies a client transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientKey<'a> {
+    /// Branch of our Via.
+    pub branch: &'a [u8],
+    /// Method of CSeq.
+    pub method: &'a [u8],
+}
+
+impl<'a> ServerKey<'a> {
+    /// The key of `request`; `None` where the headers that make it are missing or malformed.
+    pub fn of(request: &'a Request) -> Option<Self> {
+        let value = request.headers.list(HeaderName::Via).next()?;
+        let via = Via::parse(value).ok()?;
+        let branch = via.branch().unwrap_or_default();
+        let legacy = if has_cookie(branch) {
+            None
+        } else {
+            Some(Legacy::of(request, value)?)
+        };
+        Some(Self {
+            branch,
+            sent_by: via.sent_by,
+            method: request.method_bytes(),
+            legacy,
+        })
+    }
+
+    /// Writes the bytes that identify the transaction of this key, as if its method were `method`.
+    pub(super) fn encode(&self, method: &[u8], out: &mut Vec<u8>) {
+        out.clear();
+        let Some(legacy) = &self.legacy else {
+            out.push(COOKIE_KEY);
+            push_field(out, self.branch);
+            push_field(out, self.sent_by);
+            out.extend_from_slice(method);
+            return;
+        };
+        out.push(LEGACY_KEY);
+        out.extend_from_slice(&legacy.cseq.to_be_bytes());
+        for field in [
+            legacy.uri,
+            legacy.to_tag,
+            legacy.from_tag,
+            legacy.call_id,
+            legacy.via,
+        ] {
+            push_field(out, field);
+        }
+        out.extend_from_slice(method);
+    }
+
+    /// The key of the initial INVITE that this ACK may belong to although it has a To tag, which
+    /// the INVITE of an RFC 2543 element had not (RFC 3261 §17.2.3).
+    pub(super) fn without_to_tag(&self) -> Option<Self> {
+        let legacy = self.legacy.filter(|legacy| !legacy.to_tag.is_empty())?;
+        Some(Self {
+            legacy: Some(Legacy {
+                to_tag: b"",
+                ..legacy
+            }),
+            ..*self
+        })
+    }
+}
+
+impl<'a> Legacy<'a> {
+    fn of(request: &'a Request, via: &'a [u8]) -> Option<Self> {
+        let headers = &request.headers;
+        let tag = |id| {
+            let value = NameAddr::parse(headers.first(id)?).ok()?;
+            Some(value.tag().unwrap_or_default())
+        };
+        Some(Self {
+            uri: request.uri_bytes(),
+            to_tag: tag(HeaderName::To)?,
+            from_tag: tag(HeaderName::From)?,
+            call_id: headers.first(HeaderName::CallId)?,
+            cseq: CSeq::parse(headers.first(HeaderName::CSeq)?).ok()?.number,
+            via,
+        })
+    }
+}
+
+impl<'a> ClientKey<'a> {
+    /// The key of the transaction that `response` answers, if its Via and CSeq can be read.
+    pub fn of(response: &'a Response) -> Option<Self> {
+        let via = response.headers.list(HeaderName::Via).next()?;
+        let cseq = response.headers.first(HeaderName::CSeq)?;
+        Some(Self {
+            branch: Via::parse(via).ok()?.branch()?,
+            method: CSeq::parse(cseq).ok()?.method,
+        })
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        out.clear();
+        push_field(out, self.branch);
+        out.extend_from_slice(self.method);
+    }
+
+    /// Makes the encoded key of an INVITE that of its CANCEL: same branch, other method (§9.1).
+    pub(super) fn encode_cancel(invite: &[u8], out: &mut Vec<u8>) {
+        let branch = invite.strip_suffix(b"INVITE").unwrap_or(invite);
+        out.clear();
+        out.extend_from_slice(branch);
+        out.extend_from_slice(b"CANCEL");
+    }
+}
+
+/// Whether `branch` is unique by promise (RFC 3261 §8.1.1.7): the cookie, and something after it.
+fn has_cookie(branch: &[u8]) -> bool {
+    branch.len() > COOKIE.len()
+        && branch
+            .get(..COOKIE.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(COOKIE))
+}
+
+/// Fields carry their length, so that no two keys have the same bytes.
+fn push_field(out: &mut Vec<u8>, field: &[u8]) {
+    out.extend_from_slice(&(field.len() as u32).to_be_bytes());
+    out.extend_from_slice(field);
+}
+
+const COOKIE: &[u8] = b"z9hG4bK";
+const COOKIE_KEY: u8 = 3;
+const LEGACY_KEY: u8 = 2;

@@ -1,0 +1,167 @@
+//! The transaction table: what both the proxy core and a user agent stand on.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::instant::Instant;
+use crate::wheel::{TimerKey, Wheel};
+
+use super::client::Client;
+use super::event::{Counters, Event};
+use super::id::TransactionId;
+use super::machine::{ClientEvent, ServerEvent};
+use super::running::Due;
+use super::server::Server;
+use super::table::Table;
+use super::timers::Timers;
+use super::tombstone::Graveyard;
+
+/// What a [`Layer`] may hold at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerLimits {
+    /// Live transactions; one more is refused as [`CreateError::Full`](super::CreateError::Full).
+    pub transactions: usize,
+    /// Finished transactions that absorb retransmissions; the oldest yields to one more.
+    pub tombstones: usize,
+    /// Memory of both. Tombstones yield first; then a new transaction is refused.
+    pub bytes: usize,
+}
+
+impl Default for LayerLimits {
+    fn default() -> Self {
+        Self {
+            transactions: 100_000,
+            tombstones: 1_000_000,
+            bytes: 512 << 20,
+        }
+    }
+}
+
+/// Transactions of one worker. `P` is its user's notion of a peer: where a message goes.
+///
+/// Every call may queue events: drain [`Layer::poll`] after it. Ids and timer keys that are stale
+/// do nothing. The user keeps what belongs to a transaction in maps of its own until
+/// [`Event::Ended`], which may be queued by the very call that finishes the transaction.
+#[derive(Debug)]
+pub struct Layer<P> {
+    pub(super) timers: Timers,
+    pub(super) limits: LayerLimits,
+    pub(super) servers: Table<Server<P>>,
+    pub(super) clients: Table<Client<P>>,
+    pub(super) wheel: Wheel<Due>,
+    pub(super) events: VecDeque<Event<P>>,
+    pub(super) graveyard: Graveyard,
+    pub(super) counters: Counters,
+    /// The encoded key at hand.
+    pub(super) scratch: Vec<u8>,
+    /// Timers that fire in this tick.
+    due: Vec<Due>,
+}
+
+impl<P: Clone> Layer<P> {
+    /// An empty layer. Peers choose the keys it hashes, so `seed` must be random and secret.
+    pub fn new(timers: Timers, limits: LayerLimits, seed: u64) -> Self {
+        Self {
+            timers,
+            limits,
+            servers: Table::new(seed),
+            clients: Table::new(seed.rotate_left(17)),
+            wheel: Wheel::new(),
+            events: VecDeque::new(),
+            graveyard: Graveyard::new(),
+            counters: Counters::default(),
+            scratch: Vec::new(),
+            due: Vec::new(),
+        }
+    }
+
+    /// Gives a transaction up. A client is forgotten at once, without an event. A server stays
+    /// silent from now on: it absorbs retransmissions until 64·T1 have passed.
+    pub fn abandon(&mut self, id: impl Into<TransactionId>, now: Instant) {
+        match id.into() {
+            TransactionId::Server(id) => {
+                self.drive_server(id, ServerEvent::Abandon, Bytes::new(), now);
+            }
+            TransactionId::Client(id) => {
+                if let Some(stage) = self.clients.get(id.0).map(Client::stage) {
+                    self.forget(id.into(), stage);
+                }
+            }
+        }
+    }
+
+    /// Tells the layer that a message of [`Event::Send`] could not be sent (RFC 3261 §17.1.4,
+    /// §17.2.4 and RFC 6026 §7.1).
+    pub fn transport_error(&mut self, id: impl Into<TransactionId>, now: Instant) {
+        match id.into() {
+            TransactionId::Server(id) => {
+                self.drive_server(id, ServerEvent::TransportError, Bytes::new(), now);
+            }
+            TransactionId::Client(id) => {
+                self.drive_client(id, ClientEvent::TransportError, b"", now);
+            }
+        }
+    }
+
+    /// Lets [`Event::Timer`] with `token` come at `at`, at most 10 ms late.
+    ///
+    /// The layer does not bound these: their number must follow from something that is bounded.
+    pub fn schedule(&mut self, at: Instant, token: u64) -> TimerKey {
+        self.wheel.insert(at, Due::User(token))
+    }
+
+    /// Takes a timer of [`Layer::schedule`] back. False if it has fired: its event may be queued.
+    pub fn unschedule(&mut self, key: TimerKey) -> bool {
+        self.wheel.cancel(key).is_some()
+    }
+
+    /// Moves time on to `now` and does what is due.
+    pub fn tick(&mut self, now: Instant) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.advance(now, &mut |timer| due.push(timer));
+        for timer in due.drain(..) {
+            match timer {
+                Due::User(token) => self.events.push_back(Event::Timer(token)),
+                Due::Server(id, timer) => {
+                    self.drive_server(id, ServerEvent::Fired(timer), Bytes::new(), now);
+                }
+                Due::Client(id, timer) => {
+                    self.drive_client(id, ClientEvent::Fired(timer), b"", now);
+                }
+            }
+        }
+        self.due = due;
+        if self.counters.live + self.counters.tombstones == 0 {
+            self.release();
+        }
+    }
+
+    /// When [`Layer::tick`] is due at the latest; it may then find nothing to do.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.wheel.next_deadline()
+    }
+
+    /// The next thing to do or to know.
+    pub fn poll(&mut self) -> Option<Event<P>> {
+        self.events.pop_front()
+    }
+
+    /// What the layer holds and saw.
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Gives the memory of a past burst back.
+    fn release(&mut self) {
+        self.servers.release_if_empty();
+        self.clients.release_if_empty();
+        self.graveyard.clear();
+        self.graveyard.shrink_to(IDLE_CAPACITY);
+        self.due.shrink_to(IDLE_CAPACITY);
+        self.events.shrink_to(IDLE_CAPACITY.max(self.events.len()));
+    }
+}
+
+/// Elements that an idle queue may keep room for.
+const IDLE_CAPACITY: usize = 1024;
