@@ -111,6 +111,12 @@ impl Headers {
         self.rows.get(index).map(|row| self.header(row))
     }
 
+    /// The row at `index` as it stands on the wire: name, colon, value with its folds, CRLF.
+    pub fn line(&self, index: usize) -> Option<&[u8]> {
+        let row = self.rows.get(index)?;
+        Some(self.bytes_of(row.place, row.line))
+    }
+
     /// All rows in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Header<'_>> + ExactSizeIterator {
         self.rows.iter().map(|row| self.header(row))
