@@ -1,0 +1,146 @@
+//! The public numbers of what can go wrong, as customers know them from their provider's logs.
+//!
+//! Numbers from 90100 up are this product's own, for what has no public number.
+
+use std::fmt;
+
+/// A numbered error or warning.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ErrorCode(u32);
+
+/// Whether a code ends the document or is only reported.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Level {
+    /// The document cannot go on: the fallback URL is asked.
+    Error,
+    /// Reported; the call goes on.
+    Warning,
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $name:ident = $number:literal $level:ident $summary:literal;)*) => {
+        impl ErrorCode {
+            $(#[doc = $summary] pub const $name: Self = Self($number);)*
+
+            /// Every code that this version can report.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// What the code means, in a few words.
+            pub fn summary(self) -> &'static str {
+                match self.0 { $($number => $summary,)* _ => "unknown code" }
+            }
+
+            /// Whether the code ends the document.
+            pub fn level(self) -> Level {
+                match self.0 { $($number => Level::$level,)* _ => Level::Error }
+            }
+        }
+    };
+}
+
+codes! {
+    INVALID_URL = 11100 Error "Invalid URL.";
+    HTTP_RETRIEVAL = 11200 Error "HTTP retrieval failure.";
+    CONNECT_TIMEOUT = 11201 Error "TCP connection timed out.";
+    CONNECT_REFUSED = 11202 Error "TCP connection refused.";
+    TOTAL_TIMEOUT = 11203 Error "HTTP request timed out.";
+    CONNECTION_FAILURE = 11205 Error "HTTP connection failure.";
+    PROTOCOL_VIOLATION = 11206 Error "HTTP protocol violation.";
+    BAD_HOST = 11210 Error "HTTP bad host name.";
+    TOO_MANY_REDIRECTS = 11215 Error "HTTP too many redirects.";
+    INVALID_REDIRECT = 11216 Error "HTTP invalid redirect.";
+    HTTP_STATUS = 11217 Error "HTTP error status.";
+    TLS_HANDSHAKE = 11220 Error "TLS handshake error.";
+    CERTIFICATE_NAME = 11235 Error "Certificate is for another host name.";
+    CERTIFICATE_EXPIRED = 11236 Error "Certificate is outside its validity.";
+    CERTIFICATE_UNTRUSTED = 11237 Error "Certificate is not trusted.";
+    OVERRIDE_KEY = 11240 Warning "Unknown connection override.";
+    OVERRIDE_VALUE = 11241 Warning "Invalid value of a connection override.";
+    OVERRIDE_RANGE = 11242 Warning "Value of a connection override is out of range.";
+    OVERRIDE_RETRY_POLICY = 11243 Warning "Invalid retry policy in a connection override.";
+    BODY_TOO_LARGE = 11750 Error "Response body is too large.";
+    BODY_EMPTY = 11770 Error "Response body is empty.";
+    XML_PARSE = 12100 Error "Document parse failure.";
+    NO_RESPONSE = 12101 Error "Document has no root element.";
+    ROOT_NOT_RESPONSE = 12102 Error "Root element is not <Response>.";
+    SCHEMA = 12200 Warning "Schema validation warning.";
+    CONTENT_TYPE = 12300 Error "Invalid Content-Type.";
+    INTERNAL = 12400 Error "Internal failure.";
+    DIAL_CONFERENCE_MIXED = 13000 Error "<Conference> mixed with other nouns of <Dial>.";
+    DIAL_WHILE_SCREENING = 13201 Error "<Dial> inside a screening document.";
+    DIAL_METHOD = 13210 Warning "<Dial> invalid method.";
+    DIAL_TIMEOUT = 13212 Warning "<Dial> invalid timeout.";
+    DIAL_HANGUP_ON_STAR = 13213 Warning "<Dial> invalid hangupOnStar.";
+    DIAL_CALLER_ID = 13214 Warning "<Dial> invalid callerId.";
+    DIAL_NESTED = 13215 Warning "<Dial> invalid nested element.";
+    DIAL_TIME_LIMIT = 13216 Warning "<Dial> invalid timeLimit.";
+    DIAL_RECORD = 13217 Warning "<Dial> invalid record.";
+    DIAL_SEQUENTIAL = 13218 Warning "<Dial> invalid sequential.";
+    DIAL_ANSWER_ON_BRIDGE = 13219 Warning "<Dial> invalid answerOnBridge.";
+    DIAL_RING_TONE = 13220 Warning "<Dial> invalid ringTone.";
+    NUMBER_METHOD = 13221 Warning "<Number> invalid method.";
+    NUMBER_SEND_DIGITS = 13222 Warning "<Number> invalid sendDigits.";
+    NUMBER_FORMAT = 13223 Warning "<Dial> invalid phone number format.";
+    NUMBER_INVALID = 13224 Error "<Dial> invalid phone number.";
+    SIP_METHOD = 13241 Warning "<Sip> invalid method.";
+    SIP_URI = 13243 Error "<Sip> invalid URI.";
+    SIP_CALLER_ID = 13247 Warning "<Sip> invalid callerId.";
+    SIP_CALLER_ID_LONG = 13248 Warning "<Sip> callerId is too long.";
+    SIP_CREDENTIALS = 13249 Warning "<Sip> invalid username or password.";
+    SIP_URIS_MANY = 13250 Warning "<Dial> has too many nouns.";
+    SIP_HEADERS_MANY = 13251 Warning "<Sip> has too many headers.";
+    SIP_HEADER_NAME = 13252 Warning "<Sip> invalid header name.";
+    SIP_HEADER_LONG = 13253 Warning "<Sip> header is too long or has an illegal value.";
+    SIP_HOST = 13254 Error "<Sip> host does not resolve to a public address.";
+    SIP_STATUS_CALLBACK = 13256 Warning "<Sip> invalid status callback.";
+    GATHER_FINISH_ON_KEY = 13310 Warning "<Gather> invalid finishOnKey.";
+    GATHER_METHOD = 13312 Warning "<Gather> invalid method.";
+    GATHER_TIMEOUT = 13313 Warning "<Gather> invalid timeout.";
+    GATHER_NUM_DIGITS = 13314 Warning "<Gather> invalid numDigits.";
+    GATHER_INPUT = 13315 Warning "<Gather> invalid input or speech attribute.";
+    GATHER_NESTED = 13320 Warning "<Gather> invalid nested verb.";
+    PLAY_LOOP = 13410 Warning "<Play> invalid loop.";
+    PLAY_CONTENT_TYPE = 13420 Warning "<Play> invalid content.";
+    PLAY_DIGITS = 13430 Warning "<Play> invalid digits.";
+    SAY_LOOP = 13510 Warning "<Say> invalid loop.";
+    SAY_TEXT = 13520 Warning "<Say> invalid text.";
+    SAY_TEXT_LONG = 13521 Warning "<Say> text is too long.";
+    RECORD_METHOD = 13610 Warning "<Record> invalid method.";
+    RECORD_TIMEOUT = 13611 Warning "<Record> invalid timeout.";
+    RECORD_MAX_LENGTH = 13612 Warning "<Record> invalid maxLength.";
+    RECORD_FINISH_ON_KEY = 13613 Warning "<Record> invalid finishOnKey.";
+    RECORD_TRANSCRIBE = 13614 Warning "<Record> invalid transcribe.";
+    RECORD_PLAY_BEEP = 13616 Warning "<Record> invalid playBeep.";
+    RECORD_TRIM = 13617 Warning "<Record> invalid trim.";
+    REDIRECT_METHOD = 13710 Warning "<Redirect> invalid method.";
+    REFER_NOT_SIP = 13801 Error "<Refer> on a leg that is not SIP.";
+    REJECT_REASON = 13810 Warning "<Reject> invalid reason.";
+    PAUSE_LENGTH = 13910 Warning "<Pause> invalid length.";
+    STATUS_CALLBACK = 15003 Warning "Bad answer to a status callback.";
+    SIP_HEADERS_LENGTH = 21227 Error "SIP URI headers have 1024 characters or more.";
+    CLIENT_PARAMETER_NAME = 90101 Error "<Parameter> name is longer than 32 bytes.";
+    CLIENT_PARAMETER_VALUE = 90102 Error "<Parameter> value is longer than 128 bytes.";
+    CLIENT_PARAMETERS_MANY = 90103 Error "<Dial> has more than 8 parameters.";
+    CLIENT_IDENTITY = 90104 Error "<Client> identity is missing or longer than 256 characters.";
+    NOT_SUPPORTED = 90110 Warning "Not supported by this version.";
+    SOUND_NOT_RENDERED = 90111 Warning "Sound is not rendered by this version.";
+    DOCUMENTS_MANY = 90120 Error "Too many documents in a row without anything to do.";
+}
+
+impl ErrorCode {
+    /// The number, as in `ErrorCode=11200`.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// Whether the code ends the document.
+    pub fn is_error(self) -> bool {
+        self.level() == Level::Error
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}

@@ -1,0 +1,249 @@
+//! [`Run`]: events in, actions out.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::twiml::{Dial, Document};
+use crate::webhook::{FetchId, Hook, Purpose};
+use crate::{ErrorCode, Warning};
+
+use super::phase::Phase;
+use super::{
+    Action, DialOutcome, Event, Finish, Leg, Media, MediaId, MediaKind, MediaOutcome, Settings, TimerId, TimerKind, Trace,
+};
+
+/// One leg of a call and the document that it runs.
+#[derive(Debug)]
+pub struct Run {
+    pub(super) settings: Settings,
+    /// A callee's leg before it is bridged: it ends with `Connect` instead of a BYE.
+    pub(super) screening: bool,
+    pub(super) leg: Leg,
+    pub(super) phase: Phase,
+    pub(super) document: Document,
+    /// Where the document came from.
+    pub(super) base: Url,
+    /// The step that comes next.
+    pub(super) cursor: usize,
+    /// Documents in a row that took no time.
+    pub(super) idle_documents: u32,
+    /// The fallback has been asked since something last took time.
+    pub(super) fallback_used: bool,
+    pub(super) answered_at: Option<Duration>,
+    /// How the leg ended, once it has.
+    pub(super) finish: Option<Finish>,
+    /// `<Dial>`s that were given up and whose end has not come yet.
+    pub(super) abandoned_dials: u32,
+    pub(super) now: Duration,
+    /// When the current verb began.
+    pub(super) verb_began: Duration,
+    /// The end of a `<Dial>` that came before the caller's ACK.
+    pub(super) early_dial_end: Option<(Box<Dial>, Vec<DialOutcome>)>,
+    timers: Vec<TimerId>,
+    last_id: u32,
+    out: Vec<Action>,
+}
+
+impl Run {
+    /// A leg that came in and is not answered yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            base: settings.voice.url.clone(),
+            settings,
+            screening: false,
+            leg: Leg::Unanswered,
+            phase: Phase::Idle,
+            document: Document::default(),
+            cursor: 0,
+            idle_documents: 0,
+            fallback_used: false,
+            answered_at: None,
+            finish: None,
+            abandoned_dials: 0,
+            now: Duration::ZERO,
+            verb_began: Duration::ZERO,
+            early_dial_end: None,
+            timers: Vec::new(),
+            last_id: 0,
+            out: Vec::new(),
+        }
+    }
+
+    /// A callee's leg that has answered and is to hear a screening document
+    /// (`settings.voice`) before it is connected. It ends with [`Action::Connect`] or
+    /// [`Action::HangUp`].
+    pub fn screening(settings: Settings) -> Self {
+        let answered_at = Some(Duration::ZERO);
+        Self { screening: true, leg: Leg::Answered, answered_at, ..Self::new(settings) }
+    }
+
+    /// The state of the leg.
+    pub fn leg(&self) -> Leg {
+        self.leg
+    }
+
+    /// Takes an event that happened at `now` (the time since the leg began, which never goes
+    /// back) and says what to do, in order.
+    pub fn step(&mut self, now: Duration, event: Event) -> Vec<Action> {
+        self.now = self.now.max(now);
+        if !matches!(self.phase, Phase::Finished) {
+            self.take(event);
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Answered(established) => self.answered(established),
+            Event::CallerCancelled => self.caller_cancelled(),
+            Event::CallerHungUp => self.caller_hung_up(),
+            Event::DialAnswered => self.dial_answered(),
+            Event::DialEnded(outcomes) => self.dial_ended(&outcomes),
+            Event::DialRinging { early_media } => self.dial_ringing(early_media),
+            Event::Digit(digit) => self.digit(digit),
+            Event::Fetched(id, result) => self.fetched(id, *result),
+            Event::HangUp => self.operator_hangs_up(),
+            Event::MediaDone(id, outcome) => self.media_done(id, outcome),
+            Event::ReferAccepted(code) => self.refer_accepted(code),
+            Event::ReferNotified { code, terminated, expires } => {
+                self.refer_notified(code, terminated, expires);
+            }
+            Event::ReferRefused(code) => self.refer_refused(code),
+            Event::Replace(hook) => self.replace(hook),
+            Event::Start => self.start(),
+            Event::TimerFired(timer) => self.timer_fired(timer),
+        }
+    }
+
+    fn start(&mut self) {
+        if !matches!(self.phase, Phase::Idle) {
+            return;
+        }
+        if self.leg == Leg::Unanswered {
+            self.act(Action::Ring { early_media: false });
+            self.start_timer(TimerKind::Ring, self.settings.limits.ring_interval);
+            self.start_timer(TimerKind::PreAnswer, self.settings.limits.pre_answer);
+        }
+        let purpose = if self.screening { Purpose::Screening } else { Purpose::Voice };
+        self.fetch(purpose, self.settings.voice.clone(), Vec::new());
+    }
+
+    fn timer_fired(&mut self, timer: TimerId) {
+        let Some(at) = self.timers.iter().position(|running| *running == timer) else { return };
+        self.timers.swap_remove(at);
+        match timer.kind {
+            TimerKind::CallLength => {
+                self.trace("call", "the longest call length is reached");
+                self.operator_hangs_up();
+            }
+            TimerKind::DialLimit => self.dial_limit_reached(),
+            TimerKind::GatherInput => self.gather_ended(),
+            TimerKind::Pause => self.pause_ended(),
+            TimerKind::PreAnswer => self.give_up_unanswered("the call was not answered in time"),
+            TimerKind::ReferEnd | TimerKind::ReferNotify => self.refer_gave_up(),
+            TimerKind::ReferHangUp => self.hang_up(),
+            TimerKind::ReferResponse => self.refer_refused(408),
+            TimerKind::Ring => self.ring_again(),
+            TimerKind::WrapUp => self.wrap_up_timed_out(),
+        }
+    }
+
+    fn digit(&mut self, digit: char) {
+        match &self.phase {
+            Phase::Gathering(_) => self.gather_digit(digit),
+            Phase::Recording { .. } => self.record_digit(digit),
+            Phase::Dialling(_) => self.dial_digit(digit),
+            _ => {}
+        }
+    }
+
+    fn media_done(&mut self, id: MediaId, outcome: MediaOutcome) {
+        if let MediaOutcome::Failed(reason) = &outcome {
+            self.warn(ErrorCode::PLAY_CONTENT_TYPE, format!("nothing was heard: {reason}"));
+        }
+        match &mut self.phase {
+            Phase::Playing { media, next } if *media == id => match next.take() {
+                Some(kind) => {
+                    let media = self.start_media(kind);
+                    self.phase = Phase::Playing { media, next: None };
+                }
+                None => self.verb_ended(),
+            },
+            Phase::Gathering(gathering) if gathering.prompt == Some(id) => self.gather_prompt_ended(),
+            Phase::Recording { media, .. } if *media == id => self.record_ended(outcome),
+            _ => {}
+        }
+    }
+
+    fn pause_ended(&mut self) {
+        match &self.phase {
+            Phase::Pausing => self.verb_ended(),
+            Phase::Gathering(_) => self.gather_prompt_ended(),
+            _ => {}
+        }
+    }
+
+    /// Puts another document in place of whatever runs.
+    fn replace(&mut self, hook: Hook) {
+        if self.leg == Leg::Ended {
+            return;
+        }
+        self.trace("replace", "another document takes over");
+        if self.is_answering() {
+            return self.answering_towards(Document::redirect(&hook));
+        }
+        self.interrupt();
+        self.fetch(Purpose::Redirect, hook, Vec::new());
+    }
+
+    pub(super) fn act(&mut self, action: Action) {
+        debug_assert!(!matches!(self.phase, Phase::Finished), "nothing follows the end");
+        self.out.push(action);
+    }
+
+    pub(super) fn trace(&mut self, topic: &'static str, text: impl Into<String>) {
+        self.out.push(Action::Trace(Trace::new(topic, text)));
+    }
+
+    pub(super) fn warn(&mut self, code: ErrorCode, message: impl Into<String>) {
+        self.out.push(Action::Warn(Warning::new(code, message)));
+    }
+
+    pub(super) fn next_id(&mut self) -> u32 {
+        self.last_id = self.last_id.wrapping_add(1);
+        self.last_id
+    }
+
+    pub(super) fn next_fetch_id(&mut self) -> FetchId {
+        FetchId(self.next_id())
+    }
+
+    pub(super) fn start_media(&mut self, kind: MediaKind) -> MediaId {
+        let id = MediaId(self.next_id());
+        self.trace("media", super::nominal::describe(&kind));
+        self.act(Action::StartMedia(Box::new(Media { id, kind })));
+        id
+    }
+
+    pub(super) fn start_timer(&mut self, kind: TimerKind, after: Duration) -> TimerId {
+        self.timers.retain(|running| running.kind != kind);
+        let timer = TimerId { kind, generation: self.next_id() };
+        self.timers.push(timer);
+        self.act(Action::StartTimer(timer, after));
+        timer
+    }
+
+    pub(super) fn stop_timer(&mut self, kind: TimerKind) {
+        if let Some(at) = self.timers.iter().position(|running| running.kind == kind) {
+            let timer = self.timers.swap_remove(at);
+            self.act(Action::StopTimer(timer));
+        }
+    }
+
+    pub(super) fn stop_all_timers(&mut self) {
+        for timer in std::mem::take(&mut self.timers) {
+            self.act(Action::StopTimer(timer));
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! `<Dial>`.
+
+use std::time::Duration;
+
+use roxmltree::Node;
+
+use crate::ErrorCode;
+
+use super::attributes::Attributes;
+use super::client::ClientNoun;
+use super::nouns::{Common, Number, SipNoun};
+use super::parse::text_of;
+use super::report::{Element, Report};
+use super::{Link, sip_uri};
+
+/// Most targets of a `<Dial>` (13250).
+pub const NOUNS_PER_DIAL_MAX: usize = 10;
+
+/// Call somebody and connect the two.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Dial {
+    /// Where the result goes; `None`: the next verb.
+    pub action: Option<Link>,
+    /// How long it may ring.
+    pub timeout: Duration,
+    /// How long the two may talk.
+    pub time_limit: Duration,
+    /// Whether the caller's `*` ends the callee's leg.
+    pub hangup_on_star: bool,
+    /// Who is calling; `None`: the caller.
+    pub caller_id: Option<String>,
+    /// Whether the caller is answered only when the callee is.
+    pub answer_on_bridge: bool,
+    /// What the caller hears while it rings; `None`: by itself.
+    pub ring_tone: Option<String>,
+    /// What is recorded.
+    pub record: DialRecord,
+    /// Told when the recording is ready.
+    pub recording_callback: Option<Link>,
+    /// One target after the other instead of all at once.
+    pub sequential: bool,
+    /// Asked when a party sends REFER.
+    pub refer: Option<Link>,
+    /// The targets that can be called, at most [`NOUNS_PER_DIAL_MAX`].
+    pub nouns: Vec<Noun>,
+    /// Why the verb cannot be executed at all: 13000.
+    pub fault: Option<ErrorCode>,
+}
+
+/// A target.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Noun {
+    /// A registered client.
+    Client(ClientNoun),
+    /// A telephone number.
+    Number(Number),
+    /// A SIP URI.
+    Sip(SipNoun),
+}
+
+/// What of a `<Dial>` is recorded.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum DialRecord {
+    /// Both in one channel, from the answer.
+    Answer,
+    /// Each in its channel, from the answer.
+    AnswerDual,
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Both in one channel, from the ringing.
+    Ringing,
+    /// Each in its channel, from the ringing.
+    RingingDual,
+}
+
+impl Dial {
+    pub(super) fn parse(element: Element<'_>, report: &mut Report) -> Self {
+        let mut dial = Self::parse_attributes(element, report);
+        dial.parse_nouns(element, report);
+        dial
+    }
+
+    fn parse_attributes(element: Element<'_>, report: &mut Report) -> Self {
+        let mut attributes = Attributes::of(element, report);
+        let a = &mut attributes;
+        let dial = Self {
+            action: a.link("action", "method", ErrorCode::DIAL_METHOD),
+            timeout: seconds(a.integer("timeout", 30, 5..=600, ErrorCode::DIAL_TIMEOUT)),
+            time_limit: seconds(a.integer("timeLimit", 14_400, 1..=86_400, ErrorCode::DIAL_TIME_LIMIT)),
+            hangup_on_star: a.flag("hangupOnStar", false, ErrorCode::DIAL_HANGUP_ON_STAR),
+            caller_id: a.text_if("callerId", ErrorCode::DIAL_CALLER_ID, is_caller_id).map(str::to_owned),
+            answer_on_bridge: a.flag("answerOnBridge", false, ErrorCode::DIAL_ANSWER_ON_BRIDGE),
+            ring_tone: a
+                .text_if("ringTone", ErrorCode::DIAL_RING_TONE, |tone| RING_TONES.contains(&tone))
+                .filter(|tone| *tone != "automatic")
+                .map(str::to_owned),
+            record: record(a),
+            recording_callback: a.link(
+                "recordingStatusCallback",
+                "recordingStatusCallbackMethod",
+                ErrorCode::DIAL_METHOD,
+            ),
+            sequential: a.flag("sequential", false, ErrorCode::DIAL_SEQUENTIAL),
+            refer: a.link("referUrl", "referMethod", ErrorCode::DIAL_METHOD),
+            nouns: Vec::new(),
+            fault: None,
+        };
+        a.without_effect(WITHOUT_EFFECT);
+        if dial.record != DialRecord::Nothing {
+            a.warn(ErrorCode::NOT_SUPPORTED, "recording a <Dial> is not supported by this version".to_owned());
+        }
+        if dial.refer.is_some() {
+            a.warn(ErrorCode::NOT_SUPPORTED, "referUrl is not supported by this version".to_owned());
+        }
+        attributes.finish();
+        dial
+    }
+
+    fn parse_nouns(&mut self, element: Element<'_>, report: &mut Report) {
+        let children: Vec<_> = element.children().filter(Node::is_element).collect();
+        let conferences = children.iter().filter(|child| child.tag_name().name() == "Conference").count();
+        if conferences > 0 && children.len() > 1 {
+            self.fault = Some(ErrorCode::DIAL_CONFERENCE_MIXED);
+            return;
+        }
+        let text = text_of(element);
+        if !text.is_empty() {
+            self.nouns.extend(text_noun(element, &text, report));
+        }
+        let mut parameters = 0;
+        for child in children {
+            if self.nouns.len() == NOUNS_PER_DIAL_MAX {
+                let message = format!("only the first {NOUNS_PER_DIAL_MAX} nouns of <Dial> count");
+                report.warn(ErrorCode::SIP_URIS_MANY, child, message);
+                return;
+            }
+            self.nouns.extend(noun(element, child, &mut parameters, report));
+        }
+    }
+}
+
+fn noun(
+    dial: Element<'_>,
+    element: Element<'_>,
+    parameters: &mut usize,
+    report: &mut Report,
+) -> Option<Noun> {
+    match element.tag_name().name() {
+        "Client" => ClientNoun::parse(element, parameters, report).map(Noun::Client),
+        "Number" => Number::parse(element, report).map(Noun::Number),
+        "Sip" => SipNoun::parse(element, report).map(Noun::Sip),
+        name @ ("Conference" | "Queue" | "Sim" | "Application" | "WhatsApp") => {
+            let message = format!("<{name}> is not supported by this version and is skipped");
+            report.warn(ErrorCode::NOT_SUPPORTED, element, message);
+            None
+        }
+        name => {
+            let message = format!("<{}> is not allowed in <{}>", super::report::short(name), dial.tag_name().name());
+            report.warn(ErrorCode::DIAL_NESTED, element, message);
+            None
+        }
+    }
+}
+
+/// The text of a `<Dial>`: a number, or in old documents `client:…` or `sip:…`.
+fn text_noun(element: Element<'_>, text: &str, report: &mut Report) -> Option<Noun> {
+    if let Some(identity) = text.strip_prefix("client:") {
+        let identity = ClientNoun::checked_identity(identity, element, report)?;
+        return Some(Noun::Client(ClientNoun { identity, ..ClientNoun::default() }));
+    }
+    if sip_uri::has_sip_scheme(text) {
+        return SipNoun::of(text, Common::default(), element, report).map(Noun::Sip);
+    }
+    Number::of(text, Common::default(), element, report).map(Noun::Number)
+}
+
+fn record(attributes: &mut Attributes<'_, '_>) -> DialRecord {
+    let known = |text: &str| RECORDS.iter().any(|(name, _)| *name == text);
+    let value = attributes.text_if("record", ErrorCode::DIAL_RECORD, known).unwrap_or_default();
+    RECORDS.iter().find(|(name, _)| *name == value).map(|(_, record)| *record).unwrap_or_default()
+}
+
+/// A number, a user name, `client:…` or a SIP address: nothing that could leave its header.
+fn is_caller_id(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-_.@:*#".contains(&byte);
+    !text.is_empty() && text.len() <= 254 && text.bytes().all(plain)
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
+
+const RECORDS: &[(&str, DialRecord)] = &[
+    ("do-not-record", DialRecord::Nothing),
+    ("false", DialRecord::Nothing),
+    ("record-from-answer", DialRecord::Answer),
+    ("true", DialRecord::Answer),
+    ("record-from-ringing", DialRecord::Ringing),
+    ("record-from-answer-dual", DialRecord::AnswerDual),
+    ("record-from-ringing-dual", DialRecord::RingingDual),
+];
+const RING_TONES: &[&str] = &[
+    "automatic", "at", "au", "bg", "br", "be", "ch", "cl", "cn", "cz", "de", "dk", "ee", "es", "fi", "fr", "gr",
+    "hu", "il", "in", "it", "lt", "jp", "mx", "my", "nl", "no", "nz", "ph", "pl", "pt", "ru", "se", "sg", "th",
+    "uk", "us", "us-old", "tw", "ve", "za",
+];
+const WITHOUT_EFFECT: &[&str] = &[
+    "callReason", "events", "recordingConfigurationId", "recordingStatusCallbackEvent", "recordingTrack", "trim",
+];

@@ -1,0 +1,115 @@
+//! [`Client`]: what all requests share.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use ipnet::IpNet;
+use reqwest::redirect;
+
+use crate::{ErrorCode, Warning};
+
+use super::cache::Cache;
+use super::call::Fetch;
+use super::gate::Gate;
+use super::guard::{Guard, Lookup, SystemLookup};
+use super::phases::ConnectLayer;
+use super::{CallContext, FetchError, Reply, Request, date};
+
+/// Makes the requests of all calls. Clones share connections, cache and bounds.
+#[derive(Clone)]
+pub struct Client {
+    pub(super) http: reqwest::Client,
+    pub(super) guard: Guard,
+    pub(super) gate: Gate,
+    pub(super) cache: Cache,
+}
+
+/// The settings of a [`Client`].
+#[derive(Clone)]
+pub struct ClientConfig {
+    /// Addresses that a webhook may have although they are not public.
+    pub allow: Vec<IpNet>,
+    /// Requests at a time to one host.
+    pub host_running_max: usize,
+    /// Requests that wait for one host; more fail at once.
+    pub host_waiting_max: usize,
+    /// Looks host names up.
+    pub lookup: Arc<dyn Lookup>,
+}
+
+/// Why a [`Client`] cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be set up: {0}")]
+pub struct ClientError(#[from] reqwest::Error);
+
+impl Client {
+    /// A client. Installs `ring` as the process's TLS provider if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// If TLS cannot be set up.
+    pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
+        // An error only says that a provider is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let guard = Guard::new(config.allow, config.lookup);
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("Hookswitch/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .dns_resolver(guard.clone())
+            .connector_layer(ConnectLayer)
+            .pool_max_idle_per_host(config.host_running_max)
+            .pool_idle_timeout(IDLE)
+            .build()?;
+        let gate = Gate::new(config.host_running_max, config.host_waiting_max);
+        Ok(Self { http, guard, gate, cache: Cache::default() })
+    }
+
+    /// Makes a request, with all its retries, redirects and challenges, within 15 seconds.
+    /// Dropping the future cancels it.
+    ///
+    /// # Errors
+    ///
+    /// A number, a sentence, and what was sent.
+    pub async fn fetch(&self, request: &Request, call: &CallContext) -> Result<Reply, FetchError> {
+        Fetch::new(self, request, call).run().await
+    }
+
+    /// Makes the request of a status callback, with its `Timestamp`. Its reply is ignored; a
+    /// failure is a 15003 warning.
+    pub async fn status_callback(&self, request: &Request, call: &CallContext) -> Option<Warning> {
+        let mut request = request.clone();
+        let timestamp = date::rfc2822(SystemTime::now());
+        request.params.push(("Timestamp".to_owned(), timestamp));
+        let error = self.fetch(&request, call).await.err()?;
+        Some(Warning::new(ErrorCode::STATUS_CALLBACK, format!("status callback failed: {error}")))
+    }
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            host_running_max: 64,
+            host_waiting_max: 1024,
+            lookup: Arc::new(SystemLookup),
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("guard", &self.guard).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConfig").field("allow", &self.allow).finish_non_exhaustive()
+    }
+}
+
+const IDLE: std::time::Duration = std::time::Duration::from_secs(30);
