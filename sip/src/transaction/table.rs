@@ -98,6 +98,7 @@ impl<T> Table<T> {
         if let Ok(place) = self.index.find_entry(spread(entry.hash), same) {
             place.remove();
         }
+        debug_assert_eq!(self.entries.len(), self.index.len());
         Some(entry)
     }
 
@@ -143,3 +144,37 @@ const fn spread(hash: u32) -> u64 {
 
 /// Places that an empty index may keep.
 const IDLE_CAPACITY: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_free_again_after_removal() {
+        let mut table = Table::new(1);
+        let first = table.insert(b"a", 1).unwrap();
+        assert_eq!(table.insert(b"a", 2), None);
+        assert_eq!(table.find(b"a"), Some(first));
+        assert_eq!(table.find(b"b"), None);
+        assert_eq!(table.remove(first).map(|entry| entry.value), Some(1));
+        assert!(table.remove(first).is_none());
+        assert_eq!(table.find(b"a"), None);
+        let second = table.insert(b"a", 3).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(table.get(second), Some(&3));
+    }
+
+    #[test]
+    fn memory_of_a_burst_is_given_back() {
+        let mut table = Table::new(1);
+        let keys: Vec<Key> = (0u32..5000)
+            .filter_map(|n| table.insert(&n.to_be_bytes(), n))
+            .collect();
+        assert_eq!(keys.len(), 5000);
+        for key in keys {
+            table.remove(key);
+        }
+        table.release_if_empty();
+        assert_eq!(table.index.capacity(), 0);
+    }
+}
