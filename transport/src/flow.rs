@@ -26,15 +26,16 @@ impl ConnectionId {
         self.0
     }
 
-    /// The identifier back from [`Self::as_u64`]. A number that names no connection is harmless: sending to it fails.
+    /// The identifier back from [`Self::as_u64`]. A number that names no connection is harmless:
+    /// sending to it fails.
     #[must_use]
     pub const fn from_u64(number: u64) -> Self {
         Self(number)
     }
 }
 
-/// Where a message came from and by which way: all that an answer needs (RFC 3261 §18.2.2), and the identity that
-/// trust is decided on. Nothing in it was said by the peer.
+/// Where a message came from and by which way: all that an answer needs (RFC 3261 §18.2.2), and the
+/// identity that trust is decided on. Nothing in it was said by the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Flow {
     /// The transport that it really arrived over, whatever Via claims.
@@ -86,7 +87,7 @@ pub struct Destination {
     pub connection: Option<ConnectionId>,
     /// The address of ours to send from.
     pub local_hint: Option<IpAddr>,
-    /// Whether another connection to `remote` may be used or opened when `connection` is gone. `false` for responses,
-    /// whose `remote` may be what a Via claimed.
+    /// Whether another connection to `remote` may be used or opened when `connection` is gone.
+    /// `false` for responses, whose `remote` may be what a Via claimed.
     pub open: bool,
 }

@@ -12,7 +12,8 @@ use super::sys;
 /// What to ask of the system for a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UdpOptions {
-    /// Bytes of datagrams that the kernel keeps while the worker is busy; 0 leaves the system's default.
+    /// Bytes of datagrams that the kernel keeps while the worker is busy; 0 leaves the system's
+    /// default.
     pub recv_buffer: usize,
     /// Bytes of datagrams on their way out; 0 leaves the system's default.
     pub send_buffer: usize,
@@ -40,7 +41,8 @@ pub struct Granted {
 }
 
 impl Granted {
-    /// Whether the operator should be told (`net.core.rmem_max` is the limit without CAP_NET_ADMIN).
+    /// Whether the operator should be told (`net.core.rmem_max` is the limit without
+    /// CAP_NET_ADMIN).
     #[must_use]
     pub const fn is_short(&self) -> bool {
         self.granted < self.asked
@@ -70,8 +72,8 @@ pub(super) fn prepare(socket: &StdSocket, options: &UdpOptions) -> io::Result<Gr
     if socket.local_addr()?.is_ipv4() {
         sys::set_option(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, ON)?;
         sys::set_option(fd, libc::IPPROTO_IP, libc::IP_RECVERR, ON)?;
-        // A SIP message longer than the path allows is fragmented, not refused (RFC 3261 §18.1.1 leaves the choice of
-        // TCP to whoever chose the transport).
+        // A SIP message longer than the path allows is fragmented, not refused (RFC 3261 §18.1.1
+        // leaves the choice of TCP to whoever chose the transport).
         sys::set_option(
             fd,
             libc::IPPROTO_IP,
@@ -103,12 +105,14 @@ pub(super) fn prepare(socket: &StdSocket, options: &UdpOptions) -> io::Result<Gr
     )?;
     Ok(Granted {
         asked: options.recv_buffer,
-        // The kernel doubles what it is given, to account for its own bookkeeping, and reports the double.
+        // The kernel doubles what it is given, to account for its own bookkeeping, and reports the
+        // double.
         granted: SockRef::from(&fd).recv_buffer_size()? / 2,
     })
 }
 
-/// Asks for a buffer beyond the system's limit, which only a privileged process gets, else up to the limit.
+/// Asks for a buffer beyond the system's limit, which only a privileged process gets, else up to
+/// the limit.
 fn size(fd: BorrowedFd<'_>, force: c_int, plain: c_int, bytes: usize) -> io::Result<()> {
     if bytes == 0 {
         return Ok(());

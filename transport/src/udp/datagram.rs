@@ -52,7 +52,8 @@ pub struct FailedSend {
 pub enum SendFault {
     /// A firewall or policy of this host forbids it.
     Denied,
-    /// The send buffer is full. The datagram is dropped: SIP retransmits, and waiting would stall everyone else.
+    /// The send buffer is full. The datagram is dropped: SIP retransmits, and waiting would stall
+    /// everyone else.
     Full,
     /// Longer than UDP can carry, or in too many pieces (RFC 3261 §18.1.1: use TCP).
     TooLarge,
@@ -69,8 +70,8 @@ pub struct PeerUnreachable {
     pub destination: SocketAddr,
     /// What ICMP said.
     pub reason: Unreachable,
-    /// The beginning of our datagram as the report quotes it; it may be short or empty. A report whose quotation does
-    /// not match a message that we sent may be forged.
+    /// The beginning of our datagram as the report quotes it; it may be short or empty. A report
+    /// whose quotation does not match a message that we sent may be forged.
     pub quoted: Bytes,
 }
 

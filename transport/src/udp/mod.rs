@@ -1,11 +1,12 @@
 //! UDP in batches.
 //!
-//! One socket a worker: `&mut self` and no lock. A receive takes up to 32 datagrams from the kernel in one call, into
-//! buffers that come back when the last holder of a payload drops it; a send gives up to 64 to the kernel in one call,
-//! each gathered from pieces that are never copied in user space.
+//! One socket a worker: `&mut self` and no lock. A receive takes up to 32 datagrams from the kernel
+//! in one call, into buffers that come back when the last holder of a payload drops it; a send
+//! gives up to 64 to the kernel in one call, each gathered from pieces that are never copied in
+//! user space.
 //!
-//! A peer that is gone does not disturb the others: what ICMP says about it is collected beside the datagrams and
-//! handed out by [`UdpSocket::recv_errors`].
+//! A peer that is gone does not disturb the others: what ICMP says about it is collected beside the
+//! datagrams and handed out by [`UdpSocket::recv_errors`].
 
 mod bind;
 mod datagram;
@@ -66,7 +67,7 @@ impl UdpSocket {
             recv_buffer,
             receiver: Receiver::new(|| pool.fresh()),
             pool,
-            sender: Sender::new(),
+            sender: Sender::new(local.ip().is_unspecified()),
             report: SendReport::default(),
             unreachable: Vec::new(),
             drops: Drops::default(),
@@ -85,8 +86,8 @@ impl UdpSocket {
         self.recv_buffer
     }
 
-    /// Datagrams that the kernel has dropped since the socket was bound because nobody fetched them. It is told with
-    /// the next datagram that does arrive.
+    /// Datagrams that the kernel has dropped since the socket was bound because nobody fetched
+    /// them. It is told with the next datagram that does arrive.
     #[must_use]
     pub const fn drops(&self) -> u64 {
         self.drops.total
@@ -103,8 +104,8 @@ impl UdpSocket {
             .map(drop)
     }
 
-    /// Appends what has arrived to `sink`, at most 128 datagrams, so that a flood leaves time for other work. `Ok(0)`:
-    /// nothing is there. Never waits, and no peer can make it fail.
+    /// Appends what has arrived to `sink`, at most 128 datagrams, so that a flood leaves time for
+    /// other work. `Ok(0)`: nothing is there. Never waits, and no peer can make it fail.
     ///
     /// # Errors
     /// Those of the socket itself.
@@ -137,15 +138,16 @@ impl UdpSocket {
         }
     }
 
-    /// Moves the peers that ICMP has reported unreachable to `sink`; how many. Call it after [`Self::recv_batch`].
+    /// Moves the peers that ICMP has reported unreachable to `sink`; how many. Call it after
+    /// [`Self::recv_batch`].
     pub fn recv_errors(&mut self, sink: &mut Vec<PeerUnreachable>) -> usize {
         let count = self.unreachable.len();
         sink.append(&mut self.unreachable);
         count
     }
 
-    /// Sends all of `batch` that the kernel takes. Never waits; what it does not take is in the report, which is valid
-    /// until the next call.
+    /// Sends all of `batch` that the kernel takes. Never waits; what it does not take is in the
+    /// report, which is valid until the next call.
     pub fn send_batch(&mut self, batch: &[Outgoing<'_>]) -> &SendReport {
         self.report.sent = 0;
         self.report.failed.clear();
@@ -161,8 +163,8 @@ impl UdpSocket {
                     next += count;
                     doubts = 0;
                 }
-                // The kernel hands the pending ICMP error of anyone to whoever calls next, once. Asking again gives
-                // the answer about this datagram.
+                // The kernel hands the pending ICMP error of anyone to whoever calls next, once.
+                // Asking again gives the answer about this datagram.
                 Err(error) if is_about_a_peer(&error) && doubts < DOUBTS_MAX => doubts += 1,
                 Err(error) => {
                     let fault = send_fault(&error);
@@ -232,7 +234,8 @@ impl UdpSocket {
                 Ok(Report::Unreachable(_)) if self.unreachable.len() >= ERRORS_MAX => {}
                 Ok(Report::Unreachable(report)) => self.unreachable.push(report),
                 Ok(Report::Ignorable) => {}
-                // Empty, which also clears the readiness, or not readable: nothing can be lost but a hint.
+                // Empty, which also clears the readiness, or not readable: nothing can be lost but
+                // a hint.
                 Err(_) => break,
             }
         }
@@ -263,7 +266,8 @@ struct Drops {
 impl Drops {
     const fn note(&mut self, count: Option<u32>) {
         if let Some(count) = count {
-            // Datagrams of one batch may carry the counter in any order; it only moves forwards by less than half.
+            // Datagrams of one batch may carry the counter in any order; it only moves forwards by
+            // less than half.
             let moved = count.wrapping_sub(self.seen);
             if moved < u32::MAX / 2 {
                 self.total += moved as u64;
@@ -284,7 +288,8 @@ fn local_address(bound: SocketAddr, received: Option<IpAddr>, source: SocketAddr
     }
 }
 
-/// Whether an error is what ICMP said about some peer, or an interruption: the socket is as good as before.
+/// Whether an error is what ICMP said about some peer, or an interruption: the socket is as good as
+/// before.
 fn is_about_a_peer(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),

@@ -6,9 +6,10 @@ use bytes::BytesMut;
 
 /// Buffers whose payload is still held by someone.
 ///
-/// A received payload is split off its buffer and frozen; the rest of the buffer stays here as a claim on the memory.
-/// When the payload is dropped, [`BytesMut::try_reclaim`] gives the whole buffer back without an allocation. What is
-/// held for long (a transaction keeps its request for half a minute) only costs a look now and then.
+/// A received payload is split off its buffer and frozen; the rest of the buffer stays here as a
+/// claim on the memory. When the payload is dropped, [`BytesMut::try_reclaim`] gives the whole
+/// buffer back without an allocation. What is held for long (a transaction keeps its request for
+/// half a minute) only costs a look now and then.
 #[derive(Debug)]
 pub(super) struct Pool {
     lent: VecDeque<BytesMut>,
@@ -35,7 +36,8 @@ impl Pool {
         }
         let next = self.returned().unwrap_or_else(|| self.fresh());
         let held = std::mem::replace(buffer, next);
-        // Past the bound the claim is given up: the memory is freed with its payload instead of coming back.
+        // Past the bound the claim is given up: the memory is freed with its payload instead of
+        // coming back.
         if self.lent.len() < LENT_MAX {
             self.lent.push_back(held);
         }

@@ -1,7 +1,8 @@
 //! The system calls that have no safe wrapper: recvmmsg, sendmmsg and the socket's error queue.
 //!
-//! Everything `unsafe` of this crate is in this file. Pointers handed to the kernel point into heap memory that the
-//! structs here own and that is written only by [`Receiver::receive`] and [`Sender::send`] themselves.
+//! Everything `unsafe` of this crate is in this file. Pointers handed to the kernel point into heap
+//! memory that the structs here own and that is written only by [`Receiver::receive`] and
+//! [`Sender::send`] themselves.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -21,15 +22,18 @@ use super::datagram::{Outgoing, PeerUnreachable, Unreachable};
 pub(super) const RECV_BATCH: usize = 32;
 /// Datagrams in one sendmmsg.
 pub(super) const SEND_BATCH: usize = 64;
-/// The part of a datagram that is received in place. Real SIP stays below it; what is longer is copied once.
+/// The part of a datagram that is received in place. Real SIP stays below it; what is longer is
+/// copied once.
 pub(super) const HEAD: usize = 2_048;
 
 /// The longest payload that the length field of UDP can express.
 const DATAGRAM_MAX: usize = 65_535;
 const TAIL: usize = DATAGRAM_MAX - HEAD;
-/// Room for the packet information (40 bytes with its header) and the drop counter (24), twice over.
+/// Room for the packet information (40 bytes with its header) and the drop counter (24), twice
+/// over.
 const CONTROL: usize = 128;
-/// What an ICMP message quotes of our datagram: RFC 1812 §4.3.2.3 wants 576 bytes of packet, IPv6 up to 1,280.
+/// What an ICMP message quotes of our datagram: RFC 1812 §4.3.2.3 wants 576 bytes of packet, IPv6
+/// up to 1,280.
 const QUOTE: usize = 1_280;
 /// IOV_MAX of Linux: more pieces are refused by the kernel.
 const PIECES_MAX: usize = 1_024;
@@ -76,8 +80,8 @@ pub(super) struct Receiver {
     stale: usize,
 }
 
-// SAFETY: the raw pointers in `vectors` and `headers` point into memory that this struct owns; no thread keeps another
-// reference to it, so it may move between threads as a whole.
+// SAFETY: the raw pointers in `vectors` and `headers` point into memory that this struct owns; no
+// thread keeps another reference to it, so it may move between threads as a whole.
 unsafe impl Send for Receiver {}
 
 /// One received datagram, still in the receiver's memory.
@@ -115,14 +119,16 @@ impl Receiver {
         }
     }
 
-    /// One recvmmsg. `Ok(n)`: [`Self::received`] may be asked for the slots below `n`, before the next call.
+    /// One recvmmsg. `Ok(n)`: [`Self::received`] may be asked for the slots below `n`, before the
+    /// next call.
     pub(super) fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
         for slot in 0..self.stale {
             self.prepare(slot);
         }
         self.stale = 0;
-        // SAFETY: every header points to a name, a control buffer and two vectors that are as long as it says and live
-        // until the call returns; MSG_DONTWAIT and a null timeout make the kernel keep none of them.
+        // SAFETY: every header points to a name, a control buffer and two vectors that are as long
+        // as it says and live until the call returns; MSG_DONTWAIT and a null timeout make the
+        // kernel keep none of them.
         let count = unsafe {
             libc::recvmmsg(
                 fd.as_raw_fd(),
@@ -139,15 +145,15 @@ impl Receiver {
         self.stale = count;
         for slot in 0..count {
             let filled = (self.headers[slot].msg_len as usize).min(HEAD);
-            // SAFETY: `prepare` cleared the buffer and offered HEAD bytes of its spare room, and the kernel has written
-            // the first `filled` of them.
+            // SAFETY: `prepare` cleared the buffer and offered HEAD bytes of its spare room, and
+            // the kernel has written the first `filled` of them.
             unsafe { self.heads[slot].set_len(filled) };
         }
         Ok(count)
     }
 
-    /// The datagram in `slot`. `None`: without a usable source address. The head must be renewed by the caller so that
-    /// it has room for [`HEAD`] bytes again.
+    /// The datagram in `slot`. `None`: without a usable source address. The head must be renewed by
+    /// the caller so that it has room for [`HEAD`] bytes again.
     pub(super) fn received(&mut self, slot: usize) -> Option<Received<'_>> {
         let header = &self.headers[slot];
         let length = (header.msg_len as usize).min(DATAGRAM_MAX);
@@ -200,13 +206,15 @@ pub(super) struct Sender {
     /// The pieces of all datagrams of a batch, one after the other.
     vectors: Vec<iovec>,
     headers: Box<[mmsghdr]>,
+    /// The socket has several addresses, so a source may be asked for.
+    wildcard: bool,
 }
 
 // SAFETY: as for `Receiver`; pointers to the caller's slices are only used within `send`.
 unsafe impl Send for Sender {}
 
 impl Sender {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(wildcard: bool) -> Self {
         // SAFETY: all zeroes is a valid value of these C structs.
         let (name, header) =
             unsafe { (mem::zeroed::<sockaddr_storage>(), mem::zeroed::<mmsghdr>()) };
@@ -214,12 +222,13 @@ impl Sender {
             names: vec![name; SEND_BATCH].into_boxed_slice(),
             controls: vec![Control([0; CONTROL]); SEND_BATCH].into_boxed_slice(),
             vectors: Vec::new(),
+            wildcard,
             headers: vec![header; SEND_BATCH].into_boxed_slice(),
         }
     }
 
-    /// One sendmmsg of at most [`SEND_BATCH`] datagrams of a `batch` that is not empty: how many the kernel took. An
-    /// error is that of the first one.
+    /// One sendmmsg of at most [`SEND_BATCH`] datagrams of a `batch` that is not empty: how many
+    /// the kernel took. An error is that of the first one.
     pub(super) fn send(&mut self, fd: BorrowedFd<'_>, batch: &[Outgoing<'_>]) -> io::Result<usize> {
         let fit = |outgoing: &&Outgoing<'_>| outgoing.slices.len() <= PIECES_MAX;
         let count = batch.iter().take(SEND_BATCH).take_while(fit).count();
@@ -242,9 +251,9 @@ impl Sender {
             self.prepare(slot, first, outgoing);
             first += outgoing.slices.len();
         }
-        // SAFETY: every header points to a name, a control buffer and vectors of this struct, none of which is touched
-        // before the call returns, and the vectors point to slices that the borrow of `batch` keeps alive. The kernel
-        // only reads them.
+        // SAFETY: every header points to a name, a control buffer and vectors of this struct, none
+        // of which is touched before the call returns, and the vectors point to slices that the
+        // borrow of `batch` keeps alive. The kernel only reads them.
         let count = unsafe {
             libc::sendmmsg(
                 fd.as_raw_fd(),
@@ -267,7 +276,11 @@ impl Sender {
         header.msg_flags = 0;
         header.msg_control = (&raw mut self.controls[slot]).cast();
         header.msg_controllen = CONTROL as _;
-        header.msg_controllen = set_source(header, outgoing) as _;
+        header.msg_controllen = if self.wildcard {
+            set_source(header, outgoing) as _
+        } else {
+            0
+        };
         if header.msg_controllen == 0 {
             header.msg_control = ptr::null_mut();
         }
@@ -322,8 +335,8 @@ pub(super) fn receive_error(fd: BorrowedFd<'_>) -> io::Result<Report> {
 
 /// Calls `visit` with level, type and content of each control message.
 fn for_each_control(header: &msghdr, mut visit: impl FnMut(c_int, c_int, &[u8])) {
-    // SAFETY: `header` describes a control buffer of this module as the kernel has filled it, so CMSG_FIRSTHDR and
-    // CMSG_NXTHDR stay inside it and give headers that are aligned, or null.
+    // SAFETY: `header` describes a control buffer of this module as the kernel has filled it, so
+    // CMSG_FIRSTHDR and CMSG_NXTHDR stay inside it and give headers that are aligned, or null.
     unsafe {
         let mut message: *const cmsghdr = libc::CMSG_FIRSTHDR(header);
         while !message.is_null() {
@@ -340,7 +353,8 @@ fn packet_information(header: &msghdr) -> (Option<IpAddr>, Option<u32>) {
     let (mut local, mut drops) = (None, None);
     for_each_control(header, |level, kind, data| match (level, kind) {
         (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-            // in_pktinfo: interface, local address (ours even for a broadcast), address in the header.
+            // in_pktinfo: interface, local address (ours even for a broadcast), address in the
+            // header.
             if let Some(octets) = data
                 .get(4..8)
                 .and_then(|octets| <[u8; 4]>::try_from(octets).ok())
@@ -387,8 +401,8 @@ fn unreachable_reason(header: &msghdr) -> Option<Unreachable> {
     reason
 }
 
-/// RFC 792 and RFC 1812 §5.2.7.1. Source quench and time exceeded are ignored, and so is "fragmentation needed", since
-/// we let the network fragment.
+/// RFC 792 and RFC 1812 §5.2.7.1. Source quench and time exceeded are ignored, and so is
+/// "fragmentation needed", since we let the network fragment.
 fn icmp_reason(kind: u8, code: u8) -> Option<Unreachable> {
     match (kind, code) {
         (3, 4) => None,
@@ -448,8 +462,8 @@ fn set_source(header: &msghdr, outgoing: &Outgoing<'_>) -> usize {
 
 fn set_control<T: Copy>(header: &msghdr, level: c_int, kind: c_int, content: T) -> usize {
     let size = size_of::<T>() as u32;
-    // SAFETY: CMSG_SPACE and CMSG_LEN only compute. The control buffer is CONTROL bytes, aligned, and `content` fits
-    // (asserted), so the first header and its data lie inside it.
+    // SAFETY: CMSG_SPACE and CMSG_LEN only compute. The control buffer is CONTROL bytes, aligned,
+    // and `content` fits (asserted), so the first header and its data lie inside it.
     unsafe {
         let space = libc::CMSG_SPACE(size) as usize;
         assert!(
@@ -473,7 +487,8 @@ fn address(name: &sockaddr_storage) -> Option<SocketAddr> {
     let place: *const sockaddr_storage = name;
     match c_int::from(name.ss_family) {
         libc::AF_INET => {
-            // SAFETY: the family says which struct it is, and `sockaddr_storage` is large and aligned enough for it.
+            // SAFETY: the family says which struct it is, and `sockaddr_storage` is large and
+            // aligned enough for it.
             let name = unsafe { &*place.cast::<sockaddr_in>() };
             let ip = Ipv4Addr::from(name.sin_addr.s_addr.to_ne_bytes());
             Some(SocketAddrV4::new(ip, u16::from_be(name.sin_port)).into())

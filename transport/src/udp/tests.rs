@@ -124,6 +124,23 @@ async fn payloads_that_are_kept_stay_intact_while_buffers_are_reused() {
 }
 
 #[tokio::test]
+async fn buffers_come_back_when_payloads_are_dropped() {
+    let (mut near, mut far) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+    let mut places = std::collections::HashSet::new();
+    for _ in 0..200 {
+        send_all(&mut near, &vec![vec![b'x'; 1_200]; 20], far.local_addr());
+        for datagram in receive(&mut far, 20).await {
+            places.insert(datagram.bytes.as_ptr());
+        }
+    }
+    assert!(
+        places.len() <= 64,
+        "{} buffers for 20 at once",
+        places.len()
+    );
+}
+
+#[tokio::test]
 async fn pieces_arrive_as_their_concatenation() {
     let (mut near, mut far) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
     let whole = payload(3, 5_000);
@@ -209,6 +226,17 @@ async fn an_ipv6_wildcard_socket_knows_and_chooses_its_address() {
         source: Some(received.local.ip()),
     }]);
     assert_eq!(receive(&mut near, 1).await[0].source, target);
+}
+
+#[tokio::test]
+async fn a_bound_socket_has_one_address_whatever_is_asked() {
+    let (mut near, mut far) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+    near.send_batch(&[Outgoing {
+        slices: &[b"x"],
+        destination: far.local_addr(),
+        source: Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9))),
+    }]);
+    assert_eq!(receive(&mut far, 1).await[0].source, near.local_addr());
 }
 
 async fn nobody_listens(address: &str) {
