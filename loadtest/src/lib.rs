@@ -1,1 +1,44 @@
-//! Work in progress.
+//! The functional suite's harness: it starts the real binary and real peers around it and listens to what they say.
+//!
+//! - [`Edge`] is a running `hookswitch`, started from a generated [`Config`].
+//! - [`Webhook`] is the customer's web server, in Python, on the official library.
+//! - [`Sipp`] runs a scenario of `scenarios/` as caller or callee; [`Peer`] and [`Stream`] speak raw SIP where a
+//!   test has to see or to say exactly what.
+//! - [`Relay`] sits between two of them, records what crosses and loses what it is told to lose.
+//! - [`Kamailio`], [`Phone`] (baresip) and [`Browser`] are the neighbours.
+//!
+//! **Invariants.** Nothing here parses SIP with the product's own code: this crate has to be able to find its bugs.
+//! Every wait is bounded; every process is ended by its id when its owner is dropped; everything binds to loopback
+//! on ports that were free a moment ago, so tests run side by side.
+
+mod browser;
+mod config;
+mod edge;
+mod http;
+mod message;
+mod neighbours;
+mod pcap;
+mod peer;
+mod ports;
+mod process;
+mod relay;
+mod scratch;
+mod sipp;
+mod stream;
+mod webhook;
+
+pub use browser::Browser;
+pub use config::{AUTH_TOKEN, Config};
+pub use edge::{Edge, answering, hookswitch};
+pub use http::{Answer, get, post};
+pub use message::Message;
+pub use neighbours::{Kamailio, Phone, tool};
+pub use pcap::write_pcap;
+pub use peer::{Draft, Peer, sdp};
+pub use ports::free_port;
+pub use process::{Log, Process};
+pub use relay::{Crossed, Fate, Relay, Side, chaos};
+pub use scratch::Scratch;
+pub use sipp::{Report, Running, Sipp};
+pub use stream::Stream;
+pub use webhook::{Hit, Webhook, encode};

@@ -1,0 +1,196 @@
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::{Config, Draft, Log, Peer, Process, Scratch, Webhook, http};
+
+/// How long the binary has to become ready.
+const READY: Duration = Duration::from_secs(10);
+
+/// The binary: `HOOKSWITCH`, or what the build left beside this test.
+///
+/// # Panics
+///
+/// When there is none.
+#[must_use]
+pub fn hookswitch() -> PathBuf {
+    if let Some(path) = std::env::var_os("HOOKSWITCH") {
+        return path.into();
+    }
+    let own = std::env::current_exe().expect("a running program has a path");
+    let binary = own
+        .ancestors()
+        .skip(1)
+        .map(|folder| folder.join("hookswitch"))
+        .find(|path| path.is_file());
+    binary.expect("no binary beside the tests: `cargo build --workspace --bins` makes it")
+}
+
+/// A running `hookswitch`. When it is dropped it must not have panicked.
+#[derive(Debug)]
+pub struct Edge {
+    /// What it was started with.
+    pub config: Config,
+    process: Process,
+    _scratch: Scratch,
+}
+
+impl Edge {
+    /// Starts the binary and waits until it answers an OPTIONS over UDP.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    #[must_use]
+    pub fn start(config: Config) -> Self {
+        let edge = Self::launch(config);
+        edge.ready(|edge| edge.answers_options());
+        edge
+    }
+
+    /// The same for a configuration that says nothing to strangers: waits for `/healthz`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come up.
+    #[must_use]
+    pub fn start_silent(config: Config) -> Self {
+        let edge = Self::launch(config);
+        edge.ready(|edge| {
+            http::get(edge.console(), "/healthz").is_some_and(|answer| answer.status == 200)
+        });
+        edge
+    }
+
+    fn launch(config: Config) -> Self {
+        let scratch = Scratch::new("edge");
+        let file = scratch.write("hookswitch.toml", config.text());
+        let process = Process::start(
+            "hookswitch",
+            Command::new(hookswitch()).arg("run").arg("-c").arg(&file),
+        );
+        Self {
+            config,
+            process,
+            _scratch: scratch,
+        }
+    }
+
+    fn ready(&self, is_ready: impl Fn(&Self) -> bool) {
+        let until = Instant::now() + READY;
+        while !is_ready(self) {
+            assert!(Instant::now() < until, "hookswitch did not become ready");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Whether an OPTIONS to the public UDP listener gets any answer.
+    #[must_use]
+    pub fn answers_options(&self) -> bool {
+        let to = self.public();
+        let peer = if to.is_ipv6() {
+            Peer::bind_ipv6()
+        } else {
+            Peer::bind()
+        };
+        peer.send(
+            to,
+            Draft::new("OPTIONS", &format!("sip:{to}"), &peer).text(),
+        );
+        peer.receive(Duration::from_millis(300))
+            .is_some_and(|message| message.status().is_some())
+    }
+
+    /// The public listeners.
+    #[must_use]
+    pub fn public(&self) -> SocketAddr {
+        self.config.public()
+    }
+
+    /// The internal listener.
+    #[must_use]
+    pub fn inside(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.config.inside).into()
+    }
+
+    /// The executor's own socket.
+    #[must_use]
+    pub fn executor(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.config.executor).into()
+    }
+
+    /// The page.
+    #[must_use]
+    pub fn console(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.config.console).into()
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Everything that it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.output()
+    }
+
+    /// Waits until the log, on whichever output it is, contains `needle`.
+    #[must_use]
+    pub fn logs(&self, needle: &str, within: Duration) -> bool {
+        let logs: [&Log; 2] = [&self.process.stdout, &self.process.stderr];
+        let until = Instant::now() + within;
+        while Instant::now() < until {
+            if logs.iter().any(|log| log.text().contains(needle)) {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
+    /// The sum of all series of a metric, by the start of its lines in `/metrics`.
+    #[must_use]
+    pub fn metric(&self, series: &str) -> Option<f64> {
+        let answer = http::get(self.console(), "/metrics")?;
+        let values = answer.body.lines().filter(|line| line.starts_with(series));
+        values
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .reduce(|sum, value| sum + value)
+    }
+
+    /// Runs the binary once with these arguments.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[must_use]
+    pub fn command(arguments: &[&str]) -> Output {
+        Command::new(hookswitch())
+            .args(arguments)
+            .output()
+            .expect("the binary starts")
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            return;
+        }
+        self.process.stop();
+        let log = self.log();
+        assert!(!log.contains("panicked at"), "hookswitch panicked:\n{log}");
+    }
+}
+
+/// A webhook, and an edge whose domain `demo.test` asks this scenario of it.
+#[must_use]
+pub fn answering(scenario: &str) -> (Webhook, Edge) {
+    let hook = Webhook::start();
+    let edge = Edge::start(Config::new().domain("demo.test", &hook.url(scenario)));
+    (hook, edge)
+}

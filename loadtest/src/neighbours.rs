@@ -1,0 +1,155 @@
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::{Process, Scratch, free_port};
+
+/// A command with its output, for tools that run once.
+///
+/// # Panics
+///
+/// When it cannot be started.
+#[must_use]
+pub fn tool(name: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(name).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("{name} ({error}): is `make deps` done?"));
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
+
+/// A Kamailio that record-routes and relays what is new to one next hop.
+#[derive(Debug)]
+pub struct Kamailio {
+    process: Process,
+    address: SocketAddr,
+    _scratch: Scratch,
+}
+
+impl Kamailio {
+    /// Starts it in front of `next`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    #[must_use]
+    pub fn before(next: SocketAddr) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let scratch = Scratch::new("kamailio");
+        let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("kamailio/neighbour.cfg");
+        let text =
+            std::fs::read_to_string(&template).expect("the configuration is part of the crate");
+        let text = text
+            .replace("@LISTEN@", &address.to_string())
+            .replace("@NEXT@", &next.to_string());
+        let file = scratch.write("kamailio.cfg", text);
+        let mut command = Command::new("kamailio");
+        command
+            .arg("-f")
+            .arg(file)
+            .args(["-DD", "-E", "-m", "64", "-M", "8", "-Y"])
+            .arg(scratch.path());
+        let process = Process::start("kamailio", &mut command);
+        let kamailio = Self {
+            process,
+            address,
+            _scratch: scratch,
+        };
+        kamailio.wait_until_ready();
+        kamailio
+    }
+
+    fn wait_until_ready(&self) {
+        let started = std::time::Instant::now();
+        while crate::ports::is_free(self.address.port()) {
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "no Kamailio: {}",
+                self.process.output()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// A baresip that registers nowhere, has no sound device, and dials.
+#[derive(Debug)]
+pub struct Phone {
+    process: Process,
+    _scratch: Scratch,
+}
+
+impl Phone {
+    /// Dials `uri` and stays for at most so long.
+    #[must_use]
+    pub fn dial(uri: &str, seconds: u32) -> Self {
+        let scratch = Scratch::new("baresip");
+        let port = free_port();
+        scratch.write(
+            "accounts",
+            format!("<sip:phone@127.0.0.1:{port};transport=udp>;regint=0\n"),
+        );
+        scratch.write("contacts", "");
+        scratch.write(
+            "config",
+            format!(
+                "sip_listen 127.0.0.1:{port}\nmodule_path {}\nmodule g711.so\nmodule ausine.so\nmodule aufile.so\n\
+                 module_app account.so\nmodule_app menu.so\naudio_source ausine,440\naudio_player aufile,{}\n\
+                 audio_alert aufile,/dev/null\nnet_interface lo\n",
+                modules(),
+                scratch.path().join("heard.wav").display()
+            ),
+        );
+        let mut command = Command::new("baresip");
+        command.arg("-f").arg(scratch.path()).args([
+            "-v",
+            "-t",
+            &seconds.to_string(),
+            "-e",
+            &format!("d {uri}"),
+        ]);
+        Self {
+            process: Process::start("baresip", &mut command),
+            _scratch: scratch,
+        }
+    }
+
+    /// Waits until it has printed this.
+    #[must_use]
+    pub fn says(&self, needle: &str, within: Duration) -> bool {
+        let until = std::time::Instant::now() + within;
+        while std::time::Instant::now() < until {
+            if self.process.output().contains(needle) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
+    /// All that it has printed.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.process.output()
+    }
+}
+
+fn modules() -> &'static str {
+    let places = [
+        "/usr/lib/baresip/modules",
+        "/usr/lib/x86_64-linux-gnu/baresip/modules",
+    ];
+    places
+        .into_iter()
+        .find(|place| Path::new(place).is_dir())
+        .unwrap_or(places[0])
+}

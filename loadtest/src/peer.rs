@@ -1,0 +1,379 @@
+use std::fmt::Write;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::Message;
+use crate::ports::free_port;
+
+/// How long a message may take that has to come.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A UDP socket that speaks raw SIP.
+#[derive(Debug)]
+pub struct Peer {
+    socket: UdpSocket,
+    address: SocketAddr,
+}
+
+impl Peer {
+    /// On 127.0.0.1.
+    #[must_use]
+    pub fn bind() -> Self {
+        Self::bind_at((Ipv4Addr::LOCALHOST, free_port()).into())
+    }
+
+    /// On `[::1]`.
+    #[must_use]
+    pub fn bind_ipv6() -> Self {
+        Self::bind_at((Ipv6Addr::LOCALHOST, free_port()).into())
+    }
+
+    /// On this address.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be bound.
+    #[must_use]
+    pub fn bind_at(address: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+        Self { socket, address }
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends a datagram.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel refuses.
+    pub fn send(&self, to: SocketAddr, bytes: impl AsRef<[u8]>) {
+        self.socket
+            .send_to(bytes.as_ref(), to)
+            .expect("loopback takes every datagram");
+    }
+
+    /// The next message, and who sent it.
+    #[must_use]
+    pub fn receive_from(&self, within: Duration) -> Option<(Message, SocketAddr)> {
+        let until = Instant::now() + within;
+        let mut buffer = vec![0; 65_535];
+        loop {
+            let left = until
+                .checked_duration_since(Instant::now())
+                .filter(|left| !left.is_zero())?;
+            self.socket.set_read_timeout(Some(left)).ok()?;
+            let Ok((count, source)) = self.socket.recv_from(&mut buffer) else {
+                continue;
+            };
+            if let Some(message) = Message::read(&buffer[..count]) {
+                return Some((message, source));
+            }
+        }
+    }
+
+    /// The next message.
+    #[must_use]
+    pub fn receive(&self, within: Duration) -> Option<Message> {
+        self.receive_from(within).map(|(message, _)| message)
+    }
+
+    /// The next request of this method; anything else that comes before it is passed over.
+    ///
+    /// # Panics
+    ///
+    /// When none comes.
+    pub fn request(&self, method: &str) -> Message {
+        self.find(&format!("a {method}"), PATIENCE, |message| {
+            message.method() == Some(method)
+        })
+    }
+
+    /// The next response of this status.
+    ///
+    /// # Panics
+    ///
+    /// When none comes.
+    pub fn response(&self, status: u16) -> Message {
+        self.find(&format!("a {status}"), PATIENCE, |message| {
+            message.status() == Some(status)
+        })
+    }
+
+    /// The next final response.
+    ///
+    /// # Panics
+    ///
+    /// When none comes in time.
+    pub fn outcome(&self, within: Duration) -> Message {
+        self.find("a final response", within, |message| {
+            message.status().is_some_and(|status| status >= 200)
+        })
+    }
+
+    fn find(
+        &self,
+        what: &str,
+        within: Duration,
+        mut fits: impl FnMut(&Message) -> bool,
+    ) -> Message {
+        let until = Instant::now() + within;
+        let mut seen = Vec::new();
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            match self.receive(left) {
+                Some(message) if fits(&message) => return message,
+                Some(message) => seen.push(message.start),
+                None => break,
+            }
+        }
+        panic!("{} waited for {what}; came: {seen:?}", self.address);
+    }
+
+    /// Nothing but retransmissions of 1xx may come for so long.
+    ///
+    /// # Panics
+    ///
+    /// When something comes.
+    pub fn silence(&self, within: Duration) {
+        if let Some(message) = self.receive(within) {
+            panic!("{} wanted silence and heard {message:?}", self.address);
+        }
+    }
+
+    /// Answers a request: Via, From, To (with a tag), Call-ID, CSeq and Record-Route are copied.
+    pub fn answer(
+        &self,
+        request: &Message,
+        to: SocketAddr,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) {
+        self.send(to, answer(request, status, self.address, headers, body));
+    }
+}
+
+/// A response as a plain user agent at `address` makes it.
+pub(crate) fn answer(
+    request: &Message,
+    status: u16,
+    address: SocketAddr,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> String {
+    let reason = match status {
+        100 => "Trying",
+        180 => "Ringing",
+        200 => "OK",
+        202 => "Accepted",
+        486 => "Busy Here",
+        487 => "Request Terminated",
+        503 => "Service Unavailable",
+        _ => "Whatever",
+    };
+    let mut text = format!("SIP/2.0 {status} {reason}\r\n");
+    let mut push = |name: &str, value: &str| {
+        write!(text, "{name}: {value}\r\n").expect("a String takes everything")
+    };
+    for name in ["Via", "Record-Route"] {
+        request.all(name).iter().for_each(|value| push(name, value));
+    }
+    push("From", request.need("From"));
+    let to = request.need("To");
+    let tag = if to.contains("tag=") || status == 100 {
+        String::new()
+    } else {
+        format!(";tag=peer{}", address.port())
+    };
+    push("To", &format!("{to}{tag}"));
+    push("Call-ID", request.need("Call-ID"));
+    push("CSeq", request.need("CSeq"));
+    push("Contact", &format!("<sip:peer@{address}>"));
+    headers.iter().for_each(|(name, value)| push(name, value));
+    if !body.is_empty() {
+        push("Content-Type", "application/sdp");
+    }
+    push("Content-Length", &body.len().to_string());
+    text + "\r\n" + body
+}
+
+/// An offer or answer of one audio stream at this address.
+#[must_use]
+pub fn sdp(address: SocketAddr) -> String {
+    let ip = address.ip();
+    let family = if address.is_ipv6() { 6 } else { 4 };
+    format!(
+        "v=0\r\no=- 1 1 IN IP{family} {ip}\r\ns=-\r\nc=IN IP{family} {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP 0 8 101\r\n\
+         a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n",
+        address.port()
+    )
+}
+
+/// A request to be, as text with every part open to change.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    method: String,
+    uri: String,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Draft {
+    /// A valid request from `peer`, with fresh Call-ID, tag and branch, CSeq 1, and an offer when it is an INVITE.
+    #[must_use]
+    pub fn new(method: &str, uri: &str, peer: &Peer) -> Self {
+        Self::from_address(method, uri, peer.address, "UDP")
+    }
+
+    /// The same for any transport.
+    #[must_use]
+    pub fn from_address(method: &str, uri: &str, address: SocketAddr, transport: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let id = format!(
+            "{}x{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let parameter = if transport == "TCP" {
+            ";transport=tcp"
+        } else {
+            ""
+        };
+        let draft = Self {
+            method: method.to_owned(),
+            uri: uri.to_owned(),
+            headers: Vec::new(),
+            body: String::new(),
+        }
+        .header(
+            "Via",
+            &format!("SIP/2.0/{transport} {address};branch=z9hG4bK{id};rport"),
+        )
+        .header("Max-Forwards", "70")
+        .header("From", &format!("<sip:alice@{address}>;tag=a{id}"))
+        .header("To", &format!("<{}>", uri.split('?').next().unwrap_or(uri)))
+        .header("Call-ID", &format!("{id}@suite"))
+        .header("CSeq", &format!("1 {method}"))
+        .header("Contact", &format!("<sip:alice@{address}{parameter}>"));
+        if method == "INVITE" {
+            draft.body(&sdp(address))
+        } else {
+            draft
+        }
+    }
+
+    /// The ACK to a final response other than 2xx (RFC 3261 §17.1.1.3).
+    #[must_use]
+    pub fn ack(&self, response: &Message) -> Self {
+        let mut ack = self.clone();
+        ack.method = "ACK".to_owned();
+        ack.body = String::new();
+        ack.set("CSeq", &self.value("CSeq").replace("INVITE", "ACK"))
+            .set("To", response.need("To"))
+    }
+
+    /// The CANCEL of this INVITE (RFC 3261 §9.1).
+    #[must_use]
+    pub fn cancel(&self) -> Self {
+        let mut cancel = self.clone();
+        cancel.method = "CANCEL".to_owned();
+        cancel.body = String::new();
+        cancel.set("CSeq", &self.value("CSeq").replace("INVITE", "CANCEL"))
+    }
+
+    /// A request in the dialog that `response` made: its To, its route set, its Contact as target.
+    #[must_use]
+    pub fn within(&self, method: &str, cseq: u32, response: &Message) -> Self {
+        let mut next = self.clone();
+        next.method = method.to_owned();
+        next.uri = response.address("Contact").unwrap_or(&self.uri).to_owned();
+        next.body = String::new();
+        let branch = format!("{}{cseq}{method}", self.branch());
+        next = next
+            .set("Via", &self.value("Via").replace(&self.branch(), &branch))
+            .set("To", response.need("To"))
+            .set("CSeq", &format!("{cseq} {method}"))
+            .without("Route");
+        for route in response.all("Record-Route").iter().rev() {
+            next = next.header("Route", route);
+        }
+        next
+    }
+
+    /// One more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Another value for a header.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        for (_, old) in self.headers.iter_mut().filter(|(other, _)| other == name) {
+            value.clone_into(old);
+        }
+        self
+    }
+
+    /// Without a header.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(other, _)| other != name);
+        self
+    }
+
+    /// With this body.
+    #[must_use]
+    pub fn body(mut self, body: &str) -> Self {
+        body.clone_into(&mut self.body);
+        self
+    }
+
+    /// The value of a header of the draft.
+    ///
+    /// # Panics
+    ///
+    /// When it has none of that name.
+    #[must_use]
+    pub fn value(&self, name: &str) -> String {
+        let found = self.headers.iter().find(|(other, _)| other == name);
+        found
+            .unwrap_or_else(|| panic!("the draft has no {name}"))
+            .1
+            .clone()
+    }
+
+    fn branch(&self) -> String {
+        let via = self.value("Via");
+        via.split("branch=")
+            .nth(1)
+            .and_then(|rest| rest.split(';').next())
+            .unwrap_or("")
+            .to_owned()
+    }
+
+    /// The bytes, with a right Content-Length unless the draft brings one.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!("{} {} SIP/2.0\r\n", self.method, self.uri);
+        for (name, value) in &self.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !self.body.is_empty() && !self.headers.iter().any(|(name, _)| name == "Content-Type") {
+            text.push_str("Content-Type: application/sdp\r\n");
+        }
+        if !self
+            .headers
+            .iter()
+            .any(|(name, _)| name == "Content-Length")
+        {
+            text.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+        }
+        text + "\r\n" + &self.body
+    }
+}

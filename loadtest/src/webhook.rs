@@ -1,0 +1,246 @@
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{AUTH_TOKEN, Process};
+
+/// How long an expected request may take.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// The customer's web server: Python, with the official library.
+#[derive(Debug)]
+pub struct Webhook {
+    process: Process,
+    port: u16,
+}
+
+impl Webhook {
+    /// Starts it on a port of its own.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut command = Command::new(python());
+        command
+            .arg(home.join("python/webhook.py"))
+            .args(["--token", AUTH_TOKEN]);
+        let process = Process::start("webhook", &mut command);
+        let port = process.stdout.wait(Duration::from_secs(20), |text| {
+            let ready: Value = serde_json::from_str(text.lines().next()?).ok()?;
+            ready["port"].as_u64()
+        });
+        let port = port
+            .unwrap_or_else(|| panic!("no webhook (is `make deps` done?): {}", process.output()));
+        Self {
+            process,
+            port: port as u16,
+        }
+    }
+
+    /// The URL of a scenario, with its options: `say`, `redirect?n=3&then=busy`.
+    #[must_use]
+    pub fn url(&self, scenario: &str) -> String {
+        format!("http://127.0.0.1:{}/{scenario}", self.port)
+    }
+
+    /// All requests so far.
+    #[must_use]
+    pub fn hits(&self) -> Vec<Hit> {
+        events(&self.process.stdout.text(), "request")
+            .map(Hit)
+            .collect()
+    }
+
+    /// Waits for the request number `count` (from 1) and gives all up to then.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    #[must_use]
+    pub fn wait(&self, count: usize) -> Vec<Hit> {
+        let hits = self.process.stdout.wait(PATIENCE, |text| {
+            let hits: Vec<_> = events(text, "request").map(Hit).collect();
+            (hits.len() >= count).then_some(hits)
+        });
+        hits.unwrap_or_else(|| panic!("waited for {count} requests; came: {:#?}", self.hits()))
+    }
+
+    /// Waits for a request to this path.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    #[must_use]
+    pub fn wait_for(&self, path: &str) -> Hit {
+        let find = |text: &str| {
+            events(text, "request")
+                .map(Hit)
+                .find(|hit| hit.path() == path)
+        };
+        let hit = self.process.stdout.wait(PATIENCE, find);
+        hit.unwrap_or_else(|| panic!("waited for {path}; came: {:#?}", self.hits()))
+    }
+
+    /// Whether a client left before it was answered.
+    #[must_use]
+    pub fn is_left(&self, within: Duration) -> bool {
+        self.process
+            .stdout
+            .wait(within, |text| events(text, "gone").next())
+            .is_some()
+    }
+
+    /// No request may have failed the validator.
+    ///
+    /// # Panics
+    ///
+    /// When one has.
+    pub fn all_signed(&self) {
+        let hits = self.hits();
+        assert!(!hits.is_empty(), "nobody asked");
+        for hit in hits {
+            assert!(hit.is_valid(), "the validator refuses {hit:#?}");
+        }
+    }
+}
+
+fn events<'a>(text: &'a str, kind: &'a str) -> impl Iterator<Item = Value> + 'a {
+    let values = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    values.filter(move |value| value["event"] == kind)
+}
+
+/// The interpreter of the suite's virtual environment, or `HOOKSWITCH_PYTHON`.
+fn python() -> PathBuf {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
+    std::env::var_os("HOOKSWITCH_PYTHON").map_or_else(default, PathBuf::from)
+}
+
+/// A request that the webhook got.
+#[derive(Clone, Debug)]
+pub struct Hit(Value);
+
+impl Hit {
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.0["method"].as_str().unwrap_or("")
+    }
+
+    /// The path, without the query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.0["path"].as_str().unwrap_or("")
+    }
+
+    /// The URL with the query, as the server saw it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.0["url"].as_str().unwrap_or("")
+    }
+
+    /// The body as it came.
+    #[must_use]
+    pub fn body(&self) -> &str {
+        self.0["body"].as_str().unwrap_or("")
+    }
+
+    /// The validator's verdict.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.0["valid"] == true
+    }
+
+    /// When it came, in seconds of the system's clock.
+    #[must_use]
+    pub fn at(&self) -> f64 {
+        self.0["at"].as_f64().unwrap_or(0.0)
+    }
+
+    /// Every value of a parameter: of the form, or of the query of a GET.
+    #[must_use]
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let place = if self.method() == "GET" {
+            "query"
+        } else {
+            "form"
+        };
+        self.pairs(place)
+            .filter(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+            .collect()
+    }
+
+    /// A parameter.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.all(name).first().copied()
+    }
+
+    /// A parameter that has to be there, once.
+    ///
+    /// # Panics
+    ///
+    /// When it is not.
+    #[must_use]
+    pub fn param(&self, name: &str) -> &str {
+        let all = self.all(name);
+        assert_eq!(all.len(), 1, "{name} in {self:#?}");
+        all[0]
+    }
+
+    /// A parameter of the query.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.pairs("query")
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The names of all parameters of the form, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.pairs(if self.method() == "GET" {
+            "query"
+        } else {
+            "form"
+        })
+        .map(|(key, _)| key)
+        .collect()
+    }
+
+    /// An HTTP header, by lower-case name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.pairs("headers")
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    }
+
+    fn pairs(&self, place: &str) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.0[place].as_array().map_or(&[][..], Vec::as_slice);
+        pairs
+            .iter()
+            .filter_map(|pair| Some((pair[0].as_str()?, pair[1].as_str()?)))
+    }
+}
+
+/// Percent-encodes a value for a query.
+#[must_use]
+pub fn encode(value: &str) -> String {
+    let mut text = String::new();
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}

@@ -1,0 +1,96 @@
+//! The suite's own peers, against each other: a failure here is a failure of the harness.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use loadtest::{Fate, Relay, Side, Sipp, Webhook, chaos};
+
+/// A caller and a callee that have nothing between them.
+fn direct(caller: &str, callee: &str, tcp: bool) {
+    let over = |sipp: Sipp| if tcp { sipp.tcp() } else { sipp };
+    let callee = over(Sipp::callee(callee))
+        .set("STATUS", "486 Busy Here")
+        .argument("-d", "100")
+        .start();
+    let to = callee.address();
+    let caller = over(Sipp::caller(caller, to))
+        .to(&format!("sip:bob@{to}"))
+        .set("STATUS", "486")
+        .argument("-d", "100");
+    caller.run();
+    callee.finish();
+}
+
+#[test]
+fn scenarios_fit_each_other() {
+    for tcp in [false, true] {
+        direct("caller_hangs_up", "callee_answers", tcp);
+        direct("caller_is_hung_up", "callee_hangs_up", tcp);
+        direct("caller_is_refused", "callee_refuses", tcp);
+        direct("caller_reinvites", "callee_is_reinvited", tcp);
+        direct("caller_is_reinvited", "callee_reinvites", tcp);
+    }
+}
+
+#[test]
+fn a_relay_loses_what_it_is_told_to_lose() {
+    let callee = Sipp::callee("callee_answers").set("LINGER", "2000").start();
+    let mut lost = false;
+    let relay = Relay::start(callee.address(), move |side, bytes| {
+        let drop = side == Side::Client && bytes.starts_with(b"INVITE") && !lost;
+        lost |= drop;
+        if drop { Fate::Drop } else { Fate::Pass }
+    });
+    Sipp::caller("caller_hangs_up", relay.address())
+        .to("sip:bob@127.0.0.1")
+        .run();
+    callee.finish();
+    assert!(
+        relay
+            .messages(Side::Client)
+            .iter()
+            .any(|message| message.method() == Some("BYE"))
+    );
+    let invites = relay
+        .crossed()
+        .iter()
+        .filter(|crossed| crossed.bytes.starts_with(b"INVITE"))
+        .count();
+    assert_eq!(invites, 2, "the first was lost");
+}
+
+#[test]
+fn chaos_repeats_itself() {
+    let draw = |seed| {
+        let mut rule = chaos(seed, 100, 50, 50);
+        (0..200)
+            .map(|_| rule(Side::Client, b""))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(draw(7), draw(7));
+    assert_ne!(draw(7), draw(8));
+    let lost = draw(7).iter().filter(|fate| **fate == Fate::Drop).count();
+    assert!((8..40).contains(&lost), "{lost} of 200");
+}
+
+#[test]
+fn the_validator_refuses_an_unsigned_request() {
+    let hook = Webhook::start();
+    let address: SocketAddr = hook
+        .url("")
+        .trim_start_matches("http://")
+        .trim_end_matches('/')
+        .parse()
+        .unwrap();
+    let answer = loadtest::get(address, "/busy?a=1").unwrap();
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer.body.contains(r#"<Reject reason="busy""#),
+        "{}",
+        answer.body
+    );
+    let hits = hook.wait(1);
+    assert!(!hits[0].is_valid());
+    assert_eq!(hits[0].query("a"), Some("1"));
+    assert!(!hook.is_left(Duration::from_millis(10)));
+}
