@@ -43,6 +43,26 @@ impl Default for LayerLimits {
 /// Every call may queue events: drain [`Layer::poll`] after it. Ids and timer keys that are stale
 /// do nothing. The user keeps what belongs to a transaction in maps of its own until
 /// [`Event::Ended`], which may be queued by the very call that finishes the transaction.
+///
+/// ```
+/// use sip::{Event, Instant, Layer, LayerLimits, Message, Received, Reply, ServerKey, Timers};
+///
+/// let mut layer = Layer::new(Timers::default(), LayerLimits::default(), 0x5eed);
+/// let now = Instant::from_micros(1);
+/// let text = "OPTIONS sip:edge.example SIP/2.0\r\nVia: SIP/2.0/UDP a.example;branch=z9hG4bK1\r\n\r\n";
+/// let Ok(Message::Request(request)) = sip::parse(text.into(), &sip::Limits::default()) else {
+///     panic!("not a request");
+/// };
+/// let key = ServerKey::of(&request).unwrap();
+/// assert_eq!(layer.receive_request(&key, now), Received::New);
+/// let id = layer.create_server(&key, "192.0.2.1:5060", false, now).unwrap();
+/// layer.respond(id, 200, Reply::new(&request, 200, "OK").build().to_bytes(), now);
+/// assert!(matches!(layer.poll(), Some(Event::Send { peer: "192.0.2.1:5060", .. })));
+///
+/// // The same request again is absorbed, and its response is on its way once more.
+/// assert_eq!(layer.receive_request(&key, now), Received::Retransmission(id));
+/// assert!(matches!(layer.poll(), Some(Event::Send { .. })));
+/// ```
 #[derive(Debug)]
 pub struct Layer<P> {
     pub(super) timers: Timers,

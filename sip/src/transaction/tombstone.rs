@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::event::CreateError;
+use super::event::{CreateError, Event};
 use super::id::TransactionId;
 use super::layer::Layer;
 use super::machine::Stage;
@@ -30,7 +30,7 @@ impl<P: Clone> Layer<P> {
     /// Removes a transaction whose stage was `was` until now, and says so.
     pub(super) fn end(&mut self, id: TransactionId, was: Stage) {
         if self.forget(id, was) {
-            self.events.push_back(super::Event::Ended(id));
+            self.events.push_back(Event::Ended(id));
         }
     }
 
@@ -50,10 +50,22 @@ impl<P: Clone> Layer<P> {
         self.counters.bytes -= held;
         match was {
             Stage::Live => self.counters.live -= 1,
-            Stage::Tombstone => self.counters.tombstones -= 1,
+            Stage::Tombstone => {
+                self.counters.tombstones -= 1;
+                self.clear_graveyard();
+            }
             Stage::Ended => debug_assert!(false, "ended twice"),
         }
         known
+    }
+
+    /// Drops ended tombstones from the old end of the order.
+    fn clear_graveyard(&mut self) {
+        while let Some(&oldest) = self.graveyard.front()
+            && !self.exists(oldest)
+        {
+            self.graveyard.pop_front();
+        }
     }
 
     /// Makes room for one transaction more: tombstones yield, live ones do not.
@@ -70,11 +82,6 @@ impl<P: Clone> Layer<P> {
     }
 
     fn bury(&mut self, id: TransactionId) {
-        while let Some(&oldest) = self.graveyard.front()
-            && !self.exists(oldest)
-        {
-            self.graveyard.pop_front();
-        }
         self.graveyard.push_back(id);
         while self.graveyard.len() > self.limits.tombstones {
             self.evict_oldest();
