@@ -114,6 +114,7 @@ codes! {
     RECORD_TRIM = 13617 Warning "<Record> invalid trim.";
     REDIRECT_METHOD = 13710 Warning "<Redirect> invalid method.";
     REFER_NOT_SIP = 13801 Error "<Refer> on a leg that is not SIP.";
+    INBOUND_REFER = 13802 Error "REFER from the other side without referUrl.";
     REJECT_REASON = 13810 Warning "<Reject> invalid reason.";
     PAUSE_LENGTH = 13910 Warning "<Pause> invalid length.";
     STATUS_CALLBACK = 15003 Warning "Bad answer to a status callback.";

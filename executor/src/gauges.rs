@@ -10,6 +10,7 @@ pub struct Gauges {
     pub(crate) legs: AtomicUsize,
     pub(crate) transactions: AtomicUsize,
     pub(crate) rtp_ports: AtomicUsize,
+    pub(crate) status_callbacks: AtomicUsize,
     pub(crate) tasks: AtomicUsize,
     pub(crate) timers: AtomicUsize,
 }

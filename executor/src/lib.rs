@@ -1,7 +1,9 @@
 //! The TwiML executor: asks a customer's webhook what to do with a call, and does it.
 //!
-//! The three parts that matter:
+//! The four parts that matter:
 //!
+//! - [`Executor`] is the user agent: it takes calls from the proxy, tells the run of each what
+//!   happens, and does what the run wants;
 //! - [`twiml`] turns a reply into a [`twiml::Document`] of typed verbs and a list of warnings;
 //! - [`run`] is the life of one call leg as a pure state machine: [`run::Event`] in,
 //!   [`run::Action`]s out;
@@ -10,9 +12,19 @@
 //! `twiml` and `run` do no input or output, read no clock and draw no random numbers: the user
 //! agent around them does.
 
+mod agent;
+mod dialog;
+mod digest;
 mod error_code;
+mod executor;
+mod gauges;
+pub mod media;
+mod observer;
+mod sdp;
 mod secret;
+mod settings;
 mod sid;
+mod task;
 mod warning;
 
 pub mod run;
@@ -20,6 +32,13 @@ pub mod twiml;
 pub mod webhook;
 
 pub use error_code::{ErrorCode, Level};
+pub use executor::{Bound, Executor, Handle, SetupError};
+pub use gauges::{Gauges, Snapshot};
+pub use media::RtpPorts;
+pub use observer::{
+    CallEvent, Ended, Observer, Record, SipMessage, Started, WebhookReply, WebhookRequest,
+};
 pub use secret::Secret;
+pub use settings::{Domain, Limits, Listen, Settings, TrustedPeer};
 pub use sid::{Sid, SidError, SidKind};
 pub use warning::{Location, Warning};

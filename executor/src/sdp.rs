@@ -75,9 +75,14 @@ impl Description {
         let mut streams: Vec<Stream> = Vec::new();
         for line in lines.filter(|line| !line.is_empty()) {
             let (kind, value) = line.split_once('=').ok_or(Unreadable)?;
+            if kind == "m" {
+                if streams.len() >= STREAMS_MAX {
+                    return Err(Unreadable);
+                }
+                streams.push(Stream::parse(value, address, direction)?);
+                continue;
+            }
             match (kind, streams.last_mut()) {
-                ("m", _) if streams.len() >= STREAMS_MAX => return Err(Unreadable),
-                ("m", _) => streams.push(Stream::parse(value, address, direction)?),
                 ("c", None) => address = connection(value)?,
                 ("c", Some(stream)) => stream.address = connection(value)?,
                 ("a", None) => direction = Direction::of(value).unwrap_or(direction),

@@ -68,10 +68,18 @@ impl Names {
 
     /// What the socket of a path is called: `host[:port]`.
     pub(crate) fn host(&self, path: &Path) -> String {
-        let named = self.sockets.get(usize::from(path.listener));
-        match named.and_then(|named| named.advertise.clone()) {
-            Some(advertise) => advertise,
-            None => path.local.to_string(),
+        let same = |named: &&Named| {
+            named.transport == path.to.transport && named.address.is_ipv4() == path.local.is_ipv4()
+        };
+        // A connection that we opened has a port of its own, which nobody can connect to.
+        let opened = || self.sockets.iter().find(same).map(|named| (named, true));
+        let bound = self.sockets.get(usize::from(path.listener)).map(|named| (named, false));
+        match bound.or_else(opened) {
+            Some((Named { advertise: Some(advertise), .. }, _)) => advertise.clone(),
+            Some((named, true)) => {
+                SocketAddr::new(path.local.ip(), named.address.port()).to_string()
+            }
+            _ => path.local.to_string(),
         }
     }
 

@@ -1,0 +1,422 @@
+//! One leg of a call: its dialog, its session, and the requests under way in it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sip::{ClientId, Instant, Reply, Request, Response, ServerId};
+
+use crate::Sid;
+use crate::dialog::{Dialog, FORWARDS};
+use crate::gauges::Held;
+use crate::media::{Media, MediaEvents, MediaPeer};
+use crate::sdp::{Description, Origin};
+
+use super::LegKey;
+use super::core::{Accepted, Core, Purpose, Sent, finished};
+use super::dial::Callee;
+use super::journal::LegTag;
+use super::path::Path;
+use super::script::Script;
+use super::timer::{Due, Timer};
+
+/// A leg.
+pub(crate) struct Leg {
+    pub(crate) key: LegKey,
+    pub(crate) sid: Sid,
+    pub(crate) tag: LegTag,
+    pub(crate) dialog: Dialog,
+    /// The way that the INVITE came or went.
+    pub(crate) path: Path,
+    pub(crate) state: State,
+    pub(crate) session: Session,
+    /// An INVITE of the peer that waits for our answer or for its ACK.
+    pub(crate) invited: Option<Invited>,
+    /// An INVITE of ours.
+    pub(crate) inviting: Option<Inviting>,
+    /// REFERs that were sent.
+    pub(crate) referred: Referred,
+    /// Media that we render ourselves.
+    pub(crate) media: Option<Box<dyn Media>>,
+    /// The document that runs on the leg.
+    pub(crate) script: Option<Script>,
+    /// What a callee's leg has beside.
+    pub(crate) callee: Option<Box<Callee>>,
+    /// Waits to repeat a re-INVITE.
+    pub(crate) retry: Option<Timer>,
+    pub(crate) _held: Held,
+}
+
+/// How far a leg is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    /// The INVITE has no final response.
+    Early,
+    /// It has a 2xx.
+    Confirmed,
+    /// BYE was sent, and waits for its answer.
+    Leaving(ClientId),
+    /// Nothing is left to do.
+    Gone,
+}
+
+/// What both sides of a leg have described.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) origin: Origin,
+    told: Told,
+    /// What the peer said last.
+    pub(crate) heard: Option<Bytes>,
+}
+
+/// What we said last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    body: Option<Bytes>,
+    /// What the other leg said, if that is what we passed on.
+    source: Option<Bytes>,
+}
+
+/// An INVITE of the peer.
+pub(crate) struct Invited {
+    pub(crate) server: ServerId,
+    pub(crate) request: Request,
+    pub(crate) number: u32,
+    /// It made the dialog.
+    pub(crate) initial: bool,
+    pub(crate) answered: Option<Answered>,
+}
+
+/// A 2xx that waits for its ACK.
+pub(crate) struct Answered {
+    wire: Bytes,
+    interval: Duration,
+    deadline: Instant,
+    /// Our description in it was an offer: the ACK has the answer.
+    pub(crate) offered: bool,
+    timer: Timer,
+}
+
+/// An INVITE of ours.
+#[derive(Debug)]
+pub(crate) struct Inviting {
+    pub(crate) client: ClientId,
+    pub(crate) reason: InviteReason,
+    pub(crate) body: Option<Bytes>,
+    pub(crate) number: u32,
+    path: Path,
+    before: Dialog,
+    uri: String,
+}
+
+/// Why we send INVITE.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum InviteReason {
+    /// To call somebody.
+    Call,
+    /// To give an answered caller our own description again.
+    Own,
+    /// Because the other leg of a bridge sent one.
+    Relay,
+    /// To tell a leg what the other leg of a bridge says.
+    Tell,
+}
+
+/// REFERs of a leg (RFC 3515).
+#[derive(Debug, Default)]
+pub(crate) struct Referred {
+    /// The one whose answer is awaited.
+    pub(crate) client: Option<ClientId>,
+    /// CSeq numbers of all of them: `id` in Event of their NOTIFYs.
+    pub(crate) numbers: Vec<u32>,
+}
+
+/// What became of the wait for an ACK.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum AckWait {
+    GivenUp,
+    Repeated,
+}
+
+impl Session {
+    pub(crate) fn new(origin: Origin, heard: Option<Bytes>) -> Self {
+        Self { origin, told: Told::default(), heard }
+    }
+
+    /// What the other leg said, under our origin; the same text again if it is the same as before
+    /// (RFC 3264 §8: the version counts changes).
+    pub(crate) fn pass_on(&mut self, heard: &Bytes) -> Bytes {
+        if let Told { body: Some(body), source: Some(source) } = &self.told
+            && source == heard
+        {
+            return body.clone();
+        }
+        self.origin.version += 1;
+        let body = crate::sdp::with_origin(heard, &self.origin);
+        self.told = Told { body: Some(body.clone()), source: Some(heard.clone()) };
+        body
+    }
+
+    /// A description of our own, likewise; `None` if there is no common codec.
+    pub(crate) fn describe(&mut self, write: impl Fn(&Origin) -> Option<Bytes>) -> Option<Bytes> {
+        let mut body = write(&self.origin)?;
+        if self.told.body.as_ref() != Some(&body) {
+            self.origin.version += 1;
+            body = write(&self.origin)?;
+        }
+        self.told = Told { body: Some(body.clone()), source: None };
+        Some(body)
+    }
+
+    /// Whether the peer knows what the other leg says.
+    pub(crate) fn knows(&self, heard: &Bytes) -> bool {
+        self.told.source.as_ref().is_some_and(|source| crate::sdp::same_way(source, heard))
+    }
+
+    /// Whether the peer was last told a description of ours.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.told.body.is_some() && self.told.source.is_none()
+    }
+
+    /// What the peer was told last, to go back to it.
+    pub(crate) fn last_told(&self) -> Told {
+        self.told.clone()
+    }
+
+    /// The peer refused what it was told: it knows what it knew before.
+    pub(crate) fn told_again(&mut self, before: Told) {
+        self.told = before;
+    }
+
+    /// Nobody knows what the peer knows: it is told again.
+    pub(crate) fn forget_told(&mut self) {
+        self.told = Told::default();
+    }
+}
+
+impl Leg {
+    /// Whether an INVITE is under way in either direction.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.invited.is_some() || self.inviting.is_some()
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state, State::Leaving(_) | State::Gone)
+    }
+
+    /// Sends a request in the dialog.
+    pub(crate) fn send(
+        &mut self,
+        core: &mut Core,
+        purpose: Purpose,
+        method: &str,
+        headers: &[(&str, &[u8])],
+        body: Option<(&str, Bytes)>,
+    ) -> Option<ClientId> {
+        let path = core.way(&self.dialog.next_hop(), &self.path);
+        let via = core.via(&path);
+        let mut request = self.dialog.request(method, &via, FORWARDS)?;
+        for (name, value) in headers {
+            request.headers.append(name.as_bytes(), value).ok()?;
+        }
+        finished(&mut request, body);
+        core.send(&self.tag, Sent { leg: self.key, purpose }, &path, &request)
+    }
+
+    /// Sends INVITE: the first one, or one in the dialog.
+    pub(crate) fn invite(
+        &mut self,
+        core: &mut Core,
+        reason: InviteReason,
+        forwards: u32,
+        headers: &[(&str, &[u8])],
+        body: Option<Bytes>,
+    ) -> bool {
+        let path = core.way(&self.dialog.next_hop(), &self.path);
+        let via = core.via(&path);
+        let Some(mut request) = self.dialog.request("INVITE", &via, forwards) else { return false };
+        let contact = core.names.contact(&path);
+        let fixed: [(&str, &[u8]); 3] =
+            [("Contact", contact.as_bytes()), ("Allow", ALLOW), ("User-Agent", PRODUCT)];
+        for (name, value) in fixed.iter().chain(headers) {
+            if request.headers.append(name.as_bytes(), value).is_err() {
+                return false;
+            }
+        }
+        let described = body.clone().map(|body| ("application/sdp", body));
+        finished(&mut request, described);
+        let sent = Sent { leg: self.key, purpose: Purpose::Invite };
+        let Some(client) = core.send(&self.tag, sent, &path, &request) else { return false };
+        self.inviting = Some(Inviting {
+            client,
+            reason,
+            body,
+            number: self.dialog.local_seq(),
+            path,
+            before: self.dialog.clone(),
+            uri: String::from_utf8_lossy(request.uri_bytes()).into_owned(),
+        });
+        true
+    }
+
+    /// Takes the 2xx to our INVITE and acknowledges it (RFC 3261 §13.2.2.4).
+    pub(crate) fn acknowledge(&mut self, core: &mut Core, inviting: &Inviting, response: &Response) {
+        if inviting.reason == InviteReason::Call {
+            self.dialog.establish(response);
+        } else {
+            self.dialog.refresh(&response.headers);
+        }
+        let path = core.way(&self.dialog.next_hop(), &self.path);
+        let via = core.via(&path);
+        let Some(mut ack) = self.dialog.ack(inviting.number, &via) else { return };
+        let ack = finished(&mut ack, None);
+        core.send_alone(&self.tag, path, ack.clone());
+        let accepted = Accepted {
+            tag: self.tag.clone(),
+            dialog: inviting.before.clone(),
+            number: inviting.number,
+            leg: self.key,
+            path: inviting.path,
+            acks: vec![(self.dialog.remote_tag.clone(), path, ack)],
+        };
+        core.accepted.insert(inviting.client, accepted);
+    }
+
+    /// Answers an INVITE of the peer with 200 and repeats that until the ACK (§13.3.1.4).
+    pub(crate) fn accept(&mut self, core: &mut Core, body: &Bytes, offered: bool) {
+        let path = core.way(&self.dialog.next_hop(), &self.path);
+        let contact = core.names.contact(&path);
+        let Some(invited) = &mut self.invited else { return };
+        let response = Reply::new(&invited.request, 200, "OK")
+            .to_tag(&self.dialog.local_tag)
+            .record_route()
+            .header("Contact", contact)
+            .header("Allow", ALLOW)
+            .header("Server", PRODUCT)
+            .body("application/sdp", body.clone())
+            .build();
+        core.respond(&self.tag, invited.server, &response);
+        let t1 = core.settings.timers.t1;
+        invited.answered = Some(Answered {
+            wire: response.to_bytes(),
+            interval: t1,
+            deadline: core.now + t1 * 64,
+            offered,
+            timer: core.start_timer(t1, Due::Answer(self.key)),
+        });
+        self.state = State::Confirmed;
+    }
+
+    /// The ACK did not come yet: the 200 once more, or the end (§13.3.1.4).
+    pub(crate) fn ack_overdue(&mut self, core: &mut Core) -> Option<AckWait> {
+        let invited = self.invited.as_mut()?;
+        let answered = invited.answered.as_mut()?;
+        if core.now >= answered.deadline {
+            return Some(AckWait::GivenUp);
+        }
+        core.layer.respond(invited.server, 200, answered.wire.clone(), core.now);
+        answered.interval = (answered.interval * 2).min(core.settings.timers.t2);
+        let left = answered.deadline - core.now;
+        answered.timer = core.start_timer(answered.interval.min(left), Due::Answer(self.key));
+        Some(AckWait::Repeated)
+    }
+
+    /// Answers an INVITE of the peer with a final error.
+    pub(crate) fn reject(&mut self, core: &mut Core, status: u16, reason: &str, headers: &[(&str, &str)]) {
+        let Some(invited) = self.invited.take_if(|invited| invited.answered.is_none()) else {
+            return;
+        };
+        let mut reply = Reply::new(&invited.request, status, reason).to_tag(&self.dialog.local_tag);
+        for (name, value) in headers {
+            reply = reply.header(name, value);
+        }
+        core.respond(&self.tag, invited.server, &reply.build());
+        if invited.initial {
+            self.state = State::Gone;
+        }
+    }
+
+    /// Ends the leg: CANCEL before the answer, BYE after it.
+    pub(crate) fn hang_up(&mut self, core: &mut Core) {
+        match self.state {
+            State::Leaving(_) | State::Gone => return,
+            State::Early => {
+                if let Some(inviting) = &self.inviting {
+                    // The leg stays until the INVITE is over: a 2xx may be on its way (§9.1).
+                    core.layer.cancel(inviting.client, None, core.now);
+                } else {
+                    self.reject(core, 480, "Temporarily Unavailable", &[]);
+                    self.state = State::Gone;
+                }
+            }
+            State::Confirmed => {
+                self.reject(core, 487, "Request Terminated", &[]);
+                let bye = self.send(core, Purpose::Bye, "BYE", &[], None);
+                self.state = bye.map_or(State::Gone, State::Leaving);
+                self.invited = None;
+            }
+        }
+        self.release();
+    }
+
+    /// The peer ended the leg, or the dialog is lost.
+    pub(crate) fn gone(&mut self, core: &mut Core) {
+        self.reject(core, 487, "Request Terminated", &[]);
+        self.state = State::Gone;
+        self.invited = None;
+        self.release();
+    }
+
+    /// Opens media of our own, if they are not open.
+    pub(crate) fn open_media(&mut self, core: &mut Core) -> std::io::Result<SocketAddr> {
+        if let Some(media) = &self.media {
+            return Ok(media.local());
+        }
+        let events = MediaEvents { leg: self.key, mailbox: core.mailbox.clone() };
+        let media = core.media.open(self.path.local.ip(), events)?;
+        let local = media.local();
+        self.media = Some(media);
+        Ok(local)
+    }
+
+    /// Where our media are, as the peer is told.
+    pub(crate) fn media_address(&self, core: &Core, local: SocketAddr) -> SocketAddr {
+        SocketAddr::new(core.settings.media_address.unwrap_or(local.ip()), local.port())
+    }
+
+    /// Tells our media where the peer's are.
+    pub(crate) fn connect_media(&mut self) {
+        let heard = self.session.heard.as_ref().and_then(|heard| Description::parse(heard).ok());
+        if let (Some(media), Some(agreed)) = (&mut self.media, heard.and_then(|d| d.agreed())) {
+            media.set_peer(MediaPeer {
+                address: agreed.remote,
+                voice: agreed.voice,
+                events: agreed.events,
+            });
+        }
+    }
+
+    fn release(&mut self) {
+        self.media = None;
+        self.retry = None;
+    }
+
+    /// A 401 or 407: the request once more with credentials, if we have any for it.
+    pub(crate) fn authorize(&mut self, core: &mut Core, method: &str, uri: &str, response: &Response) -> Option<crate::digest::Authorization> {
+        let digest = self.callee.as_mut()?.digest.as_mut()?;
+        let request = crate::digest::Challenged { method, uri };
+        digest.answer(response.status(), &response.headers, request, &core.random.hex())
+    }
+}
+
+impl Inviting {
+    pub(crate) fn uri(&self) -> &str {
+        &self.uri
+    }
+}
+
+/// The methods that we take.
+pub(crate) const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
+
+/// User-Agent and Server.
+pub(crate) const PRODUCT: &[u8] = b"Hookswitch";

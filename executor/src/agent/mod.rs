@@ -1,0 +1,421 @@
+//! The user agent: SIP on one side, runs on the other.
+//!
+//! One [`Agent`] on one thread owns all calls; nothing is shared and nothing is locked. Whatever
+//! happens, a datagram, a webhook's reply, a key, a timer, is taken one at a time and worked off to
+//! its end before the next.
+//!
+//! ```text
+//!   wire ──► Agent::message ──► sip::Layer ──► Call::request / responded ─┐
+//!   mailbox (webhooks, media, connections) ──────────► Call::fetched … ───┼─► Run::step ─► actions
+//!   wheel ──► Agent::event ─────────────────────────► Call::timer ────────┘        │
+//!   wire ◄── Agent::flush ◄── sip::Layer, outbox ◄──────────────────────────────────┘
+//! ```
+//!
+//! `call` does what a run wants; `inbound` makes calls, `indialog` and `responses` take what comes
+//! for them; `dial` makes the callees' legs and `bridge` connects them; `leg` is what both kinds of
+//! legs have in common; `core` is what all calls share.
+
+mod body;
+mod bridge;
+mod call;
+mod core;
+mod dial;
+mod inbound;
+mod indialog;
+mod journal;
+mod leg;
+mod path;
+mod random;
+mod refer;
+mod responses;
+mod script;
+mod timer;
+mod wire;
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sip::{
+    ClientKey, Disposition, Event as LayerEvent, HeaderName, Instant, Message, Method, Received,
+    Reply, Request, Response, ServerId, ServerKey, Via,
+};
+use tokio::sync::mpsc;
+use transport::Flow;
+
+use crate::media::MediaEvent;
+use crate::observer::{CallEvent, SipMessage};
+use crate::run::Event;
+use crate::webhook::{FetchError, FetchId, Reply as WebhookReply};
+
+use self::call::{CALLER, Call};
+use self::core::Incoming;
+use self::path::stamp;
+use self::timer::{Due, Timer};
+
+pub(crate) use self::core::Core;
+pub(crate) use self::journal::Journal;
+pub(crate) use self::path::{Names, Path};
+pub(crate) use self::random::Random;
+pub(crate) use self::timer::Timers;
+pub(crate) use self::wire::Wire;
+
+/// The number of a call; never used twice.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct CallKey(u64);
+
+/// The number of a leg of a call; 0 is the caller's.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct LegKey {
+    call: CallKey,
+    leg: u32,
+}
+
+/// What tasks and connections tell the agent.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// A webhook answered, or did not.
+    Fetched(LegKey, FetchId, Box<Result<WebhookReply, FetchError>>),
+    /// Something happened in the media of a leg.
+    Media(LegKey, MediaEvent),
+    /// A message came over a connection.
+    Message(Flow, Bytes),
+    /// A message was written to a connection, or was not.
+    Sent(u64, bool),
+}
+
+/// The user agent.
+pub(crate) struct Agent {
+    pub(crate) core: Core,
+    wire: Wire,
+    calls: HashMap<CallKey, Call>,
+    last_call: u64,
+    draining: bool,
+    stop: Option<Timer>,
+    hung_up: bool,
+    stopped: bool,
+    began: std::time::Instant,
+}
+
+impl Agent {
+    pub(crate) fn new(core: Core, wire: Wire) -> Self {
+        Self {
+            core,
+            wire,
+            calls: HashMap::new(),
+            last_call: 0,
+            draining: false,
+            stop: None,
+            hung_up: false,
+            stopped: false,
+            began: std::time::Instant::now(),
+        }
+    }
+
+    /// Works until the shutdown, and then until the calls are over or `drain` has passed.
+    pub(crate) async fn run(
+        mut self,
+        mut mailbox: mpsc::Receiver<Mail>,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        let mut shutdown = std::pin::pin!(shutdown);
+        while !self.is_done() {
+            self.clock();
+            let deadline = self.core.layer.next_deadline();
+            let pause = deadline.map_or(IDLE, |at| at - self.core.now);
+            tokio::select! {
+                mail = mailbox.recv() => {
+                    self.clock();
+                    if let Some(mail) = mail {
+                        self.mail(mail);
+                    }
+                    for _ in 1..MAIL_BATCH {
+                        let Ok(mail) = mailbox.try_recv() else { break };
+                        self.mail(mail);
+                    }
+                }
+                () = self.wire.readable() => {
+                    self.clock();
+                    for (flow, wire) in self.wire.receive() {
+                        self.message(flow, wire);
+                    }
+                }
+                () = tokio::time::sleep(pause) => self.clock(),
+                () = &mut shutdown, if !self.draining => {
+                    self.clock();
+                    self.drain();
+                }
+            }
+            let now = self.core.now;
+            self.core.layer.tick(now);
+            self.settle();
+        }
+        self.wire.streams().close_all();
+    }
+
+    fn clock(&mut self) {
+        let micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.core.now = Instant::from_micros(micros);
+    }
+
+    /// Stops taking calls; those that go on have `drain` to end.
+    fn drain(&mut self) {
+        self.draining = true;
+        self.stop = Some(self.core.start_timer(self.core.settings.drain, Due::Stop));
+    }
+
+    /// Whether the shutdown is complete: no call, or no time, is left.
+    fn is_done(&self) -> bool {
+        self.stopped || (self.draining && self.calls.is_empty())
+    }
+
+    fn mail(&mut self, mail: Mail) {
+        match mail {
+            Mail::Fetched(leg, id, result) => {
+                self.with_call(leg.call, |call, _| call.fetched(leg.leg, id, result));
+            }
+            Mail::Media(leg, event) => self.with_call(leg.call, |call, _| call.media(leg.leg, event)),
+            Mail::Message(flow, wire) => self.message(flow, wire),
+            Mail::Sent(token, sent) => {
+                let transaction = self.wire.sent(token);
+                if let (Some(transaction), false) = (transaction, sent) {
+                    let now = self.core.now;
+                    self.core.layer.transport_error(transaction, now);
+                }
+            }
+        }
+        self.settle();
+    }
+
+    /// Works on a call, lets its runs take what happened, and drops it when it is over.
+    fn with_call(&mut self, key: CallKey, work: impl FnOnce(&mut Call, &mut Core)) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        work(call, &mut self.core);
+        call.pump(&mut self.core);
+        if call.is_over() {
+            self.calls.remove(&key);
+        }
+    }
+
+    /// Takes all that the transactions have to say, and sends what is to be sent.
+    fn settle(&mut self) {
+        loop {
+            while let Some(event) = self.core.layer.poll() {
+                self.event(event);
+            }
+            if self.core.outbox.is_empty() {
+                break;
+            }
+            for (path, wire) in std::mem::take(&mut self.core.outbox) {
+                self.wire.send(&path, wire, None);
+            }
+        }
+        self.core.timers.sweep(&mut self.core.layer);
+        let live = self.core.layer.counters().live;
+        let gauges = &self.core.gauges;
+        gauges.transactions.store(live, Ordering::Relaxed);
+        gauges.timers.store(self.core.timers.len(), Ordering::Relaxed);
+    }
+
+    fn event(&mut self, event: LayerEvent<Path>) {
+        let now = self.core.now;
+        match event {
+            LayerEvent::Send { peer, wire, transaction } => {
+                // ACKs that were put aside before this message go before it.
+                for (path, ack) in std::mem::take(&mut self.core.outbox) {
+                    self.wire.send(&path, ack, None);
+                }
+                if !self.wire.send(&peer, wire, Some(transaction)) {
+                    self.core.layer.transport_error(transaction, now);
+                }
+            }
+            LayerEvent::ClientTimeout(client) => self.failed(client, 408),
+            LayerEvent::ClientTransportError(client) => self.failed(client, 503),
+            LayerEvent::Ended(transaction) => {
+                let leg = match transaction {
+                    sip::TransactionId::Client(id) => self.core.clients.get(&id).map(|sent| sent.leg),
+                    sip::TransactionId::Server(id) => self.core.servers.get(&id).copied(),
+                };
+                self.core.forget(transaction);
+                if let Some(leg) = leg {
+                    self.with_call(leg.call, |call, core| call.ended(core, leg.leg, transaction));
+                }
+            }
+            LayerEvent::Timer(token) => {
+                if let Some(due) = self.core.timers.fire(&mut self.core.layer, token) {
+                    self.timer(due);
+                }
+            }
+            // The ACK of an error, or that it never came, changes nothing for a user agent; what
+            // takes long is answered before a 100 is due.
+            LayerEvent::ServerAcked(_)
+            | LayerEvent::ServerTimeout(_)
+            | LayerEvent::ServerTransportError(_)
+            | LayerEvent::TryingDue(_) => {}
+        }
+    }
+
+    fn failed(&mut self, client: sip::ClientId, status: u16) {
+        if let Some(sent) = self.core.clients.get(&client).copied() {
+            self.with_call(sent.leg.call, |call, core| call.failed(core, client, sent, status));
+        }
+    }
+
+    fn timer(&mut self, due: Due) {
+        match due {
+            Due::Answer(leg) | Due::Retry(leg) | Due::Ring(leg) | Due::Run(leg, _) => {
+                self.with_call(leg.call, |call, core| call.timer(core, due));
+            }
+            Due::Stop if !self.hung_up => {
+                self.hung_up = true;
+                let keys: Vec<_> = self.calls.keys().copied().collect();
+                for key in keys {
+                    self.with_call(key, |call, _| call.tell(CALLER, Event::HangUp));
+                }
+                self.stop = Some(self.core.start_timer(FAREWELL, Due::Stop));
+            }
+            Due::Stop => self.stopped = true,
+        }
+    }
+
+    /// A message as it came in.
+    fn message(&mut self, flow: Flow, wire: Bytes) {
+        let limits = &self.core.settings.limits.message;
+        match sip::parse(wire.clone(), limits) {
+            Ok(Message::Request(request)) => self.request(flow, wire, request),
+            Ok(Message::Response(response)) => self.response(flow, wire, &response),
+            Err(error) => tracing::debug!(peer = %flow.remote, error = error.label(), "not SIP"),
+        }
+        self.settle();
+    }
+
+    fn request(&mut self, flow: Flow, wire: Bytes, mut request: Request) {
+        stamp(&mut request, flow.remote);
+        let Some(via) = request.headers.list(HeaderName::Via).next() else { return };
+        let Ok(path) = Via::parse(via).map(|via| Path::reply(&flow, &via)) else { return };
+        let ack = request.method() == Method::Ack;
+        let refusal = if !self.core.settings.trusts(flow.remote) {
+            tracing::debug!(peer = %flow.remote, "not one of the proxies");
+            Some((403, "Forbidden"))
+        } else {
+            let checked = sip::check_request(&request, &self.core.settings.limits.message);
+            checked.err().map(|_| (400, "Bad Request"))
+        };
+        if let Some((status, reason)) = refusal {
+            if !ack {
+                self.refuse_without_state(path, &request, status, reason);
+            }
+            return;
+        }
+        // check_request has seen all that a key is made of.
+        let Some(key) = ServerKey::of(&request) else { return };
+        let now = self.core.now;
+        let received = self.core.layer.receive_request(&key, now);
+        let created = match received {
+            Received::New | Received::Cancel { .. } => {
+                self.core.layer.create_server(&key, path, path.is_reliable(), now)
+            }
+            Received::AckFor2xx(_) | Received::StrayAck => {
+                let incoming = Incoming { request, wire, flow, server: None };
+                return self.ack(&incoming);
+            }
+            Received::Ack(_) | Received::Retransmission(_) => return,
+        };
+        match (created, received) {
+            (Err(_), _) => self.refuse_without_state(path, &request, 503, "Service Unavailable"),
+            (Ok(server), received) => {
+                let incoming = Incoming { request, wire, flow, server: Some(server) };
+                match received {
+                    Received::Cancel { invite } => self.cancel(&incoming, server, invite),
+                    _ => self.dispatch(incoming),
+                }
+            }
+        }
+    }
+
+    /// An answer for which nothing is remembered (§8.2.7).
+    fn refuse_without_state(&mut self, path: Path, request: &Request, status: u16, reason: &str) {
+        let tag = self.core.random.hex();
+        let response = Reply::new(request, status, reason).to_tag(tag.as_bytes()).build();
+        self.core.outbox.push((path, response.to_bytes()));
+    }
+
+    /// CANCEL: always 200 if there is what it cancels, whatever becomes of that (§9.2).
+    fn cancel(&mut self, incoming: &Incoming, server: ServerId, invite: Option<ServerId>) {
+        let Incoming { request, wire, flow, .. } = incoming;
+        let found = invite.and_then(|invite| Some((invite, *self.core.servers.get(&invite)?)));
+        let Some((invite, leg)) = found else {
+            let reply = Reply::new(request, 481, "Call/Transaction Does Not Exist");
+            return self.core.refuse(server, reply);
+        };
+        // The To tag of this 200 is that of the responses to the INVITE (§9.2).
+        match self.calls.get(&leg.call).and_then(|call| call.legs.get(&leg.leg)) {
+            Some(leg) => {
+                let message = SipMessage::new(flow.remote, flow.transport, wire);
+                self.core.journal.record(&leg.tag, CallEvent::SipReceived(message));
+                let reply = Reply::new(request, 200, "OK").to_tag(&leg.dialog.local_tag);
+                self.core.respond(&leg.tag, server, &reply.build());
+            }
+            None => self.core.refuse(server, Reply::new(request, 200, "OK")),
+        }
+        self.with_call(leg.call, |call, core| call.cancelled(core, leg.leg, invite));
+    }
+
+    /// Finds the dialog of a request (§12.2.2).
+    fn dialog_of(&self, request: &Request) -> Option<LegKey> {
+        let tag = inbound::to_tag(request)?;
+        let key = *self.core.dialogs.get(&tag)?;
+        let leg = self.calls.get(&key.call)?.legs.get(&key.leg)?;
+        leg.dialog.owns(&request.headers).then_some(key)
+    }
+
+    fn ack(&mut self, incoming: &Incoming) {
+        if let Some(key) = self.dialog_of(&incoming.request) {
+            self.with_call(key.call, |call, core| call.ack(core, key.leg, incoming));
+        }
+    }
+
+    fn dispatch(&mut self, incoming: Incoming) {
+        let Some(key) = self.dialog_of(&incoming.request) else { return self.begin(incoming) };
+        if let (Some(unsupported), Some(server)) =
+            (inbound::required(&incoming.request), incoming.server)
+        {
+            let reply = Reply::new(&incoming.request, 420, "Bad Extension");
+            return self.core.refuse(server, reply.header("Unsupported", unsupported));
+        }
+        if let (Method::Invite, Some(server)) = (incoming.request.method(), incoming.server) {
+            self.core.servers.insert(server, key);
+        }
+        self.with_call(key.call, |call, core| call.request(core, key.leg, &incoming));
+    }
+
+    fn response(&mut self, flow: Flow, wire: Bytes, response: &Response) {
+        if sip::check_response(response, &self.core.settings.limits.message).is_err() {
+            return;
+        }
+        let Some(key) = ClientKey::of(response) else { return };
+        let to = response.headers.first(HeaderName::To).unwrap_or_default();
+        let now = self.core.now;
+        let found = self.core.layer.receive_response(&key, response.status(), to, now);
+        let Some((client, Disposition::Pass)) = found else { return };
+        let Some(sent) = self.core.clients.get(&client).copied() else { return };
+        if self.calls.contains_key(&sent.leg.call) {
+            let message = SipMessage::new(flow.remote, flow.transport, &wire);
+            self.with_call(sent.leg.call, |call, core| {
+                call.responded(core, client, sent, response, message);
+            });
+        } else if (200..300).contains(&response.status()) {
+            self.core.accepted_again(client, response);
+        }
+    }
+}
+
+/// How long to sleep when there is nothing to wait for.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Mails that are taken before the sockets get their turn.
+const MAIL_BATCH: usize = 64;
+
+/// After the calls were hung up: how long their BYEs may take.
+const FAREWELL: Duration = Duration::from_secs(2);
