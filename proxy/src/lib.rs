@@ -1,1 +1,42 @@
-//! Work in progress.
+//! Hookswitch: carrier trunks in, webhooks out.
+//!
+//! [`run`] is the whole program; a binary of your own with filters of your own is
+//!
+//! ```no_run
+//! fn main() -> std::process::ExitCode {
+//!     hookswitch::run(filters::Registry::builtin())
+//! }
+//! ```
+//!
+//! The proxy's life of a message is [`pipeline`]; everything else here feeds it, performs what it
+//! asks for, or shows what it did.
+
+mod best;
+mod cli;
+pub mod config;
+pub mod console;
+mod counters;
+mod demo;
+mod exchange;
+mod executor_role;
+mod forward;
+mod info;
+mod logging;
+mod loops;
+mod metrics;
+mod observe;
+pub mod pipeline;
+pub mod plan;
+mod random;
+mod reload;
+mod router;
+mod server;
+mod stream_front;
+mod token;
+mod try_message;
+mod worker;
+
+pub use cli::run;
+pub use counters::Counters;
+pub use exchange::Key;
+pub use random::Random;

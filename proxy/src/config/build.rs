@@ -1,0 +1,515 @@
+//! Sections to snapshot: names are looked up, doubtful settings refused.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use filters::{BuildContext, Chain, Network, Role, TrunkConfig};
+use regex::Regex;
+use sip::{Method, Transport, Uri};
+
+use super::error::Report;
+use super::file;
+use super::load::{ChainSection, Loader, Placed, Sections};
+use crate::loops::LoopHash;
+use crate::plan::{Domain, Listener, Plan, Reroute, Route, RouteTo, RouteWhen, Trunk, TrunkTarget};
+use crate::token::TokenKey;
+
+/// A valid configuration: the snapshot for requests, and what only starting needs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The snapshot.
+    pub plan: Arc<Plan>,
+    /// `[server]`.
+    pub server: file::Server,
+    /// `[limits]`.
+    pub limits: file::LimitsSection,
+    /// `[executor]`, if this process has one.
+    pub executor: Option<file::Executor>,
+    /// `[[domain]]`.
+    pub domains: Vec<file::Domain>,
+    /// Sources of all trunks: exempt from limits that are for strangers.
+    pub trunk_sources: Vec<Network>,
+    /// What is valid but surely not meant.
+    pub warnings: Vec<String>,
+}
+
+/// Builds the settings; `None` where the report says why not.
+pub(super) fn build(sections: &Sections<'_>, loader: &Loader, report: &mut Report<'_>) -> Option<Settings> {
+    let mut warnings = Vec::new();
+    check_names(sections, report);
+    let trunk_configs = trunk_configs(sections, report);
+    let context = |role| BuildContext {
+        trunks: trunk_configs.clone(),
+        counters: loader.counters.clone(),
+        limits: sections.limits.message(),
+        role,
+    };
+    let chains = chains(sections, loader, &context(Role::Listener), report);
+    let trunk_chains = trunk_chains(sections, loader, &context(Role::Trunk), report);
+    let listeners = listeners(sections, &chains, report);
+    let trunks = trunks(sections, &trunk_chains, report);
+    let (domains, any_domain) = domains(sections, report);
+    let routes = routes(sections, &trunks, &domains, any_domain.as_ref(), report);
+    check_executor(sections, &trunks, report);
+    let secret = match &sections.server.secret {
+        Some(secret) if secret.len() < SECRET_BYTES_MIN => {
+            let message = format!("too short; expected {SECRET_BYTES_MIN} bytes or more");
+            report.add(None, "server.secret", message);
+            return None;
+        }
+        Some(secret) => secret.as_bytes().to_vec(),
+        None => {
+            warnings.push("server.secret is not set: calls in progress do not outlive a restart".to_owned());
+            loader.entropy.to_vec()
+        }
+    };
+    if sections.timers.timer_c.0.as_secs() <= 180 {
+        warnings.push("timers.timer_c is not over 3 minutes (RFC 3261 §16.6 step 11)".to_owned());
+    }
+    if !report.is_empty() {
+        return None;
+    }
+    let mut seed = [0u8; 8];
+    seed.copy_from_slice(loader.entropy.get(..8)?);
+    let plan = Plan {
+        node: sections.server.node.clone(),
+        message_limits: sections.limits.message(),
+        transactions_max: sections.limits.transactions,
+        timers: sip::Timers {
+            t1: sections.timers.t1.0,
+            t2: sections.timers.t2.0,
+            t4: sections.timers.t4.0,
+        },
+        timer_c: sections.timers.timer_c.0,
+        fr_timer: sections.timers.fr_timer.0,
+        listeners,
+        trunks,
+        domains,
+        any_domain,
+        routes,
+        chains,
+        token_key: TokenKey::new(&secret),
+        loop_hash: LoopHash::new(u64::from_le_bytes(seed)),
+    };
+    Some(Settings {
+        plan: Arc::new(plan),
+        server: sections.server.clone(),
+        limits: sections.limits.clone(),
+        executor: sections.executor.as_ref().map(|executor| executor.value.clone()),
+        domains: sections.domain.iter().map(|domain| domain.value.clone()).collect(),
+        trunk_sources: trunk_configs.into_iter().flat_map(|trunk| trunk.sources).collect(),
+        warnings,
+    })
+}
+
+/// Names are unique within their kind.
+fn check_names(sections: &Sections<'_>, report: &mut Report<'_>) {
+    fn unique<'n, T>(items: impl Iterator<Item = (&'n Placed<'n, T>, &'n str)>, report: &mut Report<'_>)
+    where
+        T: 'n,
+    {
+        let mut seen = Vec::new();
+        for (item, name) in items {
+            if name.is_empty() || seen.contains(&name) {
+                let message = format!("`{name}` is {}", if name.is_empty() { "empty" } else { "there twice; names are unique" });
+                report.add(item.span("name"), item.key("name"), message);
+            }
+            seen.push(name);
+        }
+    }
+    unique(sections.listen.iter().map(|item| (item, item.value.name.as_str())), report);
+    unique(sections.trunk.iter().map(|item| (item, item.value.name.as_str())), report);
+    unique(sections.domain.iter().map(|item| (item, item.value.name.as_str())), report);
+    unique(sections.route.iter().map(|item| (item, item.value.name.as_str())), report);
+    let mut seen: Vec<&str> = Vec::new();
+    for chain in &sections.chain {
+        if seen.contains(&chain.name.as_str()) {
+            let message = format!("`{}` is there twice; names are unique", chain.name);
+            report.add(Some(chain.span.clone()), format!("{}.name", chain.path), message);
+        }
+        seen.push(&chain.name);
+    }
+    if sections.listen.is_empty() {
+        report.add(None, "listen", "no socket to listen on; expected at least one [[listen]]");
+    }
+    if sections.listen.len() > LISTENERS_MAX {
+        report.add(None, "listen", format!("more than {LISTENERS_MAX} sockets"));
+    }
+}
+
+fn trunk_configs(sections: &Sections<'_>, report: &mut Report<'_>) -> Vec<TrunkConfig> {
+    let mut configs = Vec::new();
+    for trunk in &sections.trunk {
+        let file = &trunk.value;
+        let sources = networks(&file.source, || trunk.span("source"), &trunk.key("source"), report);
+        let mut transports = Vec::new();
+        for name in &file.transport {
+            match Transport::of(name.as_bytes()) {
+                Some(transport) => transports.push(transport),
+                None => {
+                    let message = format!("unknown transport `{name}`; expected udp, tcp, tls, ws or wss");
+                    report.add(trunk.span("transport"), trunk.key("transport"), message);
+                }
+            }
+        }
+        configs.push(TrunkConfig {
+            name: Arc::from(file.name.as_str()),
+            trust: file.trust.into(),
+            sources,
+            transports,
+            domains: file.domain.clone(),
+        });
+    }
+    configs
+}
+
+/// Reads addresses and networks.
+fn networks(texts: &[String], span: impl Fn() -> Option<std::ops::Range<usize>>, key: &str, report: &mut Report<'_>) -> Vec<Network> {
+    let mut networks = Vec::new();
+    for text in texts {
+        match text.parse() {
+            Ok(network) => networks.push(network),
+            Err(_) => {
+                let message = format!("`{text}` is no source; expected ADDRESS, ADDRESS:PORT or NETWORK/BITS");
+                report.add(span(), key, message);
+            }
+        }
+    }
+    networks
+}
+
+/// The chains, built for listeners: those that only trunks name are left to [`trunk_chains`].
+fn chains(sections: &Sections<'_>, loader: &Loader, context: &BuildContext, report: &mut Report<'_>) -> HashMap<Arc<str>, Arc<Chain>> {
+    let by_trunk = |name: &str| sections.trunk.iter().any(|trunk| trunk.value.chain.as_deref() == Some(name));
+    let by_listener = |name: &str| sections.listen.iter().any(|listen| listen.value.chain == name);
+    sections
+        .chain
+        .iter()
+        .filter(|chain| by_listener(&chain.name) || !by_trunk(&chain.name))
+        .filter_map(|section| {
+            let chain = chain(section, loader, context, report)?;
+            Some((Arc::from(section.name.as_str()), Arc::new(chain)))
+        })
+        .collect()
+}
+
+fn trunk_chains(sections: &Sections<'_>, loader: &Loader, context: &BuildContext, report: &mut Report<'_>) -> HashMap<String, Arc<Chain>> {
+    let mut chains = HashMap::new();
+    for section in &sections.chain {
+        let used = sections.trunk.iter().any(|trunk| trunk.value.chain.as_ref() == Some(&section.name));
+        if used && let Some(chain) = chain(section, loader, context, report) {
+            chains.insert(section.name.clone(), Arc::new(chain));
+        }
+    }
+    chains
+}
+
+fn chain(section: &ChainSection<'_>, loader: &Loader, context: &BuildContext, report: &mut Report<'_>) -> Option<Chain> {
+    let mut filters = Vec::new();
+    let mut whole = true;
+    for (index, table) in section.filters.iter().enumerate() {
+        match loader.registry.build(table.clone(), context) {
+            Ok(filter) => filters.push(filter),
+            Err(errors) => {
+                whole = false;
+                for error in errors {
+                    let key = format!("{}.filter[{index}].{}", section.path, error.key);
+                    let span = error.span.clone().or_else(|| Some(table.span()));
+                    let mut message = error.message.clone();
+                    if let Some(expected) = &error.expected {
+                        message.push_str("; expected ");
+                        message.push_str(expected);
+                    }
+                    if let Some(suggestion) = &error.suggestion {
+                        message.push_str(&format!(" (did you mean `{suggestion}`?)"));
+                    }
+                    report.add(span, key.trim_end_matches('.'), message);
+                }
+            }
+        }
+    }
+    whole.then(|| Chain::new(&section.name, filters, &loader.counters))
+}
+
+fn listeners(sections: &Sections<'_>, chains: &HashMap<Arc<str>, Arc<Chain>>, report: &mut Report<'_>) -> Vec<Listener> {
+    let mut listeners = Vec::new();
+    for listen in &sections.listen {
+        let file = &listen.value;
+        let Some(chain) = chains.get(file.chain.as_str()) else {
+            let known = sections.chain.iter().any(|chain| chain.name == file.chain);
+            // A chain with errors of its own has told them already.
+            if !known {
+                unknown(listen, "chain", "chain", &file.chain, sections.chain.iter().map(|chain| chain.name.as_str()), report);
+            }
+            continue;
+        };
+        let twice = sections.listen.iter().any(|other| {
+            other.value.name != file.name && other.value.socket == file.socket && file.socket.address.port() != 0
+        });
+        if twice {
+            report.add(listen.span("socket"), listen.key("socket"), "another listener has the same socket");
+        }
+        listeners.push(Listener {
+            name: Arc::from(file.name.as_str()),
+            transport: file.socket.transport,
+            bind: file.socket.address,
+            advertise: file.advertise.as_ref().map(|told| {
+                let port = told.port.unwrap_or(file.socket.address.port());
+                (told.host.clone(), port)
+            }),
+            trust: file.trust.into(),
+            chain: chain.clone(),
+            recv_buffer: file.recv_buffer.0,
+        });
+    }
+    listeners
+}
+
+fn trunks(sections: &Sections<'_>, chains: &HashMap<String, Arc<Chain>>, report: &mut Report<'_>) -> HashMap<Arc<str>, Arc<Trunk>> {
+    let mut trunks = HashMap::new();
+    for trunk in &sections.trunk {
+        let file = &trunk.value;
+        let chain = match &file.chain {
+            None => None,
+            Some(name) => match chains.get(name) {
+                Some(chain) => Some(chain.clone()),
+                None if sections.chain.iter().any(|chain| chain.name == *name) => continue,
+                None => {
+                    unknown(trunk, "chain", "chain", name, sections.chain.iter().map(|chain| chain.name.as_str()), report);
+                    continue;
+                }
+            },
+        };
+        let reroute = match &file.reroute_causes {
+            None => Reroute::Default,
+            Some(codes) => {
+                if let Some(code) = codes.iter().find(|code| !(300..600).contains(*code)) {
+                    let message = format!("{code} cannot lead to another target; expected codes from 300 to 599");
+                    report.add(trunk.span("reroute_causes"), trunk.key("reroute_causes"), message);
+                }
+                Reroute::Only(codes.clone())
+            }
+        };
+        if file.target.len() > TARGETS_MAX {
+            let message = format!("{} targets; a trunk has {TARGETS_MAX} at most", file.target.len());
+            report.add(trunk.span("target"), trunk.key("target"), message);
+        }
+        let targets = file.target.iter().filter(|target| target.enabled);
+        let trunk = Trunk {
+            name: Arc::from(file.name.as_str()),
+            trust: file.trust.into(),
+            chain,
+            reroute,
+            targets: targets
+                .map(|target| TrunkTarget {
+                    uri: Bytes::from(target.uri.0.clone()),
+                    priority: target.priority,
+                    weight: target.weight,
+                })
+                .collect(),
+        };
+        trunks.insert(trunk.name.clone(), Arc::new(trunk));
+    }
+    trunks
+}
+
+type Domains = (HashMap<String, Arc<Domain>>, Option<Arc<Domain>>);
+
+fn domains(sections: &Sections<'_>, report: &mut Report<'_>) -> Domains {
+    let mut domains = HashMap::new();
+    let mut any = None;
+    for domain in &sections.domain {
+        let file = &domain.value;
+        for (key, method) in [
+            ("voice_method", &file.voice_method),
+            ("fallback_method", &file.fallback_method),
+            ("status_callback_method", &file.status_callback_method),
+        ] {
+            if !matches!(method.as_str(), "GET" | "POST") {
+                report.add(domain.span(key), domain.key(key), format!("`{method}`; expected GET or POST"));
+            }
+        }
+        for (key, url) in [
+            ("voice_url", &file.voice_url),
+            ("fallback_url", &file.fallback_url),
+            ("status_callback", &file.status_callback),
+        ] {
+            let web = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+            if url.as_ref().is_some_and(|url| !web(url) || url.chars().any(char::is_whitespace)) {
+                report.add(domain.span(key), domain.key(key), "expected an http:// or https:// URL");
+            }
+        }
+        if file.fallback_url.is_some() && file.voice_url.is_none() {
+            report.add(domain.span("fallback_url"), domain.key("fallback_url"), "needs a voice_url (21405)");
+        }
+        let own = sections.executor.as_ref().map(|executor| {
+            let socket = executor.value.listen;
+            let transport = match socket.transport {
+                Transport::Udp => String::new(),
+                other => format!(";transport={}", other.param()),
+            };
+            Bytes::from(format!("sip:{}{transport}", socket.address))
+        });
+        let executors: Vec<Bytes> = match file.executor.as_slice() {
+            [] => own.into_iter().collect(),
+            uris => uris.iter().map(|uri| Bytes::from(uri.0.clone())).collect(),
+        };
+        if executors.is_empty() {
+            let message = "missing, and this process has no [executor]; expected the SIP URIs of executors";
+            report.add(domain.span("executor"), domain.key("executor"), message);
+        }
+        if file.executor.is_empty() && file.voice_url.is_none() {
+            report.add(domain.span("voice_url"), domain.key("voice_url"), "missing; expected the URL that decides about calls");
+        }
+        let name = file.name.to_ascii_lowercase();
+        let plan = Arc::new(Domain {
+            name: name.clone(),
+            executors,
+        });
+        if name == "*" {
+            any = Some(plan);
+        } else {
+            let probe = format!("sip:{name}");
+            if Uri::parse(probe.as_bytes()).is_err() {
+                let message = format!("`{name}` is no host; expected a name, an address or `*`");
+                report.add(domain.span("name"), domain.key("name"), message);
+            }
+            let bare = name.trim_start_matches('[').trim_end_matches(']').to_owned();
+            domains.insert(bare, plan);
+        }
+    }
+    (domains, any)
+}
+
+fn routes(
+    sections: &Sections<'_>,
+    trunks: &HashMap<Arc<str>, Arc<Trunk>>,
+    domains: &HashMap<String, Arc<Domain>>,
+    any: Option<&Arc<Domain>>,
+    report: &mut Report<'_>,
+) -> Vec<Route> {
+    let mut routes = Vec::new();
+    for route in &sections.route {
+        let file = &route.value;
+        let ruri_user = match file.ruri_user.as_deref().map(Regex::new) {
+            None => None,
+            Some(Ok(pattern)) => Some(pattern),
+            Some(Err(error)) => {
+                report.add(route.span("ruri_user"), route.key("ruri_user"), format!("no regular expression: {error}"));
+                continue;
+            }
+        };
+        for name in &file.from_trunk {
+            if !sections.trunk.iter().any(|trunk| trunk.value.name == *name) {
+                unknown(route, "from_trunk", "trunk", name, sections.trunk.iter().map(|trunk| trunk.value.name.as_str()), report);
+            }
+        }
+        let methods: Vec<Method> = file.method.iter().map(|name| Method::of(name.as_bytes())).collect();
+        if let Some(index) = methods.iter().position(|method| *method == Method::Other) {
+            let message = format!("unknown method `{}`", file.method[index]);
+            report.add(route.span("method"), route.key("method"), message);
+        }
+        let Some(to) = destination(route, trunks, domains, any, sections, report) else {
+            continue;
+        };
+        routes.push(Route {
+            name: file.name.clone(),
+            when: RouteWhen {
+                from_trust: file.from_trust.iter().map(|trust| (*trust).into()).collect(),
+                from_trunk: file.from_trunk.clone(),
+                methods,
+                ruri_hosts: file.ruri_host.clone(),
+                ruri_user,
+            },
+            to,
+        });
+    }
+    routes
+}
+
+fn destination(
+    route: &Placed<'_, file::Route>,
+    trunks: &HashMap<Arc<str>, Arc<Trunk>>,
+    domains: &HashMap<String, Arc<Domain>>,
+    any: Option<&Arc<Domain>>,
+    sections: &Sections<'_>,
+    report: &mut Report<'_>,
+) -> Option<RouteTo> {
+    let file = &route.value;
+    let mut missing = |key: &str, what: &str| {
+        let message = format!("missing; `to = \"{what}\"` needs it");
+        report.add(route.span("to"), route.key(key), message);
+        None
+    };
+    match file.to {
+        file::RouteTo::Ruri => Some(RouteTo::Ruri),
+        file::RouteTo::Static if file.targets.is_empty() => missing("targets", "static"),
+        file::RouteTo::Static => {
+            let targets = file.targets.iter().map(|uri| Bytes::from(uri.0.clone())).collect();
+            Some(RouteTo::Static(targets, file.trust.into()))
+        }
+        file::RouteTo::Trunk => {
+            let Some(name) = &file.trunk else {
+                return missing("trunk", "trunk");
+            };
+            let found = trunks.get(name.as_str()).cloned().map(RouteTo::Trunk);
+            if !sections.trunk.iter().any(|trunk| trunk.value.name == *name) {
+                unknown(route, "trunk", "trunk", name, sections.trunk.iter().map(|trunk| trunk.value.name.as_str()), report);
+            }
+            found
+        }
+        file::RouteTo::Domain => {
+            let Some(name) = &file.domain else {
+                return missing("domain", "domain");
+            };
+            let found = if name == "*" { any } else { domains.get(&name.to_ascii_lowercase()) };
+            if found.is_none() {
+                unknown(route, "domain", "domain", name, sections.domain.iter().map(|domain| domain.value.name.as_str()), report);
+            }
+            found.cloned().map(RouteTo::Domain)
+        }
+    }
+}
+
+fn check_executor(sections: &Sections<'_>, trunks: &HashMap<Arc<str>, Arc<Trunk>>, report: &mut Report<'_>) {
+    let Some(executor) = &sections.executor else {
+        return;
+    };
+    let file = &executor.value;
+    networks(&file.proxies, || executor.span("proxies"), &executor.key("proxies"), report);
+    networks(&file.webhook_allow, || executor.span("webhook_allow"), &executor.key("webhook_allow"), report);
+    if port_range(&file.rtp_ports).is_none() {
+        let message = format!("`{}`; expected FIRST-LAST, for example \"20000-29999\"", file.rtp_ports);
+        report.add(executor.span("rtp_ports"), executor.key("rtp_ports"), message);
+    }
+    if let Some(name) = &file.dial_trunk
+        && !trunks.contains_key(name.as_str())
+        && !sections.trunk.iter().any(|trunk| trunk.value.name == *name)
+    {
+        unknown(executor, "dial_trunk", "trunk", name, sections.trunk.iter().map(|trunk| trunk.value.name.as_str()), report);
+    }
+    let internal = sections.listen.iter().any(|listen| listen.value.trust == file::Trust::Internal);
+    if file.outbound_proxy.is_none() && !internal {
+        let message = "missing, and no [[listen]] has trust = \"internal\"; calls of <Dial> need one of the two";
+        report.add(executor.span("outbound_proxy"), executor.key("outbound_proxy"), message);
+    }
+}
+
+/// First and last port of `FIRST-LAST`.
+pub fn port_range(text: &str) -> Option<(u16, u16)> {
+    let (first, last) = text.split_once('-')?;
+    let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (first >= 1024 && first < last).then_some((first, last))
+}
+
+fn unknown<'n, T>(item: &Placed<'_, T>, key: &str, kind: &str, name: &str, known: impl Iterator<Item = &'n str>, report: &mut Report<'_>) {
+    let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+    let known = if known.is_empty() { "none is there".to_owned() } else { format!("expected one of {}", known.join(", ")) };
+    report.add(item.span(key), item.key(key), format!("no {kind} `{name}`; {known}"));
+}
+
+const SECRET_BYTES_MIN: usize = 16;
+/// Origination URIs of a trunk at most.
+const TARGETS_MAX: usize = 10;
+const LISTENERS_MAX: usize = 64;

@@ -1,0 +1,12 @@
+//! The configuration: the file as written ([`file`]), read with every error at its place
+//! ([`load`]), into a snapshot that cannot be wrong ([`crate::plan::Plan`]).
+
+mod build;
+mod error;
+pub mod file;
+mod load;
+pub mod units;
+
+pub use build::Settings;
+pub use error::{ConfigError, Errors};
+pub use load::{Loader, load};

@@ -1,0 +1,133 @@
+//! The executor as a part of this process: its settings from the file, its thread.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use executor::webhook::{Hook, Method};
+use executor::{Domain, Executor, Handle, Listen, RtpPorts, Secret, Sid, TrustedPeer};
+use sip::Transport;
+
+use crate::config::{Settings, file};
+use crate::console::{CallLog, ExecutorObserver};
+use crate::server::StartError;
+
+/// Starts the executor where the file has one. Its socket is bound when this returns.
+///
+/// # Errors
+///
+/// What it could not read, bind or start.
+pub fn start(settings: &Settings, log: Arc<CallLog>) -> Result<Option<Handle>, StartError> {
+    let Some(file) = &settings.executor else {
+        return Ok(None);
+    };
+    let fault = |error: String| StartError::Executor(error);
+    let translated = translate(settings, file).map_err(fault)?;
+    let executor = Executor::new(translated, Arc::new(ExecutorObserver(log)))
+        .map_err(|error| fault(error.to_string()))?;
+    executor.spawn().map(Some).map_err(|error| fault(error.to_string()))
+}
+
+/// Hangs up what is left of the calls, and waits for the thread.
+pub fn stop(handle: Option<Handle>) {
+    if let Some(mut handle) = handle {
+        handle.shut_down();
+        if handle.join().is_err() {
+            tracing::error!("the executor has panicked");
+        }
+    }
+}
+
+fn translate(settings: &Settings, file: &file::Executor) -> Result<executor::Settings, String> {
+    let address = file.listen.address;
+    let listen = match file.listen.transport {
+        Transport::Tcp => Listen::tcp(address),
+        _ => Listen::udp(address),
+    };
+    let mut out = executor::Settings::new(
+        vec![listen],
+        proxies(settings, file)?,
+        settings.domains.iter().filter(|domain| domain.executor.is_empty()).map(domain).collect::<Result<_, _>>()?,
+    );
+    out.outbound_proxy = match &file.outbound_proxy {
+        Some(uri) => Some(uri.0.clone()),
+        None => own_internal(settings, address).map(|proxy| format!("sip:{proxy};lr")),
+    };
+    out.dial_trunk = file.dial_trunk.clone();
+    out.rtp_ports = file.rtp_ports.parse::<RtpPorts>().map_err(|error| format!("rtp_ports: {error}"))?;
+    out.fetch_failed = match file.fetch_failed {
+        file::FetchFailed::Announce => executor::run::FetchFailed::Announce,
+        file::FetchFailed::Reject => executor::run::FetchFailed::Reject,
+    };
+    for network in &file.webhook_allow {
+        let parsed = network.parse().or_else(|_| network.parse::<IpAddr>().map(Into::into));
+        out.webhook.allow.push(parsed.map_err(|_| format!("webhook_allow: `{network}` is no network"))?);
+    }
+    out.timers = settings.plan.timers;
+    out.limits.calls = file.calls;
+    out.limits.message = settings.plan.message_limits.clone();
+    Ok(out)
+}
+
+/// Who may speak to the executor: whom the file names, else this process's own sockets.
+fn proxies(settings: &Settings, file: &file::Executor) -> Result<Vec<TrustedPeer>, String> {
+    let named = |text: &String| text.parse::<TrustedPeer>().map_err(|error| format!("proxies: `{text}`: {error}"));
+    if !file.proxies.is_empty() {
+        return file.proxies.iter().map(named).collect();
+    }
+    let own = settings.plan.listeners.iter().flat_map(|listener| {
+        let bind = listener.bind;
+        // A wildcard socket answers from the address that reaches the executor.
+        let seen = if bind.ip().is_unspecified() { reaching(file.listen.address.ip()) } else { bind.ip() };
+        // Over TCP the source port is any.
+        match listener.transport {
+            Transport::Udp => Some(SocketAddr::new(seen, bind.port()).to_string()),
+            _ if file.listen.transport == Transport::Tcp => Some(seen.to_string()),
+            _ => None,
+        }
+    });
+    own.map(|text| named(&text)).collect()
+}
+
+fn reaching(executor: IpAddr) -> IpAddr {
+    match executor {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
+
+/// The proxy's internal UDP socket as the executor reaches it.
+fn own_internal(settings: &Settings, executor: SocketAddr) -> Option<SocketAddr> {
+    let mut listeners = settings.plan.listeners.iter();
+    let inside = listeners.find(|listener| {
+        listener.trust == filters::Trust::Internal
+            && listener.transport == Transport::Udp
+            && listener.bind.is_ipv4() == executor.is_ipv4()
+    })?;
+    let ip = if inside.bind.ip().is_unspecified() { reaching(executor.ip()) } else { inside.bind.ip() };
+    Some(SocketAddr::new(ip, inside.bind.port()))
+}
+
+fn domain(file: &file::Domain) -> Result<Domain, String> {
+    let hook = |key: &str, url: &str, method: &str| {
+        let url = url.parse().map_err(|error| format!("domain `{}`: {key}: {error}", file.name))?;
+        let method = if method == "GET" { Method::Get } else { Method::Post };
+        Ok::<Hook, String>(Hook { url, method })
+    };
+    let voice = hook("voice_url", file.voice_url.as_deref().unwrap_or_default(), &file.voice_method)?;
+    let mut domain = Domain::new(&file.name, Secret::new(file.auth_token.clone()), voice);
+    let sid = |key: &str, text: &str| text.parse::<Sid>().map_err(|error| format!("domain `{}`: {key}: {error}", file.name));
+    if let Some(text) = &file.sid {
+        domain.sid = sid("sid", text)?;
+    }
+    if let Some(text) = &file.account_sid {
+        domain.account_sid = sid("account_sid", text)?;
+    }
+    if let Some(url) = &file.fallback_url {
+        domain.fallback = Some(hook("fallback_url", url, &file.fallback_method)?);
+    }
+    if let Some(url) = &file.status_callback {
+        domain.status_callback = Some(hook("status_callback", url, &file.status_callback_method)?);
+    }
+    Ok(domain)
+}

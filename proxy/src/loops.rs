@@ -1,0 +1,82 @@
+//! Loop detection (RFC 5393 §4.2): a hash of everything that routing depends on, in our branch.
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
+use sip::{HeaderName, Request, Via};
+
+/// Hashes the fields of a request that routing depends on, with this process's own key.
+///
+/// A request that comes back with the same hash would be routed the same way again: a loop. One
+/// that comes back changed spirals, which is allowed.
+#[derive(Clone)]
+pub struct LoopHash(SeedableRandomState);
+
+impl LoopHash {
+    /// A hash with a secret `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self(SeedableRandomState::with_seed(seed, SharedSeed::global_random()))
+    }
+
+    /// The hash of `request` as it was received (RFC 5393 §4.2.1 names the fields).
+    pub fn of(&self, request: &Request) -> u64 {
+        let mut hasher = self.0.build_hasher();
+        hasher.write(request.uri_bytes());
+        for header in request.headers.iter() {
+            let routes = matches!(
+                header.id,
+                HeaderName::CallId
+                    | HeaderName::From
+                    | HeaderName::ProxyAuthorization
+                    | HeaderName::ProxyRequire
+                    | HeaderName::Route
+                    | HeaderName::To
+            );
+            if routes {
+                hasher.write_u8(header.id as u8);
+                hasher.write(header.value);
+            }
+            if header.id == HeaderName::CSeq {
+                let number = header.value.split(|byte| *byte == b' ').next();
+                hasher.write(number.unwrap_or_default());
+            }
+        }
+        hasher.finish()
+    }
+
+    /// Whether one of the Via values of `request` is ours and holds `hash`.
+    pub fn is_loop(&self, request: &Request, hash: u64, is_own: impl Fn(&Via<'_>) -> bool) -> bool {
+        let text = hex(hash);
+        request.headers.list(HeaderName::Via).any(|value| {
+            Via::parse(value).is_ok_and(|via| {
+                via.branch().is_some_and(|branch| branch.ends_with(&text)) && is_own(&via)
+            })
+        })
+    }
+}
+
+impl std::fmt::Debug for LoopHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LoopHash(..)")
+    }
+}
+
+/// Sixteen lower-case hexadecimal digits.
+pub fn hex(number: u64) -> [u8; 16] {
+    let mut text = [0u8; 16];
+    for (at, slot) in text.iter_mut().enumerate() {
+        *slot = b"0123456789abcdef"[(number >> (60 - 4 * at)) as usize & 15];
+    }
+    text
+}
+
+/// Reads hexadecimal digits of either case.
+pub fn unhex(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 16 {
+        return None;
+    }
+    text.iter().try_fold(0u64, |sum, byte| {
+        Some(sum << 4 | u64::from((*byte as char).to_digit(16)?))
+    })
+}

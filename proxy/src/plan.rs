@@ -1,0 +1,220 @@
+//! The immutable snapshot that requests are handled by: a configuration that cannot be wrong.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use filters::{Chain, Trust};
+use regex::Regex;
+use sip::{Limits, Method, Transport};
+
+use crate::loops::LoopHash;
+use crate::token::TokenKey;
+
+/// Everything that a request needs, built once from a valid file and shared by all workers.
+///
+/// An exchange keeps the plan that it began with.
+#[derive(Debug)]
+pub struct Plan {
+    /// The name of this node.
+    pub node: String,
+    /// Bounds on one message.
+    pub message_limits: Limits,
+    /// Transactions in progress, all workers together.
+    pub transactions_max: usize,
+    /// RFC 3261 §17 timers.
+    pub timers: sip::Timers,
+    /// Timer C (§16.6 step 11).
+    pub timer_c: Duration,
+    /// Silence after which the next target is tried.
+    pub fr_timer: Duration,
+    /// The sockets, in the order of the file; [`transport::ListenerId`] is the index.
+    pub listeners: Vec<Listener>,
+    /// Trunks by name.
+    pub trunks: HashMap<Arc<str>, Arc<Trunk>>,
+    /// SIP domains by lower-case host.
+    pub domains: HashMap<String, Arc<Domain>>,
+    /// The domain that takes hosts of nobody else.
+    pub any_domain: Option<Arc<Domain>>,
+    /// Rules in order.
+    pub routes: Vec<Route>,
+    /// Chains by name.
+    pub chains: HashMap<Arc<str>, Arc<Chain>>,
+    /// Key of the Record-Route tokens.
+    pub token_key: TokenKey,
+    /// Key of the loop detection.
+    pub loop_hash: LoopHash,
+}
+
+/// One listening socket.
+#[derive(Debug)]
+pub struct Listener {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its transport.
+    pub transport: Transport,
+    /// The bound address.
+    pub bind: SocketAddr,
+    /// Host and port that others are told.
+    pub advertise: Option<(String, u16)>,
+    /// Who is on the other side, until a trunk says more.
+    pub trust: Trust,
+    /// The chain that its requests run through.
+    pub chain: Arc<Chain>,
+    /// Receive buffer to ask for, in bytes.
+    pub recv_buffer: usize,
+}
+
+/// A carrier, a PBX or a neighbour.
+#[derive(Debug)]
+pub struct Trunk {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How far it is trusted.
+    pub trust: Trust,
+    /// The chain whose branch and response hooks run for what leaves by it.
+    pub chain: Option<Arc<Chain>>,
+    /// Codes after which the next target is tried.
+    pub reroute: Reroute,
+    /// Enabled targets with priority and weight.
+    pub targets: Vec<TrunkTarget>,
+}
+
+/// One origination URI.
+#[derive(Debug)]
+pub struct TrunkTarget {
+    /// As configured, with its headers.
+    pub uri: Bytes,
+    /// Lowest first.
+    pub priority: u16,
+    /// Share among equal priorities.
+    pub weight: u16,
+}
+
+/// Which final responses make the proxy try the next target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reroute {
+    /// Every failure but 400, 404, 405, 410, 416, 482, 484, 486 and 6xx.
+    Default,
+    /// These codes.
+    Only(Vec<u16>),
+}
+
+impl Reroute {
+    /// Whether `status` makes the proxy try the next target. A 6xx never does (§16.7 step 5).
+    pub fn covers(&self, status: u16) -> bool {
+        match self {
+            _ if !(300..600).contains(&status) => false,
+            Self::Default => {
+                status >= 400 && !matches!(status, 400 | 401 | 404 | 405 | 407 | 410 | 416 | 482 | 484 | 486 | 487)
+            }
+            Self::Only(codes) => codes.contains(&status),
+        }
+    }
+}
+
+/// A SIP domain whose calls an executor handles.
+#[derive(Debug)]
+pub struct Domain {
+    /// The host, lower-case, or `*`.
+    pub name: String,
+    /// Where its executors listen.
+    pub executors: Vec<Bytes>,
+}
+
+/// A routing rule.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name.
+    pub name: String,
+    /// When it holds.
+    pub when: RouteWhen,
+    /// Where it leads.
+    pub to: RouteTo,
+}
+
+/// The conditions of a rule; an empty list holds for all.
+#[derive(Debug, Default)]
+#[allow(missing_docs)] // Named as in the file.
+pub struct RouteWhen {
+    pub from_trust: Vec<Trust>,
+    pub from_trunk: Vec<String>,
+    pub methods: Vec<Method>,
+    pub ruri_hosts: Vec<String>,
+    pub ruri_user: Option<Regex>,
+}
+
+/// The destinations of a rule.
+#[derive(Debug)]
+pub enum RouteTo {
+    /// A domain's executor.
+    Domain(Arc<Domain>),
+    /// The Request-URI itself.
+    Ruri,
+    /// Fixed URIs with their trust.
+    Static(Vec<Bytes>, Trust),
+    /// A trunk's targets.
+    Trunk(Arc<Trunk>),
+}
+
+impl Plan {
+    /// The listener with this index.
+    pub fn listener(&self, id: transport::ListenerId) -> Option<&Listener> {
+        self.listeners.get(usize::from(id.0))
+    }
+
+    /// The domain of `host`, if it is one of ours.
+    pub fn domain(&self, host: &[u8]) -> Option<&Arc<Domain>> {
+        let host = std::str::from_utf8(host).ok()?.to_ascii_lowercase();
+        self.domains.get(&host)
+    }
+
+    /// The chain whose name has this token hash.
+    pub fn chain_by_hash(&self, hash: u32) -> Option<&Arc<Chain>> {
+        self.chains
+            .iter()
+            .find(|(name, _)| crate::token::name_hash(name) == hash)
+            .map(|(_, chain)| chain)
+    }
+
+    /// The trunk whose name has this token hash.
+    pub fn trunk_by_hash(&self, hash: u32) -> Option<&Arc<Trunk>> {
+        self.trunks
+            .values()
+            .find(|trunk| hash != 0 && crate::token::name_hash(&trunk.name) == hash)
+    }
+
+    /// Whether `host:port` is one of our sockets, bound or advertised. `local` is where the message
+    /// came in, which names the address of a wildcard socket.
+    pub fn is_own(&self, host: &[u8], port: Option<u16>, local: SocketAddr) -> bool {
+        let ip = sip::host_ip(host);
+        let on_local = ip.is_some_and(|ip| ip == local.ip().to_canonical());
+        self.listeners.iter().any(|listener| {
+            let default = listener.transport.default_port();
+            let port = port.unwrap_or(default);
+            let bound = listener.bind.port() == port
+                && (ip == Some(listener.bind.ip())
+                    || listener.bind.ip().is_unspecified() && on_local);
+            let advertised = listener.advertise.as_ref().is_some_and(|(name, told)| {
+                *told == port && sip::same_host(name.as_bytes(), host)
+            });
+            bound || advertised
+        })
+    }
+
+    /// The socket to reach `remote` from: same transport and address family, trust like the
+    /// target's where there is one, else the first that fits. The order of the file decides.
+    pub fn egress(&self, transport: Transport, remote: IpAddr, trust: Trust) -> Option<(transport::ListenerId, &Listener)> {
+        let fits = |listener: &&Listener| {
+            listener.transport == transport && listener.bind.is_ipv4() == remote.is_ipv4()
+        };
+        let inside = trust == Trust::Internal;
+        let indexed = || self.listeners.iter().enumerate().filter(move |(_, listener)| fits(listener));
+        indexed()
+            .find(|(_, listener)| (listener.trust == Trust::Internal) == inside)
+            .or_else(|| indexed().next())
+            .map(|(index, listener)| (transport::ListenerId(index as u16), listener))
+    }
+}

@@ -1,0 +1,241 @@
+//! Where a request goes (RFC 3261 §16.5): the rules of the file, domains, dialogs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use filters::{Chain, Facts, Target, Trust};
+use sip::{HeaderName, Method, Request, Uri};
+use smallvec::SmallVec;
+
+use crate::forward::{self, OwnRoute};
+use crate::plan::{Domain, Plan, Reroute, Route, RouteTo, Trunk};
+use crate::random::Random;
+use crate::token::{Side, Token, tag_hash};
+
+/// One place to send the request to.
+#[derive(Clone, Debug)]
+pub struct Aim {
+    /// What the filters are told.
+    pub target: Target,
+    /// The Request-URI that it gets; its own where absent.
+    pub request_uri: Option<Bytes>,
+    /// The URI that decides the next hop; Route, then the Request-URI where absent.
+    pub hop: Option<Bytes>,
+    /// Which answers lead to the next aim.
+    pub reroute: Reroute,
+    /// The chain of the trunk that it leaves by.
+    pub chain: Option<Arc<Chain>>,
+    /// The domain, on the way to an executor.
+    pub domain: Option<Arc<Domain>>,
+}
+
+/// Aims in the order of trying.
+pub type Aims = SmallVec<[Aim; 1]>;
+
+/// What the router decided.
+#[derive(Debug)]
+pub enum Decision {
+    /// Try these.
+    Forward(Aims),
+    /// The request is for this proxy itself.
+    Own,
+    /// Refuse, with the word for logs and counters.
+    Refuse(u16, &'static str, &'static str),
+}
+
+/// Decides where `request` goes. `own` is what its Route headers said about us.
+pub fn route(request: &Request, facts: &Facts, own: OwnRoute, local: SocketAddr, plan: &Plan, random: &mut Random) -> Decision {
+    if let OwnRoute::Dialog(token) = own
+        && facts.in_dialog
+    {
+        return Decision::Forward(SmallVec::from_elem(dialog(request, &token, plan), 1));
+    }
+    let internal = facts.trust == Trust::Internal;
+    if request.headers.first(HeaderName::Route).is_some() && !internal {
+        // A Route of somebody else would make us an open relay.
+        return Decision::Refuse(403, "Forbidden", "foreign_route");
+    }
+    let Ok(uri) = request.uri() else {
+        return Decision::Refuse(416, "Unsupported URI Scheme", "request_uri");
+    };
+    if internal && let Some(trunk) = named_trunk(request, plan) {
+        return match trunk {
+            Some(trunk) => to_trunk(trunk, &uri, random),
+            None => Decision::Refuse(404, "Not Found", "unknown_trunk"),
+        };
+    }
+    let own_host = plan.is_own(uri.host, uri.port, local);
+    if own_host && uri.user.is_none() && request.method() == Method::Options {
+        return Decision::Own;
+    }
+    if let Some(rule) = plan.routes.iter().find(|rule| holds(rule, request, &uri, facts)) {
+        return follow(rule, &uri, random);
+    }
+    let foreign = internal && !own_host;
+    match plan.domain(uri.host).or(plan.any_domain.as_ref().filter(|_| !foreign)) {
+        Some(domain) => to_domain(domain),
+        None if foreign => Decision::Forward(SmallVec::from_elem(to_uri(&uri), 1)),
+        None => Decision::Refuse(404, "Not Found", "no_route"),
+    }
+}
+
+/// Within a dialog the remote target decides; the token tells who is there.
+fn dialog(request: &Request, token: &Token, plan: &Plan) -> Aim {
+    let other = if from_caller(request, token) { token.callee } else { token.caller };
+    let trunk = plan.trunk_by_hash(other.trunk);
+    Aim {
+        target: Target {
+            uri: Bytes::copy_from_slice(request.uri_bytes()),
+            trunk: trunk.map(|trunk| trunk.name.clone()),
+            trust: other.trust,
+        },
+        request_uri: None,
+        hop: None,
+        reroute: Reroute::Only(Vec::new()),
+        chain: trunk.and_then(|trunk| trunk.chain.clone()),
+        domain: None,
+    }
+}
+
+/// The side of the dialog that sent `request`.
+pub fn sender<'a>(request: &Request, token: &'a Token) -> &'a Side {
+    if from_caller(request, token) {
+        &token.caller
+    } else {
+        &token.callee
+    }
+}
+
+fn from_caller(request: &Request, token: &Token) -> bool {
+    let from = request.headers.first(HeaderName::From);
+    let from = from.and_then(|value| sip::NameAddr::parse(value).ok());
+    tag_hash(from.and_then(|from| from.tag()).unwrap_or_default()) == token.caller_tag
+}
+
+/// The trunk that an internal sender asks for: `Some(None)` where there is none of that name.
+fn named_trunk<'a>(request: &Request, plan: &'a Plan) -> Option<Option<&'a Arc<Trunk>>> {
+    let name = request.headers.named(TRUNK_HEADER).next()?;
+    let name = std::str::from_utf8(name).ok();
+    Some(name.and_then(|name| plan.trunks.get(name)))
+}
+
+fn holds(rule: &Route, request: &Request, uri: &Uri<'_>, facts: &Facts) -> bool {
+    let when = &rule.when;
+    let trunk = facts.trunk.as_ref().map(|trunk| &*trunk.name);
+    let any = |empty: bool, found: bool| empty || found;
+    any(when.from_trust.is_empty(), when.from_trust.contains(&facts.trust))
+        && any(when.methods.is_empty(), when.methods.contains(&request.method()))
+        && any(
+            when.from_trunk.is_empty(),
+            when.from_trunk.iter().any(|name| Some(name.as_str()) == trunk),
+        )
+        && any(
+            when.ruri_hosts.is_empty(),
+            when.ruri_hosts.iter().any(|host| sip::same_host(host.as_bytes(), uri.host)),
+        )
+        && when.ruri_user.as_ref().is_none_or(|pattern| {
+            std::str::from_utf8(&uri.user_decoded()).is_ok_and(|user| pattern.is_match(user))
+        })
+}
+
+fn follow(rule: &Route, uri: &Uri<'_>, random: &mut Random) -> Decision {
+    match &rule.to {
+        RouteTo::Domain(domain) => to_domain(domain),
+        RouteTo::Ruri => Decision::Forward(SmallVec::from_elem(to_uri(uri), 1)),
+        RouteTo::Static(targets, trust) => {
+            Decision::Forward(targets.iter().map(|target| to_static(target, *trust)).collect())
+        }
+        RouteTo::Trunk(trunk) => to_trunk(trunk, uri, random),
+    }
+}
+
+fn to_domain(domain: &Arc<Domain>) -> Decision {
+    let aims: Aims = domain
+        .executors
+        .iter()
+        .map(|executor| Aim {
+            target: Target {
+                uri: executor.clone(),
+                trunk: None,
+                trust: Trust::Internal,
+            },
+            request_uri: None,
+            hop: Some(executor.clone()),
+            // A busy or broken executor is no verdict on the call: another one may take it.
+            reroute: Reroute::Only(vec![408, 500, 502, 503, 504]),
+            chain: None,
+            domain: Some(domain.clone()),
+        })
+        .collect();
+    if aims.is_empty() {
+        return Decision::Refuse(503, "Service Unavailable", "no_executor");
+    }
+    Decision::Forward(aims)
+}
+
+/// A fixed target: with a user part it replaces the Request-URI, without one it is the next hop only.
+fn to_static(target: &Bytes, trust: Trust) -> Aim {
+    let uri = Uri::parse(target).ok().filter(|uri| uri.user.is_some());
+    Aim {
+        target: Target {
+            uri: target.clone(),
+            trunk: None,
+            trust,
+        },
+        request_uri: uri.map(|uri| forward::target_uri(&uri, None)),
+        hop: Some(target.clone()),
+        reroute: Reroute::Default,
+        chain: None,
+        domain: None,
+    }
+}
+
+fn to_uri(uri: &Uri<'_>) -> Aim {
+    Aim {
+        target: Target {
+            uri: Bytes::copy_from_slice(uri.raw),
+            trunk: None,
+            trust: Trust::Untrusted,
+        },
+        request_uri: None,
+        hop: None,
+        reroute: Reroute::Only(Vec::new()),
+        chain: None,
+        domain: None,
+    }
+}
+
+/// A trunk's targets by priority and weight (RFC 2782); the dialled number where a target has no user.
+fn to_trunk(trunk: &Arc<Trunk>, dialled: &Uri<'_>, random: &mut Random) -> Decision {
+    let ranks: SmallVec<[(u16, u16); 10]> =
+        trunk.targets.iter().map(|target| (target.priority, target.weight)).collect();
+    let order = transport::weighted_order(&ranks, &mut |bound| random.below(bound));
+    let aims: Aims = order
+        .into_iter()
+        .filter_map(|index| trunk.targets.get(index))
+        .map(|target| {
+            let uri = Uri::parse(&target.uri).ok();
+            let request_uri = uri.map(|uri| forward::target_uri(&uri, dialled.user));
+            Aim {
+                target: Target {
+                    uri: target.uri.clone(),
+                    trunk: Some(trunk.name.clone()),
+                    trust: trunk.trust,
+                },
+                hop: request_uri.clone(),
+                request_uri,
+                reroute: trunk.reroute.clone(),
+                chain: trunk.chain.clone(),
+                domain: None,
+            }
+        })
+        .collect();
+    if aims.is_empty() {
+        return Decision::Refuse(503, "Service Unavailable", "trunk_without_target");
+    }
+    Decision::Forward(aims)
+}
+
+/// The header by which an internal sender names the trunk that its request leaves by.
+pub const TRUNK_HEADER: &[u8] = b"X-Hookswitch-Trunk";

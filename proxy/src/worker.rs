@@ -1,0 +1,519 @@
+//! One worker: a thread with its own runtime, its own UDP sockets and its own [`Core`].
+//!
+//! All messages of a call meet on one worker, the owner of its Call-ID. Whoever receives a message
+//! parses it and, where another worker owns the call, hands it over by a bounded ring.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::hash::BuildHasher;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdSocket};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+use std::time::{Duration, Instant as Clock};
+
+use bytes::Bytes;
+use filters::{Resume, Wait};
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
+use sip::{HeaderName, Instant, Limits, Message, ParseError, TransactionId, Transport};
+use smallvec::SmallVec;
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+use transport::{Datagram, Flow, Hop, ListenerId, Outgoing, PeerUnreachable, Resolver, Streams, UdpSocket};
+
+use crate::counters::{Counters, count};
+use crate::exchange::Key;
+use crate::pipeline::{Core, LocalIp, Lookup, Output, Subject};
+use crate::plan::Plan;
+
+/// What reaches a worker from outside its own sockets.
+#[derive(Debug)]
+pub enum Inbound {
+    /// The connection could not be used for the message with this token.
+    Failed(u64),
+    /// A stream held something that is no message.
+    Malformed(Flow, Bytes, ParseError),
+    /// A message of a call that this worker owns.
+    Message(Flow, Message),
+    /// Another configuration.
+    Plan(Arc<Plan>),
+    /// Addresses that the core asked for.
+    Resolved(Subject, Vec<Hop>),
+    /// A filter's future has ended, or was too slow.
+    Resumed(Key, Resumed),
+    /// The message with this token is with the kernel.
+    Sent(u64),
+    /// A datagram of ours reached nobody; its first bytes.
+    Unreachable(Bytes),
+}
+
+/// How a filter's future ended.
+pub struct Resumed(pub Option<Resume>);
+
+impl std::fmt::Debug for Resumed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "ready" } else { "expired" })
+    }
+}
+
+/// Who owns which call, and the rings to the owners.
+#[derive(Clone)]
+pub struct Owners {
+    rings: Arc<[mpsc::Sender<Inbound>]>,
+    hasher: SeedableRandomState,
+}
+
+impl Owners {
+    /// Rings in the order of the workers, and a seed that no sender knows.
+    pub fn new(rings: Vec<mpsc::Sender<Inbound>>, seed: u64) -> Self {
+        Self {
+            rings: rings.into(),
+            hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_random()),
+        }
+    }
+
+    /// The worker that owns the call of `message`.
+    pub fn owner(&self, message: &Message) -> usize {
+        let call_id = message.headers().first(HeaderName::CallId).unwrap_or_default();
+        (self.hasher.hash_one(call_id) % self.rings.len().max(1) as u64) as usize
+    }
+
+    /// Hands `inbound` to a worker. `false` where its ring is full: it is lost, as a datagram may be.
+    pub fn hand(&self, worker: usize, inbound: Inbound) -> bool {
+        self.rings.get(worker).is_some_and(|ring| ring.try_send(inbound).is_ok())
+    }
+
+    /// Tells every worker.
+    pub fn tell_all(&self, inbound: impl Fn() -> Inbound) {
+        for worker in 0..self.rings.len() {
+            self.hand(worker, inbound());
+        }
+    }
+}
+
+/// A UDP socket of this worker.
+pub struct Bound {
+    /// The listener that it serves.
+    pub listener: ListenerId,
+    /// The socket.
+    pub socket: UdpSocket,
+}
+
+/// A worker, ready to run.
+pub struct Worker {
+    /// Its index.
+    pub index: usize,
+    /// The proxy itself.
+    pub core: Core,
+    /// Its sockets.
+    pub sockets: Vec<Bound>,
+    /// Its ring.
+    pub inbox: mpsc::Receiver<Inbound>,
+    /// Everyone's rings.
+    pub owners: Owners,
+    /// TCP connections of the process.
+    pub streams: Arc<Streams>,
+    /// Name look-ups.
+    pub resolver: Resolver,
+    /// When the process started: the zero of [`Instant`].
+    pub epoch: Clock,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+}
+
+/// A worker in its loop.
+struct Running {
+    worker: Worker,
+    limits: Limits,
+    /// Transactions of messages that a stream has not confirmed.
+    unconfirmed: HashMap<u64, TransactionId>,
+    next_token: u64,
+    /// Futures of exchanges.
+    tasks: HashMap<Key, AbortHandle>,
+    datagrams: Vec<Datagram>,
+    errors: Vec<PeerUnreachable>,
+    outbox: Vec<Queued>,
+}
+
+/// A datagram to be sent.
+struct Queued {
+    socket: usize,
+    destination: SocketAddr,
+    wire: Bytes,
+    transaction: Option<TransactionId>,
+}
+
+impl Worker {
+    /// Runs until `shutdown` says so and the last exchange is over, or `drain` has passed.
+    pub async fn run(self, mut shutdown: watch::Receiver<bool>, drain: Duration) {
+        let limits = self.core.plan().message_limits.clone();
+        let mut running = Running {
+            worker: self,
+            limits,
+            unconfirmed: HashMap::new(),
+            next_token: 1,
+            tasks: HashMap::new(),
+            datagrams: Vec::with_capacity(DATAGRAMS),
+            errors: Vec::new(),
+            outbox: Vec::with_capacity(DATAGRAMS),
+        };
+        let mut draining: Option<Clock> = None;
+        loop {
+            let wake = running.worker.wake_at();
+            tokio::select! {
+                biased;
+                _ = shutdown.wait_for(|stop| *stop), if draining.is_none() => {
+                    draining = Some(Clock::now());
+                }
+                () = any_readable(&running.worker.sockets) => {}
+                inbound = running.worker.inbox.recv() => match inbound {
+                    Some(inbound) => running.take(inbound),
+                    None => return,
+                },
+                () = tokio::time::sleep_until(wake.into()) => {}
+            }
+            running.turn();
+            if let Some(since) = draining
+                && (running.worker.core.in_progress() == 0 || since.elapsed() > drain)
+            {
+                return;
+            }
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_micros(self.epoch.elapsed().as_micros() as u64)
+    }
+
+    fn wake_at(&self) -> Clock {
+        let idle = Clock::now() + IDLE;
+        match self.core.next_deadline() {
+            None => idle,
+            Some(at) => idle.min(self.epoch + Duration::from_micros(at.as_micros())),
+        }
+    }
+}
+
+impl Running {
+    /// Everything that is there now: datagrams, the ring, timers; then what came of it is sent.
+    fn turn(&mut self) {
+        self.receive_datagrams();
+        for _ in 0..INBOX_BATCH {
+            match self.worker.inbox.try_recv() {
+                Ok(inbound) => self.take(inbound),
+                Err(_) => break,
+            }
+        }
+        let now = self.worker.now();
+        self.worker.core.tick(now);
+        // What could not be sent may lead to another attempt, which is sent in the next round.
+        for _ in 0..SEND_ROUNDS {
+            self.perform();
+            if !self.flush() {
+                break;
+            }
+        }
+    }
+
+    fn receive_datagrams(&mut self) {
+        let mut drops = 0;
+        for at in 0..self.worker.sockets.len() {
+            let Some(bound) = self.worker.sockets.get_mut(at) else {
+                break;
+            };
+            let listener = bound.listener;
+            if let Err(error) = bound.socket.recv_batch(&mut self.datagrams) {
+                tracing::warn!(%error, "a UDP socket does not receive");
+            }
+            bound.socket.recv_errors(&mut self.errors);
+            drops += bound.socket.drops();
+            let mut datagrams = std::mem::take(&mut self.datagrams);
+            for datagram in datagrams.drain(..) {
+                let flow = Flow::udp(listener, &datagram);
+                self.sort(flow, datagram.bytes);
+            }
+            self.datagrams = datagrams;
+        }
+        self.worker.counters.receive_drops.store(drops, Relaxed);
+        let mut errors = std::mem::take(&mut self.errors);
+        for error in errors.drain(..) {
+            self.sort_unreachable(error.quoted);
+        }
+        self.errors = errors;
+    }
+
+    /// Parses a datagram and gives it to the owner of its call.
+    fn sort(&mut self, flow: Flow, bytes: Bytes) {
+        match sip::parse(bytes.clone(), &self.limits) {
+            // A keep-alive (RFC 5626 §4.4.1).
+            Err(ParseError::Empty) => {}
+            Err(error) => self.worker.core.receive_malformed(flow, bytes, error),
+            Ok(message) => {
+                let owner = self.worker.owners.owner(&message);
+                if owner == self.worker.index {
+                    let now = self.worker.now();
+                    self.worker.core.receive(flow, message, now);
+                } else {
+                    self.hand(owner, Inbound::Message(flow, message));
+                }
+            }
+        }
+    }
+
+    fn sort_unreachable(&mut self, quoted: Bytes) {
+        match Core::quoted_worker(&quoted).map(usize::from) {
+            Some(owner) if owner == self.worker.index => {
+                let now = self.worker.now();
+                self.worker.core.unreachable(&quoted, now);
+            }
+            Some(owner) => self.hand(owner, Inbound::Unreachable(quoted)),
+            None => {}
+        }
+    }
+
+    fn hand(&self, owner: usize, inbound: Inbound) {
+        count(&self.worker.counters.handovers);
+        if !self.worker.owners.hand(owner, inbound) {
+            count(&self.worker.counters.handovers_lost);
+        }
+    }
+
+    fn take(&mut self, inbound: Inbound) {
+        let now = self.worker.now();
+        let core = &mut self.worker.core;
+        match inbound {
+            Inbound::Failed(token) => {
+                if let Some(transaction) = self.unconfirmed.remove(&token) {
+                    core.send_failed(transaction, now);
+                }
+            }
+            Inbound::Malformed(flow, bytes, error) => core.receive_malformed(flow, bytes, error),
+            Inbound::Message(flow, message) => core.receive(flow, message, now),
+            Inbound::Plan(plan) => {
+                self.limits = plan.message_limits.clone();
+                core.set_plan(plan);
+            }
+            Inbound::Resolved(subject, hops) => {
+                if let Subject::Branch(key, _) = &subject {
+                    self.tasks.remove(key);
+                }
+                core.resolved(subject, hops, now);
+            }
+            Inbound::Resumed(key, Resumed(resume)) => {
+                self.tasks.remove(&key);
+                core.resume(key, resume, now);
+            }
+            Inbound::Sent(token) => {
+                self.unconfirmed.remove(&token);
+            }
+            Inbound::Unreachable(quoted) => core.unreachable(&quoted, now),
+        }
+    }
+
+    /// Does what the core asks for; datagrams are queued for one batch.
+    fn perform(&mut self) {
+        while let Some(output) = self.worker.core.poll_output() {
+            match output {
+                Output::Abandon(key) => {
+                    if let Some(task) = self.tasks.remove(&key) {
+                        task.abort();
+                    }
+                }
+                Output::Resolve(lookup) => self.resolve(lookup),
+                Output::Send { peer, wire, transaction } if peer.destination.transport == Transport::Udp => {
+                    let socket = self.socket_for(peer.listener, peer.destination.remote);
+                    match socket {
+                        Some(socket) => self.outbox.push(Queued {
+                            socket,
+                            destination: peer.destination.remote,
+                            wire,
+                            transaction,
+                        }),
+                        None => self.not_sent(transaction),
+                    }
+                }
+                Output::Send { peer, wire, transaction } => {
+                    let token = self.token(transaction);
+                    self.worker.streams.send(peer.destination, wire, token);
+                }
+                Output::Wait(key, wait) => self.wait(key, wait),
+            }
+        }
+    }
+
+    /// The socket of `listener`, or any of the right family.
+    fn socket_for(&self, listener: ListenerId, remote: SocketAddr) -> Option<usize> {
+        let family = |bound: &Bound| bound.socket.local_addr().is_ipv4() == remote.is_ipv4();
+        let sockets = &self.worker.sockets;
+        sockets
+            .iter()
+            .position(|bound| bound.listener == listener)
+            .or_else(|| sockets.iter().position(family))
+    }
+
+    fn token(&mut self, transaction: Option<TransactionId>) -> u64 {
+        let Some(transaction) = transaction else {
+            return 0;
+        };
+        let token = (self.worker.index as u64) << WORKER_SHIFT | self.next_token;
+        self.next_token = (self.next_token + 1) & ((1 << WORKER_SHIFT) - 1);
+        self.unconfirmed.insert(token, transaction);
+        token
+    }
+
+    /// Sends the queued datagrams, a batch a socket. `true` where the core may have more to say.
+    fn flush(&mut self) -> bool {
+        if self.outbox.is_empty() {
+            return false;
+        }
+        let mut outbox = std::mem::take(&mut self.outbox);
+        let mut failed: SmallVec<[TransactionId; 4]> = SmallVec::new();
+        for at in 0..self.worker.sockets.len() {
+            let Some(bound) = self.worker.sockets.get_mut(at) else {
+                break;
+            };
+            let queued: SmallVec<[&Queued; 64]> = outbox.iter().filter(|queued| queued.socket == at).collect();
+            let slices: SmallVec<[[&[u8]; 1]; 64]> = queued.iter().map(|queued| [&queued.wire[..]]).collect();
+            let batch: SmallVec<[Outgoing<'_>; 64]> = queued
+                .iter()
+                .zip(&slices)
+                .map(|(queued, slices)| Outgoing {
+                    slices,
+                    destination: queued.destination,
+                    source: None,
+                })
+                .collect();
+            let report = bound.socket.send_batch(&batch);
+            for fault in &report.failed {
+                count(&self.worker.counters.send_errors);
+                failed.extend(queued.get(fault.index).and_then(|queued| queued.transaction));
+            }
+        }
+        outbox.clear();
+        self.outbox = outbox;
+        let now = self.worker.now();
+        for transaction in &failed {
+            self.worker.core.send_failed(*transaction, now);
+        }
+        !failed.is_empty()
+    }
+
+    fn not_sent(&mut self, transaction: Option<TransactionId>) {
+        count(&self.worker.counters.send_errors);
+        if let Some(transaction) = transaction {
+            let now = self.worker.now();
+            self.worker.core.send_failed(transaction, now);
+        }
+    }
+
+    fn resolve(&mut self, lookup: Lookup) {
+        let resolver = self.worker.resolver.clone();
+        let owners = self.worker.owners.clone();
+        let index = self.worker.index;
+        let key = match &lookup.subject {
+            Subject::Branch(key, _) => Some(*key),
+            Subject::Ack(..) => None,
+        };
+        let task = tokio::task::spawn_local(async move {
+            let found = resolver
+                .resolve(&lookup.host, lookup.port, lookup.transport, lookup.secure)
+                .await;
+            let hops = found.unwrap_or_else(|error| {
+                tracing::debug!(host = %lookup.host, ?error, "no address");
+                Vec::new()
+            });
+            deliver(&owners, index, Inbound::Resolved(lookup.subject, hops)).await;
+        });
+        if let Some(key) = key {
+            self.tasks.insert(key, task.abort_handle());
+        }
+    }
+
+    fn wait(&mut self, key: Key, wait: Wait) {
+        let owners = self.worker.owners.clone();
+        let index = self.worker.index;
+        let task = tokio::task::spawn_local(async move {
+            let resume = tokio::time::timeout(wait.timeout, wait.future).await.ok();
+            deliver(&owners, index, Inbound::Resumed(key, Resumed(resume))).await;
+        });
+        self.tasks.insert(key, task.abort_handle());
+    }
+}
+
+/// Puts a result into a worker's own ring, waiting for room: results are never lost.
+async fn deliver(owners: &Owners, index: usize, inbound: Inbound) {
+    if let Some(ring) = owners.rings.get(index)
+        && ring.send(inbound).await.is_err()
+    {
+        tracing::trace!("the worker has ended");
+    }
+}
+
+/// Waits until one of `sockets` has something; for ever where there is none.
+async fn any_readable(sockets: &[Bound]) {
+    if let [only] = sockets {
+        if only.socket.readable().await.is_err() {
+            tokio::time::sleep(IDLE).await;
+        }
+        return;
+    }
+    type Waiting<'a> = Pin<Box<dyn Future<Output = std::io::Result<()>> + 'a>>;
+    let mut waiting: SmallVec<[Waiting<'_>; 4]> = sockets
+        .iter()
+        .map(|bound| Box::pin(bound.socket.readable()) as Waiting<'_>)
+        .collect();
+    poll_fn(|cx| {
+        let ready = waiting.iter_mut().any(|wait| wait.as_mut().poll(cx).is_ready());
+        if ready { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Asks the kernel which address of this host reaches a remote one; answers are remembered.
+pub fn local_ip() -> LocalIp {
+    let known: RefCell<HashMap<IpAddr, IpAddr>> = RefCell::new(HashMap::new());
+    Box::new(move |remote| {
+        if let Some(ip) = known.borrow().get(&remote.ip()) {
+            return *ip;
+        }
+        let ip = ask_kernel(remote).unwrap_or(remote.ip());
+        let mut known = known.borrow_mut();
+        if known.len() >= LOCAL_IPS_MAX {
+            known.clear();
+        }
+        known.insert(remote.ip(), ip);
+        ip
+    })
+}
+
+fn ask_kernel(remote: SocketAddr) -> Option<IpAddr> {
+    let any = match remote {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = StdSocket::bind((any, 0)).ok()?;
+    socket.connect(remote).ok()?;
+    socket.local_addr().ok().map(|local| local.ip())
+}
+
+/// The worker that a stream token belongs to.
+pub fn token_worker(token: u64) -> usize {
+    (token >> WORKER_SHIFT) as usize
+}
+
+/// Messages that wait for a worker at most.
+pub const RING: usize = 8192;
+/// The longest sleep: a safety net, not a timer.
+const IDLE: Duration = Duration::from_millis(500);
+/// Datagrams kept from one read to the next.
+const DATAGRAMS: usize = 128;
+/// Messages taken from the ring in one turn.
+const INBOX_BATCH: usize = 256;
+/// Rounds of sending in one turn.
+const SEND_ROUNDS: usize = 4;
+const WORKER_SHIFT: u32 = 48;
+/// Remote addresses whose local address is remembered.
+const LOCAL_IPS_MAX: usize = 4096;
