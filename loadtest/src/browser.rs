@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -70,7 +71,6 @@ impl Browser {
     }
 
     /// Runs a function body in the page and gives what it returns.
-    #[must_use]
     pub fn run(&self, script: &str) -> Value {
         self.command("execute/sync", &json!({ "script": script, "args": [] }))
     }
@@ -99,6 +99,61 @@ impl Browser {
             );
             std::thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// Waits until an element that fits the selector contains this text.
+    ///
+    /// # Panics
+    ///
+    /// When none does in time.
+    pub fn shows(&self, selector: &str, needle: &str, within: Duration) {
+        let script = format!(
+            "return Array.from(document.querySelectorAll({selector:?}), element => element.textContent).join('\\n')"
+        );
+        let until = Instant::now() + within;
+        loop {
+            let text = self.run(&script);
+            if text.as_str().is_some_and(|text| text.contains(needle)) {
+                return;
+            }
+            assert!(
+                Instant::now() < until,
+                "{selector} does not show {needle:?}: {text}\n{}",
+                self.text()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits until a script returns this.
+    ///
+    /// # Panics
+    ///
+    /// When it does not in time.
+    pub fn until(&self, script: &str, value: &str, within: Duration) {
+        let until = Instant::now() + within;
+        while self.run(script) != value {
+            assert!(
+                Instant::now() < until,
+                "{script} gives {}",
+                self.run(script)
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Puts a picture of the page into the folder that `HOOKSWITCH_SCREENSHOTS` names, if it names one.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    pub fn keep_screenshot(&self, name: &str) {
+        let Some(folder) = std::env::var_os("HOOKSWITCH_SCREENSHOTS") else {
+            return;
+        };
+        let path = Path::new(&folder).join(format!("{name}.png"));
+        std::fs::write(&path, decode(&self.screenshot()))
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
     /// A picture of the page, as PNG in base64.
@@ -134,4 +189,22 @@ impl Drop for Browser {
             eprintln!("the browser's session did not end by itself");
         }
     }
+}
+
+/// Base64 (RFC 4648 §4), with line ends and padding passed over.
+fn decode(text: &str) -> Vec<u8> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bytes, mut word, mut bits) = (Vec::new(), 0_u32, 0);
+    for value in text
+        .bytes()
+        .filter_map(|byte| ALPHABET.iter().position(|letter| *letter == byte))
+    {
+        word = word << 6 | value as u32;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((word >> bits) as u8);
+        }
+    }
+    bytes
 }

@@ -18,7 +18,8 @@ pub struct Config {
     /// The port of the page, of `/healthz` and of `/metrics`.
     pub console: u16,
     host: String,
-    server: String,
+    workers: u16,
+    log: &'static str,
     timers: String,
     inbound: String,
     executor_keys: String,
@@ -44,7 +45,8 @@ impl Config {
             executor: free_port(),
             console: free_port(),
             host: "127.0.0.1".to_owned(),
-            server: String::new(),
+            workers: 2,
+            log: "debug",
             timers: String::new(),
             inbound: String::new(),
             executor_keys: String::new(),
@@ -65,7 +67,14 @@ impl Config {
     /// The number of workers; without it there are two.
     #[must_use]
     pub fn workers(mut self, workers: u16) -> Self {
-        self.server = format!("workers = {workers}\n");
+        self.workers = workers;
+        self
+    }
+
+    /// What is logged; without it everything down to `debug`.
+    #[must_use]
+    pub fn log(mut self, level: &'static str) -> Self {
+        self.log = level;
         self
     }
 
@@ -153,7 +162,7 @@ impl Config {
     pub fn route(self, host: &str, trunk: &str) -> Self {
         let name = format!("to-{trunk}");
         self.section(&format!(
-            "[[route]]\nname = {name:?}\nruri_host = {host:?}\nto = \"trunk\"\ntrunk = {trunk:?}\n"
+            "[[route]]\nname = {name:?}\nruri_host = [{host:?}]\nto = \"trunk\"\ntrunk = {trunk:?}\n"
         ))
     }
 
@@ -188,15 +197,15 @@ impl Config {
             host,
             ..
         } = self;
-        let server = if self.server.is_empty() {
-            "workers = 2\n"
-        } else {
-            &self.server
-        };
+        let Self {
+            workers,
+            log,
+            timers,
+            ..
+        } = self;
         let mut text = format!(
-            "[server]\n{server}node = \"test\"\nsecret = \"the secret of the suite, long enough\"\n\
-             console = \"127.0.0.1:{console}\"\nlog = \"debug\"\n\n{timers}\n",
-            timers = self.timers
+            "[server]\nworkers = {workers}\nnode = \"test\"\nsecret = \"the secret of the suite, long enough\"\n\
+             console = \"127.0.0.1:{console}\"\nlog = \"{log}\"\n\n{timers}\n"
         );
         for transport in ["udp", "tcp"] {
             listener(

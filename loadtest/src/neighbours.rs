@@ -102,10 +102,11 @@ impl Phone {
         scratch.write(
             "config",
             format!(
-                "sip_listen 127.0.0.1:{port}\nmodule_path {}\nmodule g711.so\nmodule ausine.so\nmodule aufile.so\n\
-                 module_app account.so\nmodule_app menu.so\naudio_source ausine,440\naudio_player aufile,{}\n\
-                 audio_alert aufile,/dev/null\nnet_interface lo\n",
+                "sip_listen 127.0.0.1:{port}\nmodule_path {}\nmodule g711.so\nmodule aufile.so\n\
+                 module_app account.so\nmodule_app menu.so\naudio_source aufile,{}\naudio_player aufile,{}\n\
+                 audio_alert aufile,/dev/null\n",
                 modules(),
+                scratch.write("spoken.wav", tone()).display(),
                 scratch.path().join("heard.wav").display()
             ),
         );
@@ -141,6 +142,21 @@ impl Phone {
     pub fn output(&self) -> String {
         self.process.output()
     }
+}
+
+/// Half a minute of a quiet tone: WAV, 8 kHz, 16 bit, mono.
+fn tone() -> Vec<u8> {
+    let samples = (0..240_000_i32).flat_map(|n| (((n % 20) - 10) as i16 * 400).to_le_bytes());
+    let data: Vec<u8> = samples.collect();
+    let length = data.len() as u32;
+    let mut file = b"RIFF".to_vec();
+    file.extend_from_slice(&(36 + length).to_le_bytes());
+    file.extend_from_slice(
+        b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data",
+    );
+    file.extend_from_slice(&length.to_le_bytes());
+    file.extend_from_slice(&data);
+    file
 }
 
 fn modules() -> &'static str {

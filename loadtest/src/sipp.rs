@@ -23,6 +23,7 @@ pub struct Sipp {
     calls: u32,
     values: Vec<(String, String)>,
     arguments: Vec<String>,
+    traced: bool,
 }
 
 impl Sipp {
@@ -50,6 +51,7 @@ impl Sipp {
             calls: 1,
             values: Vec::new(),
             arguments: Vec::new(),
+            traced: true,
         }
     }
 
@@ -81,11 +83,24 @@ impl Sipp {
         self
     }
 
+    /// Stays for so many milliseconds after its last word, to answer what the other side repeats.
+    #[must_use]
+    pub fn linger(self, ms: u32) -> Self {
+        self.set("LINGER", &format!("<timewait milliseconds=\"{ms}\"/>"))
+    }
+
     /// So many calls, begun at this rate a second.
     #[must_use]
     pub fn calls(mut self, calls: u32, rate: u32) -> Self {
         self.calls = calls;
         self.argument("-r", &rate.to_string())
+    }
+
+    /// Keeps no record of the messages: for load.
+    #[must_use]
+    pub fn untraced(mut self) -> Self {
+        self.traced = false;
+        self
     }
 
     /// One more option of SIPp.
@@ -125,46 +140,20 @@ impl Sipp {
         let trace = scratch.path().join("messages.log");
         let errors = scratch.path().join("errors.log");
         let mut command = Command::new("sipp");
-        if let Some(remote) = self.remote {
-            command.arg(remote.to_string());
-        }
         command
             .current_dir(scratch.path())
+            .args(self.remote.map(|remote| remote.to_string()));
+        command
             .arg("-sf")
-            .arg(&scenario);
-        command.args([
-            "-t",
-            self.transport,
-            "-i",
-            &plain(self.local),
-            "-p",
-            &self.port.to_string(),
-        ]);
-        command.args([
-            "-mi",
-            &plain(self.local),
-            "-mp",
-            &free_port().to_string(),
-            "-cp",
-            &free_port().to_string(),
-        ]);
-        command.args(["-m", &self.calls.to_string(), "-s", &self.user, "-nostdin"]);
-        command.args([
-            "-timeout",
-            &PATIENCE.as_secs().to_string(),
-            "-timeout_error",
-            "-trace_msg",
-            "-trace_err",
-        ]);
-        command.args(["-skip_rlimit", "-bind_local"]);
-        command
-            .arg("-message_file")
-            .arg(&trace)
-            .arg("-error_file")
-            .arg(&errors);
-        command
-            .args(["-message_overwrite", "false"])
+            .arg(&scenario)
+            .args(self.options().split(' '))
             .args(&self.arguments);
+        command.arg("-trace_err").arg("-error_file").arg(&errors);
+        if self.traced {
+            command
+                .args(["-trace_msg", "-message_overwrite", "false", "-message_file"])
+                .arg(&trace);
+        }
         let process = Process::start(&format!("sipp {}", self.scenario), &mut command);
         let running = Running {
             process,
@@ -178,6 +167,23 @@ impl Sipp {
             running.listening(self.port);
         }
         running
+    }
+
+    fn options(&self) -> String {
+        let Self {
+            transport,
+            port,
+            user,
+            calls,
+            ..
+        } = self;
+        let ip = plain(self.local);
+        let (media, control) = (free_port(), free_port());
+        let seconds = PATIENCE.as_secs();
+        format!(
+            "-t {transport} -i {ip} -p {port} -bind_local -mi {ip} -mp {media} -cp {control} -m {calls} \
+             -s {user} -nostdin -skip_rlimit -timeout {seconds}s -timeout_error"
+        )
     }
 
     /// The scenario as SIPp reads it.

@@ -12,7 +12,11 @@ fn caller(scenario: &str, edge: &Edge) -> Sipp {
 
 /// The statuses of the INVITE, without the 100 that may or may not come.
 fn statuses(report: &Report) -> Vec<u16> {
-    report.statuses("INVITE").into_iter().filter(|status| *status != 100).collect()
+    report
+        .statuses("INVITE")
+        .into_iter()
+        .filter(|status| *status != 100)
+        .collect()
 }
 
 #[test]
@@ -27,7 +31,10 @@ fn answered_and_ended_by_the_caller_over_udp() {
 #[test]
 fn answered_and_ended_by_the_caller_over_tcp() {
     let (hook, edge) = answering("gather?timeout=30");
-    let report = caller("caller_hangs_up", &edge).tcp().argument("-d", "300").run();
+    let report = caller("caller_hangs_up", &edge)
+        .tcp()
+        .argument("-d", "300")
+        .run();
     assert_eq!(statuses(&report), [180, 200]);
     assert_eq!(report.statuses("BYE"), [200]);
     hook.all_signed();
@@ -36,19 +43,34 @@ fn answered_and_ended_by_the_caller_over_tcp() {
 #[test]
 fn answered_over_ipv6() {
     let hook = Webhook::start();
-    let edge = Edge::start(Config::new().ipv6().domain("demo.test", &hook.url("gather?timeout=30")));
+    let edge = Edge::start(
+        Config::new()
+            .ipv6()
+            .domain("demo.test", &hook.url("gather?timeout=30")),
+    );
     caller("caller_hangs_up", &edge).argument("-d", "100").run();
-    caller("caller_hangs_up", &edge).tcp().argument("-d", "100").run();
+    caller("caller_hangs_up", &edge)
+        .tcp()
+        .argument("-d", "100")
+        .run();
     assert_eq!(hook.wait(1)[0].param("SipSourceIp"), "::1");
 }
 
 #[test]
 fn the_end_of_the_document_is_the_end_of_the_call() {
     let (_hook, edge) = answering("say");
-    for sipp in [caller("caller_is_hung_up", &edge), caller("caller_is_hung_up", &edge).tcp()] {
+    for sipp in [
+        caller("caller_is_hung_up", &edge),
+        caller("caller_is_hung_up", &edge).tcp(),
+    ] {
         let report = sipp.run();
         assert_eq!(statuses(&report), [180, 200]);
-        assert!(report.request("BYE").header("Route").is_none_or(|route| !route.contains(&edge.public().to_string())));
+        assert!(
+            report
+                .request("BYE")
+                .header("Route")
+                .is_none_or(|route| !route.contains(&edge.public().to_string()))
+        );
     }
 }
 
@@ -63,11 +85,24 @@ fn every_answering_verb_sends_an_sdp_answer() {
     for scenario in ["say", "play", "gather?timeout=1", "record"] {
         let (_hook, edge) = answering(scenario);
         let report = caller("caller_is_hung_up", &edge).run();
-        let answer = report.find("200 with SDP", |message| message.status() == Some(200) && message.cseq_method() == "INVITE");
-        assert_eq!(answer.header("Content-Type"), Some("application/sdp"), "{scenario}");
-        let audio = answer.body.lines().find(|line| line.starts_with("m=audio ")).expect("an audio line");
+        let answer = report.find("200 with SDP", |message| {
+            message.status() == Some(200) && message.cseq_method() == "INVITE"
+        });
+        assert_eq!(
+            answer.header("Content-Type"),
+            Some("application/sdp"),
+            "{scenario}"
+        );
+        let audio = answer
+            .body
+            .lines()
+            .find(|line| line.starts_with("m=audio "))
+            .expect("an audio line");
         for payload in ["0", "8", "101"] {
-            assert!(audio.split(' ').skip(3).any(|offered| offered == payload), "{scenario}: {audio}");
+            assert!(
+                audio.split(' ').skip(3).any(|offered| offered == payload),
+                "{scenario}: {audio}"
+            );
         }
         for codec in ["PCMU/8000", "PCMA/8000", "telephone-event/8000"] {
             assert!(answer.body.contains(codec), "{scenario}: {}", answer.body);
@@ -79,8 +114,14 @@ fn every_answering_verb_sends_an_sdp_answer() {
 fn busy_is_486() {
     let (hook, edge) = answering("busy");
     let refused = |sipp: Sipp| sipp.set("STATUS", "486").run();
-    assert_eq!(statuses(&refused(caller("caller_is_refused", &edge))), [180, 486]);
-    assert_eq!(statuses(&refused(caller("caller_is_refused", &edge).tcp())), [180, 486]);
+    assert_eq!(
+        statuses(&refused(caller("caller_is_refused", &edge))),
+        [180, 486]
+    );
+    assert_eq!(
+        statuses(&refused(caller("caller_is_refused", &edge).tcp())),
+        [180, 486]
+    );
     assert_eq!(hook.wait(2)[0].param("CallStatus"), "ringing");
 }
 
@@ -88,7 +129,9 @@ fn busy_is_486() {
 fn rejected_is_404() {
     for scenario in ["reject", "rejected"] {
         let (_hook, edge) = answering(scenario);
-        let report = caller("caller_is_refused", &edge).set("STATUS", "404").run();
+        let report = caller("caller_is_refused", &edge)
+            .set("STATUS", "404")
+            .run();
         assert_eq!(statuses(&report), [180, 404], "{scenario}");
     }
 }
@@ -98,14 +141,20 @@ fn a_pause_rings_on() {
     let (_hook, edge) = answering("pause?length=2&then=say");
     let began = Instant::now();
     let report = caller("caller_is_hung_up", &edge).run();
-    assert!(began.elapsed() >= Duration::from_secs(2), "answered after {:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= Duration::from_secs(2),
+        "answered after {:?}",
+        began.elapsed()
+    );
     assert_eq!(statuses(&report).last(), Some(&200));
 }
 
 #[test]
 fn reject_after_a_pause_still_refuses() {
     let (_hook, edge) = answering("pause?length=1&then=busy");
-    caller("caller_is_refused", &edge).set("STATUS", "486").run();
+    caller("caller_is_refused", &edge)
+        .set("STATUS", "486")
+        .run();
 }
 
 #[test]
@@ -116,15 +165,23 @@ fn redirects_stay_ringing_until_the_last_document() {
     let hits = hook.wait(4);
     let paths: Vec<_> = hits.iter().map(loadtest::Hit::path).collect();
     assert_eq!(paths, ["/redirect", "/redirect", "/redirect", "/say"]);
-    assert!(hits.iter().all(|hit| hit.param("CallStatus") == "ringing"), "answered too early: {hits:#?}");
-    assert!(hits.iter().all(|hit| hit.param("CallSid") == hits[0].param("CallSid")));
+    assert!(
+        hits.iter().all(|hit| hit.param("CallStatus") == "ringing"),
+        "answered too early: {hits:#?}"
+    );
+    assert!(
+        hits.iter()
+            .all(|hit| hit.param("CallSid") == hits[0].param("CallSid"))
+    );
     hook.all_signed();
 }
 
 #[test]
 fn a_redirect_to_busy_is_486() {
     let (hook, edge) = answering("redirect?n=2&then=busy");
-    let report = caller("caller_is_refused", &edge).set("STATUS", "486").run();
+    let report = caller("caller_is_refused", &edge)
+        .set("STATUS", "486")
+        .run();
     assert_eq!(statuses(&report), [180, 486]);
     assert_eq!(hook.wait(3).len(), 3);
 }
@@ -133,8 +190,14 @@ fn a_redirect_to_busy_is_486() {
 fn redirects_that_never_end_do() {
     let hook = Webhook::start();
     let url = hook.url("redirect?n=1&then=redirect");
-    let edge = Edge::start(Config::new().domain("demo.test", &url).executor_keys("fetch_failed = \"reject\""));
-    caller("caller_is_refused", &edge).set("STATUS", "500").run();
+    let edge = Edge::start(
+        Config::new()
+            .domain("demo.test", &url)
+            .executor_keys("fetch_failed = \"reject\""),
+    );
+    caller("caller_is_refused", &edge)
+        .set("STATUS", "500")
+        .run();
     assert!(hook.hits().len() < 30, "{} documents", hook.hits().len());
 }
 
@@ -144,9 +207,16 @@ fn ringing_comes_before_the_document() {
     let (hook, edge) = answering("slow?seconds=1.5");
     let peer = loadtest::Peer::bind();
     let began = Instant::now();
-    peer.send(edge.public(), loadtest::Draft::new("INVITE", DEMO, &peer).text());
+    peer.send(
+        edge.public(),
+        loadtest::Draft::new("INVITE", DEMO, &peer).text(),
+    );
     let ringing = peer.response(180);
-    assert!(began.elapsed() < Duration::from_secs(1), "it rang after {:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "it rang after {:?}",
+        began.elapsed()
+    );
     assert!(ringing.tag("To").is_some());
     assert_eq!(hook.wait(1).len(), 1);
     peer.response(200);
@@ -160,7 +230,10 @@ fn cancel_while_the_webhook_runs_is_487_and_leaves_the_webhook() {
         let sipp = caller("caller_cancels", &edge).argument("-d", "300");
         let report = if tcp { sipp.tcp() } else { sipp }.run();
         assert_eq!(statuses(&report), [180, 487]);
-        assert!(hook.is_left(Duration::from_secs(3)), "the request to the webhook goes on");
+        assert!(
+            hook.is_left(Duration::from_secs(3)),
+            "the request to the webhook goes on"
+        );
         assert_eq!(hook.hits().len(), 1);
     }
 }
@@ -175,8 +248,15 @@ fn cancel_during_a_pause_is_487() {
 #[test]
 fn many_calls_at_once() {
     let (hook, edge) = answering("gather?timeout=30");
-    caller("caller_hangs_up", &edge).calls(100, 50).argument("-d", "200").run();
-    caller("caller_hangs_up", &edge).tcp().calls(100, 50).argument("-d", "200").run();
+    caller("caller_hangs_up", &edge)
+        .calls(100, 50)
+        .argument("-d", "200")
+        .run();
+    caller("caller_hangs_up", &edge)
+        .tcp()
+        .calls(100, 50)
+        .argument("-d", "200")
+        .run();
     let hits = hook.wait(200);
     let mut sids: Vec<_> = hits.iter().map(|hit| hit.param("CallSid")).collect();
     sids.sort_unstable();
@@ -188,8 +268,18 @@ fn many_calls_at_once() {
 #[test]
 fn a_second_offer_is_answered_by_the_executor() {
     let (_hook, edge) = answering("gather?timeout=30");
-    let report = caller("caller_reinvites", &edge).argument("-d", "100").run();
-    let answers: Vec<_> = report.received.iter().filter(|message| message.body.contains("m=audio")).collect();
+    let report = caller("caller_reinvites", &edge)
+        .argument("-d", "100")
+        .run();
+    let answers: Vec<_> = report
+        .received
+        .iter()
+        .filter(|message| message.body.contains("m=audio"))
+        .collect();
     assert_eq!(answers.len(), 2);
-    assert!(answers[1].body.contains("a=recvonly") || answers[1].body.contains("a=inactive"), "{}", answers[1].body);
+    assert!(
+        answers[1].body.contains("a=recvonly") || answers[1].body.contains("a=inactive"),
+        "{}",
+        answers[1].body
+    );
 }

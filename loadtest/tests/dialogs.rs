@@ -9,7 +9,9 @@ const CALL: &str = "sip:+15550100@carrier.test";
 
 fn config(carrier: SocketAddr) -> Config {
     let uri = format!("sip:+14158675309@{carrier}");
-    Config::new().trunk("carrier", "127.0.0.250/32", &[&uri]).route("carrier.test", "carrier")
+    Config::new()
+        .trunk("carrier", "127.0.0.250/32", &[&uri])
+        .route("carrier.test", "carrier")
 }
 
 fn over(sipp: Sipp, tcp: bool) -> Sipp {
@@ -19,15 +21,33 @@ fn over(sipp: Sipp, tcp: bool) -> Sipp {
 /// Runs a caller's and a callee's scenario through the proxy.
 fn pair(caller: &str, callee: &str) {
     for tcp in [false, true] {
-        let callee = over(Sipp::callee(callee), tcp).argument("-d", "100").start();
-        let uri = format!("sip:+14158675309@{}{}", callee.address(), if tcp { ";transport=tcp" } else { "" });
-        let config = Config::new().trunk("carrier", "127.0.0.250/32", &[&uri]).route("carrier.test", "carrier");
+        let callee = over(Sipp::callee(callee), tcp)
+            .argument("-d", "100")
+            .start();
+        let uri = format!(
+            "sip:+14158675309@{}{}",
+            callee.address(),
+            if tcp { ";transport=tcp" } else { "" }
+        );
+        let config = Config::new()
+            .trunk("carrier", "127.0.0.250/32", &[&uri])
+            .route("carrier.test", "carrier");
         let edge = Edge::start(config);
-        over(Sipp::caller(caller, edge.public()), tcp).to(CALL).argument("-d", "100").run();
+        over(Sipp::caller(caller, edge.public()), tcp)
+            .to(CALL)
+            .argument("-d", "100")
+            .run();
         let report = callee.finish();
-        let within = report.received.iter().filter(|message| message.method().is_some_and(|method| method != "INVITE"));
+        let within = report
+            .received
+            .iter()
+            .filter(|message| message.method().is_some_and(|method| method != "INVITE"));
         for message in within {
-            assert_eq!(message.header("Route"), None, "our own Route was not taken off: {message:?}");
+            assert_eq!(
+                message.header("Route"),
+                None,
+                "our own Route was not taken off: {message:?}"
+            );
         }
     }
 }
@@ -64,13 +84,21 @@ struct Call {
 fn established(edge: &Edge, alice: Peer, bob: Peer) -> Call {
     let invite = Draft::new("INVITE", CALL, &alice);
     alice.send(edge.public(), invite.text());
-    let (at_bob, proxy) = bob.receive_from(Duration::from_secs(3)).expect("the INVITE");
+    let (at_bob, proxy) = bob
+        .receive_from(Duration::from_secs(3))
+        .expect("the INVITE");
     bob.answer(&at_bob, proxy, 200, &[], &sdp(bob.address()));
     let answer = alice.response(200);
     alice.send(edge.public(), invite.within("ACK", 1, &answer).text());
     let ack = bob.request("ACK");
     assert_eq!(ack.uri(), format!("sip:peer@{}", bob.address()));
-    Call { alice, bob, invite, at_bob, answer }
+    Call {
+        alice,
+        bob,
+        invite,
+        at_bob,
+        answer,
+    }
 }
 
 #[test]
@@ -79,9 +107,21 @@ fn the_route_set_is_one_signed_entry() {
     let edge = Edge::start(config(bob.address()));
     let call = established(&edge, Peer::bind(), bob);
     let routes = call.at_bob.all("Record-Route");
-    assert_eq!(routes, call.answer.all("Record-Route"), "it comes back as it went");
-    assert!(routes.iter().all(|route| route.contains(";lr")), "{routes:?}");
-    assert!(routes.iter().any(|route| route.contains(&edge.public().to_string())), "{routes:?}");
+    assert_eq!(
+        routes,
+        call.answer.all("Record-Route"),
+        "it comes back as it went"
+    );
+    assert!(
+        routes.iter().all(|route| route.contains(";lr")),
+        "{routes:?}"
+    );
+    assert!(
+        routes
+            .iter()
+            .any(|route| route.contains(&edge.public().to_string())),
+        "{routes:?}"
+    );
 }
 
 #[test]
@@ -92,11 +132,20 @@ fn a_restart_does_not_break_a_call() {
     let call = established(&edge, alice, bob);
     drop(edge);
     let edge = Edge::start(config);
-    call.alice.send(edge.public(), call.invite.within("BYE", 2, &call.answer).text());
-    let (bye, proxy) = call.bob.receive_from(Duration::from_secs(3)).expect("the BYE");
+    call.alice.send(
+        edge.public(),
+        call.invite.within("BYE", 2, &call.answer).text(),
+    );
+    let (bye, proxy) = call
+        .bob
+        .receive_from(Duration::from_secs(3))
+        .expect("the BYE");
     assert_eq!(bye.method(), Some("BYE"));
     call.bob.answer(&bye, proxy, 200, &[], "");
-    assert_eq!(call.alice.outcome(Duration::from_secs(2)).status(), Some(200));
+    assert_eq!(
+        call.alice.outcome(Duration::from_secs(2)).status(),
+        Some(200)
+    );
 }
 
 #[test]
@@ -105,13 +154,24 @@ fn a_changed_route_is_refused() {
     let edge = Edge::start(config(bob.address()));
     let call = established(&edge, Peer::bind(), bob);
     let route = call.answer.all("Record-Route").join(", ");
-    let at = route.rfind(|letter: char| letter.is_ascii_alphanumeric()).expect("a token");
+    let at = route
+        .rfind(|letter: char| letter.is_ascii_alphanumeric())
+        .expect("a token");
     for step in 0..12 {
         let mut forged = route.clone().into_bytes();
-        let Some(place) = at.checked_sub(step * 2).filter(|place| route[..*place].contains(";lr") || *place > 30) else { continue };
+        let Some(place) = at
+            .checked_sub(step * 2)
+            .filter(|place| route[..*place].contains(";lr") || *place > 30)
+        else {
+            continue;
+        };
         forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
         let forged = String::from_utf8(forged).unwrap();
-        let bye = call.invite.within("INFO", 50 + step as u32, &call.answer).without("Route").header("Route", &forged);
+        let bye = call
+            .invite
+            .within("INFO", 50 + step as u32, &call.answer)
+            .without("Route")
+            .header("Route", &forged);
         call.alice.send(edge.public(), bye.text());
     }
     call.bob.silence(Duration::from_millis(500));
@@ -127,7 +187,10 @@ fn strangers_do_not_get_into_a_dialog_by_a_tag() {
         let draft = Draft::new(method, &to, &mallory).set("To", &format!("<{to}>;tag=1"));
         mallory.send(edge.public(), draft.text());
         let status = mallory.outcome(Duration::from_secs(2)).status();
-        assert!(matches!(status, Some(403 | 404 | 481)), "{method}: {status:?}");
+        assert!(
+            matches!(status, Some(403 | 404 | 481)),
+            "{method}: {status:?}"
+        );
     }
     bob.silence(Duration::from_millis(200));
 }

@@ -6,13 +6,19 @@ use loadtest::{Edge, Hit, Report, Sipp, Webhook, answering, encode};
 const TARGET: &str = "sip:agent@pbx.test:5070;transport=udp?X-Reason=a%3Bb&Replaces=x%40y";
 
 fn caller(scenario: &str, edge: &Edge) -> Sipp {
-    Sipp::caller(scenario, edge.public()).to("sip:bob@demo.test").argument("-d", "100")
+    Sipp::caller(scenario, edge.public())
+        .to("sip:bob@demo.test")
+        .argument("-d", "100")
 }
 
 /// Runs a transfer with an `action` and gives the request that it led to.
 fn action(scenario: &str, set: &[(&str, &str)]) -> (Webhook, Hit, Report) {
     let (hook, edge) = answering(&format!("refer?uri={}&action=/after", encode(TARGET)));
-    let sipp = set.iter().fold(caller(scenario, &edge), |sipp, (name, value)| sipp.set(name, value));
+    let sipp = set
+        .iter()
+        .fold(caller(scenario, &edge), |sipp, (name, value)| {
+            sipp.set(name, value)
+        });
     let report = sipp.run();
     let hit = hook.wait_for("/after");
     hook.all_signed();
@@ -25,9 +31,16 @@ fn a_last_refer_without_action_ends_the_leg() {
         let (hook, edge) = answering(&format!("refer?uri={}", encode(TARGET)));
         let sipp = caller("caller_is_referred", &edge);
         let report = if tcp { sipp.tcp() } else { sipp }.run();
-        assert_eq!(report.request("REFER").need("Refer-To"), format!("<{TARGET}>"));
+        assert_eq!(
+            report.request("REFER").need("Refer-To"),
+            format!("<{TARGET}>")
+        );
         assert_eq!(report.statuses("NOTIFY"), [200, 200]);
-        let methods: Vec<_> = report.received.iter().filter_map(loadtest::Message::method).collect();
+        let methods: Vec<_> = report
+            .received
+            .iter()
+            .filter_map(loadtest::Message::method)
+            .collect();
         assert_eq!(methods, ["REFER", "BYE"]);
         assert_eq!(hook.hits().len(), 1);
     }
@@ -37,7 +50,11 @@ fn a_last_refer_without_action_ends_the_leg() {
 fn the_call_is_answered_before_it_is_transferred() {
     let (_hook, edge) = answering(&format!("refer?uri={}", encode(TARGET)));
     let report = caller("caller_is_referred", &edge).run();
-    let of_invite: Vec<_> = report.statuses("INVITE").into_iter().filter(|status| *status != 100).collect();
+    let of_invite: Vec<_> = report
+        .statuses("INVITE")
+        .into_iter()
+        .filter(|status| *status != 100)
+        .collect();
     assert_eq!(of_invite, [180, 200]);
 }
 
@@ -76,14 +93,26 @@ fn an_action_hears_of_a_refusal() {
 fn the_document_goes_on_after_a_refer_that_is_not_its_last_verb() {
     let (hook, edge) = answering(&format!("refer?uri={}&then=redirect", encode(TARGET)));
     caller("caller_is_referred", &edge).run();
-    let paths: Vec<_> = hook.wait(3).iter().map(|hit| hit.path().to_owned()).collect();
+    let paths: Vec<_> = hook
+        .wait(3)
+        .iter()
+        .map(|hit| hit.path().to_owned())
+        .collect();
     assert_eq!(paths[1..], ["/redirect", "/hangup"]);
 }
 
 #[test]
 fn the_answer_to_the_action_is_executed() {
-    let (hook, edge) = answering(&format!("refer?uri={}&action={}", encode(TARGET), encode("/after?then=redirect")));
+    let (hook, edge) = answering(&format!(
+        "refer?uri={}&action={}",
+        encode(TARGET),
+        encode("/after?then=redirect")
+    ));
     caller("caller_is_referred", &edge).run();
-    let paths: Vec<_> = hook.wait(4).iter().map(|hit| hit.path().to_owned()).collect();
+    let paths: Vec<_> = hook
+        .wait(4)
+        .iter()
+        .map(|hit| hit.path().to_owned())
+        .collect();
     assert_eq!(paths, ["/refer", "/after", "/redirect", "/hangup"]);
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use loadtest::{Fate, Relay, Side, Sipp, Webhook, chaos};
+use loadtest::{Browser, Fate, Kamailio, Phone, Relay, Side, Sipp, Webhook, chaos};
 
 /// A caller and a callee that have nothing between them.
 fn direct(caller: &str, callee: &str, tcp: bool) {
@@ -34,7 +34,7 @@ fn scenarios_fit_each_other() {
 
 #[test]
 fn a_relay_loses_what_it_is_told_to_lose() {
-    let callee = Sipp::callee("callee_answers").set("LINGER", "2000").start();
+    let callee = Sipp::callee("callee_answers").linger(2000).start();
     let mut lost = false;
     let relay = Relay::start(callee.address(), move |side, bytes| {
         let drop = side == Side::Client && bytes.starts_with(b"INVITE") && !lost;
@@ -93,4 +93,58 @@ fn the_validator_refuses_an_unsigned_request() {
     assert!(!hits[0].is_valid());
     assert_eq!(hits[0].query("a"), Some("1"));
     assert!(!hook.is_left(Duration::from_millis(10)));
+}
+
+#[test]
+fn kamailio_relays() {
+    let callee = Sipp::callee("callee_is_reinvited")
+        .argument("-d", "50")
+        .start();
+    let kamailio = Kamailio::before(callee.address());
+    Sipp::caller("caller_reinvites", kamailio.address())
+        .to("sip:bob@demo.test")
+        .argument("-d", "50")
+        .run();
+    let report = callee.finish();
+    assert_eq!(
+        report.request("INVITE").header("X-Kamailio"),
+        Some("was here")
+    );
+    let callee = Sipp::callee("callee_reinvites")
+        .argument("-d", "50")
+        .start();
+    let kamailio = Kamailio::before(callee.address());
+    Sipp::caller("caller_is_reinvited", kamailio.address())
+        .to("sip:bob@demo.test")
+        .run();
+    callee.finish();
+}
+
+#[test]
+fn baresip_dials() {
+    let callee = Sipp::callee("callee_hangs_up")
+        .argument("-d", "300")
+        .start();
+    let phone = Phone::dial(&format!("sip:demo@{}", callee.address()), 10);
+    assert!(
+        phone.says("Call established", Duration::from_secs(5)),
+        "{}",
+        phone.output()
+    );
+    assert!(
+        phone.says("session closed", Duration::from_secs(5)),
+        "{}",
+        phone.output()
+    );
+    callee.finish();
+}
+
+#[test]
+fn the_browser_reads_a_page() {
+    let browser = Browser::open();
+    browser.visit("data:text/html,<p id=a>hello</p>");
+    browser.sees("hello", Duration::from_secs(5));
+    browser.shows("#a", "hell", Duration::from_secs(1));
+    assert_eq!(browser.run("return 1 + 1"), 2);
+    assert!(browser.screenshot().len() > 1000);
 }

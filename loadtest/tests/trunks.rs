@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use loadtest::{Config, Draft, Edge, Fate, Message, Peer, Relay, Running, Side, Sipp, chaos, free_port};
+use loadtest::{
+    Config, Draft, Edge, Fate, Message, Peer, Relay, Running, Side, Sipp, chaos, free_port,
+};
 
 const CALL: &str = "sip:+15550100@carrier.test";
 
@@ -13,9 +15,14 @@ fn edge(targets: &[String]) -> Edge {
 }
 
 fn edge_with(config: Config, targets: &[String]) -> Edge {
-    let uris: Vec<_> = targets.iter().map(|target| format!("sip:+14158675309@{target}")).collect();
+    let uris: Vec<_> = targets
+        .iter()
+        .map(|target| format!("sip:+14158675309@{target}"))
+        .collect();
     let uris: Vec<_> = uris.iter().map(String::as_str).collect();
-    let config = config.timers("fr_timer = \"700ms\"").trunk("carrier", "127.0.0.250/32", &uris);
+    let config = config
+        .timers("fr_timer = \"700ms\"")
+        .trunk("carrier", "127.0.0.250/32", &uris);
     Edge::start(config.route("carrier.test", "carrier"))
 }
 
@@ -32,14 +39,20 @@ fn call(edge: &Edge) -> Sipp {
 }
 
 fn refused(edge: &Edge, status: &str) -> loadtest::Report {
-    Sipp::caller("caller_is_refused", edge.public()).to(CALL).set("STATUS", status).run()
+    Sipp::caller("caller_is_refused", edge.public())
+        .to(CALL)
+        .set("STATUS", status)
+        .run()
 }
 
 #[test]
 fn headers_of_the_origination_uri_are_on_the_wire() {
     // The first seed's example, word for word.
     let carrier = answering();
-    let edge = edge(&[format!("{}?X-customParameter=xxxxxxxx&X-customValue=true", carrier.address())]);
+    let edge = edge(&[format!(
+        "{}?X-customParameter=xxxxxxxx&X-customValue=true",
+        carrier.address()
+    )]);
     call(&edge).set("HEADERS", "X-Own: kept").run();
     let report = carrier.finish();
     let invite = report.request("INVITE");
@@ -47,7 +60,11 @@ fn headers_of_the_origination_uri_are_on_the_wire() {
     assert_eq!(invite.all("X-customValue"), ["true"]);
     assert_eq!(invite.all("X-Own"), ["kept"]);
     assert!(!invite.uri().contains('?'), "{}", invite.uri());
-    assert!(invite.uri().starts_with("sip:+14158675309@127.0.0.1:"), "{}", invite.uri());
+    assert!(
+        invite.uri().starts_with("sip:+14158675309@127.0.0.1:"),
+        "{}",
+        invite.uri()
+    );
     assert_eq!(invite.need("Max-Forwards"), "69");
     assert_eq!(invite.all("Via").len(), 2);
 }
@@ -55,7 +72,10 @@ fn headers_of_the_origination_uri_are_on_the_wire() {
 #[test]
 fn the_same_over_tcp() {
     let carrier = Sipp::callee("callee_answers").tcp().start();
-    let target = format!("{};transport=tcp?X-customParameter=xxxxxxxx&X-customValue=true", carrier.address());
+    let target = format!(
+        "{};transport=tcp?X-customParameter=xxxxxxxx&X-customValue=true",
+        carrier.address()
+    );
     let edge = edge(&[target]);
     call(&edge).tcp().run();
     let report = carrier.finish();
@@ -74,7 +94,11 @@ fn udp_on_one_side_and_tcp_on_the_other() {
         if caller_tcp { caller.tcp() } else { caller }.run();
         let report = carrier.finish();
         let routes = report.request("INVITE").all("Record-Route").join(",");
-        assert_eq!(routes.matches("sip:").count(), 2, "one for either transport: {routes}");
+        assert_eq!(
+            routes.matches("sip:").count(),
+            2,
+            "one for either transport: {routes}"
+        );
     }
 }
 
@@ -84,10 +108,24 @@ fn a_silent_target_is_passed_over() {
     let edge = edge(&[at(silent.address()), at(carrier.address())]);
     let began = Instant::now();
     call(&edge).run();
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        began.elapsed()
+    );
     let (first, second) = (silent.request("INVITE"), carrier.finish());
-    let branch = |message: &Message| message.all("Via")[0].split("branch=").nth(1).unwrap().to_owned();
-    assert_ne!(branch(&first), branch(second.request("INVITE")), "each attempt is a new transaction");
+    let branch = |message: &Message| {
+        message.all("Via")[0]
+            .split("branch=")
+            .nth(1)
+            .unwrap()
+            .to_owned()
+    };
+    assert_ne!(
+        branch(&first),
+        branch(second.request("INVITE")),
+        "each attempt is a new transaction"
+    );
 }
 
 #[test]
@@ -96,28 +134,46 @@ fn a_target_that_refuses_is_passed_over_at_once() {
     let edge = edge(&[format!("127.0.0.1:{}", free_port()), at(carrier.address())]);
     let began = Instant::now();
     call(&edge).run();
-    assert!(began.elapsed() < Duration::from_millis(650), "{:?}: that was the timer", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_millis(650),
+        "{:?}: that was the timer",
+        began.elapsed()
+    );
     carrier.finish();
 }
 
 #[test]
 fn a_target_that_refuses_the_connection_is_passed_over_at_once() {
     let carrier = answering();
-    let edge = edge(&[format!("127.0.0.1:{};transport=tcp", free_port()), at(carrier.address())]);
+    let edge = edge(&[
+        format!("127.0.0.1:{};transport=tcp", free_port()),
+        at(carrier.address()),
+    ]);
     let began = Instant::now();
     call(&edge).run();
-    assert!(began.elapsed() < Duration::from_millis(650), "{:?}: that was the timer", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_millis(650),
+        "{:?}: that was the timer",
+        began.elapsed()
+    );
     carrier.finish();
 }
 
 #[test]
 fn a_target_that_is_unavailable_is_passed_over() {
-    for status in ["503 Service Unavailable", "500 Server Internal Error", "408 Request Timeout"] {
+    for status in [
+        "503 Service Unavailable",
+        "500 Server Internal Error",
+        "408 Request Timeout",
+    ] {
         let first = Sipp::callee("callee_refuses").set("STATUS", status).start();
         let second = answering();
         let edge = edge(&[at(first.address()), at(second.address())]);
         let report = call(&edge).run();
-        assert!(report.statuses("INVITE").iter().all(|status| *status < 300), "{status}");
+        assert!(
+            report.statuses("INVITE").iter().all(|status| *status < 300),
+            "{status}"
+        );
         first.finish();
         second.finish();
     }
@@ -125,7 +181,12 @@ fn a_target_that_is_unavailable_is_passed_over() {
 
 #[test]
 fn a_verdict_is_not_appealed() {
-    for status in ["486 Busy Here", "404 Not Found", "603 Decline", "400 Bad Request"] {
+    for status in [
+        "486 Busy Here",
+        "404 Not Found",
+        "603 Decline",
+        "400 Bad Request",
+    ] {
         let first = Sipp::callee("callee_refuses").set("STATUS", status).start();
         let second = Peer::bind();
         let edge = edge(&[at(first.address()), at(second.address())]);
@@ -137,8 +198,12 @@ fn a_verdict_is_not_appealed() {
 
 #[test]
 fn a_503_of_the_last_target_does_not_travel_on() {
-    let first = Sipp::callee("callee_refuses").set("STATUS", "503 Service Unavailable").start();
-    let second = Sipp::callee("callee_refuses").set("STATUS", "503 Service Unavailable").start();
+    let first = Sipp::callee("callee_refuses")
+        .set("STATUS", "503 Service Unavailable")
+        .start();
+    let second = Sipp::callee("callee_refuses")
+        .set("STATUS", "503 Service Unavailable")
+        .start();
     let edge = edge(&[at(first.address()), at(second.address())]);
     refused(&edge, "500");
     first.finish();
@@ -151,16 +216,32 @@ fn with_nobody_left_the_caller_hears_so() {
     let edge = edge(&[at(silent.address())]);
     let began = Instant::now();
     let report = refused(&edge, "408");
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
-    assert_eq!(report.statuses("INVITE").iter().filter(|status| **status >= 200).count(), 1);
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(
+        report
+            .statuses("INVITE")
+            .iter()
+            .filter(|status| **status >= 200)
+            .count(),
+        1
+    );
 }
 
 #[test]
 fn a_disabled_target_is_not_used() {
     let (unused, carrier) = (Peer::bind(), answering());
-    let disabled = format!("[[trunk.target]]\nuri = \"sip:{}\"\npriority = 1\nenabled = false", unused.address());
+    let disabled = format!(
+        "[[trunk.target]]\nuri = \"sip:{}\"\npriority = 1\nenabled = false",
+        unused.address()
+    );
     let uri = format!("sip:{}", carrier.address());
-    let config = Config::new().trunk("carrier", "127.0.0.250/32", &[&uri]).section(&disabled);
+    let config = Config::new()
+        .trunk("carrier", "127.0.0.250/32", &[&uri])
+        .section(&disabled);
     let edge = Edge::start(config.route("carrier.test", "carrier"));
     call(&edge).run();
     carrier.finish();
@@ -173,20 +254,30 @@ fn cancel_reaches_the_callee() {
     let edge = edge(&[at(bob.address())]);
     let invite = Draft::new("INVITE", CALL, &alice);
     alice.send(edge.public(), invite.text());
-    let (at_bob, proxy) = bob.receive_from(Duration::from_secs(3)).expect("the INVITE");
+    let (at_bob, proxy) = bob
+        .receive_from(Duration::from_secs(3))
+        .expect("the INVITE");
     bob.answer(&at_bob, proxy, 180, &[], "");
     alice.response(180);
     alice.send(edge.public(), invite.cancel().text());
     let cancel = bob.request("CANCEL");
     assert_eq!(cancel.uri(), at_bob.uri());
-    assert_eq!(cancel.all("Via"), at_bob.all("Via")[..1], "hop by hop (RFC 3261 §9.1)");
+    assert_eq!(
+        cancel.all("Via"),
+        at_bob.all("Via")[..1],
+        "hop by hop (RFC 3261 §9.1)"
+    );
     assert_eq!(cancel.need("CSeq"), "1 CANCEL");
     bob.answer(&cancel, proxy, 200, &[], "");
     bob.answer(&at_bob, proxy, 487, &[], "");
     let ack = bob.request("ACK");
     assert_eq!(ack.all("Via"), at_bob.all("Via")[..1]);
     let terminated = alice.outcome(Duration::from_secs(3));
-    let terminated = if terminated.cseq_method() == "CANCEL" { alice.outcome(Duration::from_secs(3)) } else { terminated };
+    let terminated = if terminated.cseq_method() == "CANCEL" {
+        alice.outcome(Duration::from_secs(3))
+    } else {
+        terminated
+    };
     assert_eq!(terminated.status(), Some(487));
     alice.send(edge.public(), invite.ack(&terminated).text());
     bob.silence(Duration::from_millis(700));
@@ -196,10 +287,15 @@ fn cancel_reaches_the_callee() {
 #[test]
 fn cancel_before_any_answer_waits_for_one() {
     let (alice, bob) = (Peer::bind(), Peer::bind());
-    let edge = edge_with(Config::new().timers("fr_timer = \"5s\""), &[at(bob.address())]);
+    let edge = edge_with(
+        Config::new().timers("fr_timer = \"5s\""),
+        &[at(bob.address())],
+    );
     let invite = Draft::new("INVITE", CALL, &alice);
     alice.send(edge.public(), invite.text());
-    let (at_bob, proxy) = bob.receive_from(Duration::from_secs(3)).expect("the INVITE");
+    let (at_bob, proxy) = bob
+        .receive_from(Duration::from_secs(3))
+        .expect("the INVITE");
     alice.send(edge.public(), invite.cancel().text());
     alice.response(200);
     std::thread::sleep(Duration::from_millis(200));
@@ -211,13 +307,16 @@ fn cancel_before_any_answer_waits_for_one() {
 fn a_cancel_of_nothing_is_481() {
     let alice = Peer::bind();
     let edge = edge(&[format!("127.0.0.1:{}", free_port())]);
-    alice.send(edge.public(), Draft::new("INVITE", CALL, &alice).cancel().text());
+    alice.send(
+        edge.public(),
+        Draft::new("INVITE", CALL, &alice).cancel().text(),
+    );
     assert_eq!(alice.outcome(Duration::from_secs(2)).status(), Some(481));
 }
 
 #[test]
 fn the_200_that_gets_lost_is_sent_again_and_arrives_once_more() {
-    let carrier = Sipp::callee("callee_answers").set("LINGER", "1500").start();
+    let carrier = Sipp::callee("callee_answers").linger(1500).start();
     let edge = edge(&[at(carrier.address())]);
     let mut lost = 0;
     let relay = Relay::start(edge.public(), move |side, bytes| {
@@ -225,14 +324,23 @@ fn the_200_that_gets_lost_is_sent_again_and_arrives_once_more() {
         lost += u32::from(is_it);
         if is_it { Fate::Drop } else { Fate::Pass }
     });
-    Sipp::caller("caller_hangs_up", relay.address()).to(CALL).run();
+    Sipp::caller("caller_hangs_up", relay.address())
+        .to(CALL)
+        .run();
     let report = carrier.finish();
-    assert_eq!(report.received.iter().filter(|message| message.method() == Some("INVITE")).count(), 1);
+    assert_eq!(
+        report
+            .received
+            .iter()
+            .filter(|message| message.method() == Some("INVITE"))
+            .count(),
+        1
+    );
 }
 
 #[test]
 fn the_ack_that_gets_lost_is_asked_for_again() {
-    let carrier = Sipp::callee("callee_answers").set("LINGER", "1500").start();
+    let carrier = Sipp::callee("callee_answers").linger(1500).start();
     let edge = edge(&[at(carrier.address())]);
     let mut lost = 0;
     let relay = Relay::start(edge.public(), move |side, bytes| {
@@ -240,9 +348,16 @@ fn the_ack_that_gets_lost_is_asked_for_again() {
         lost += u32::from(is_it);
         if is_it { Fate::Drop } else { Fate::Pass }
     });
-    Sipp::caller("caller_hangs_up", relay.address()).to(CALL).argument("-d", "1200").run();
+    Sipp::caller("caller_hangs_up", relay.address())
+        .to(CALL)
+        .argument("-d", "1200")
+        .run();
     carrier.finish();
-    let acks = relay.crossed().iter().filter(|crossed| crossed.bytes.starts_with(b"ACK")).count();
+    let acks = relay
+        .crossed()
+        .iter()
+        .filter(|crossed| crossed.bytes.starts_with(b"ACK"))
+        .count();
     assert_eq!(acks, 2);
 }
 
@@ -250,10 +365,16 @@ fn the_ack_that_gets_lost_is_asked_for_again() {
 fn every_call_gets_through_a_lossy_network() {
     for seed in 1..=3 {
         // A caller that has said its last word must still be there for what the other side repeats.
-        let carrier = Sipp::callee("callee_answers").set("LINGER", "9000").calls(40, 20).argument("-max_retrans", "10");
+        let carrier = Sipp::callee("callee_answers")
+            .linger(9000)
+            .calls(40, 20)
+            .argument("-max_retrans", "10");
         let far = Relay::start(carrier.address(), chaos(seed, 100, 50, 50));
         let carrier = carrier.start();
-        let edge = edge_with(Config::new().timers("fr_timer = \"20s\""), &[at(far.address())]);
+        let edge = edge_with(
+            Config::new().timers("fr_timer = \"20s\""),
+            &[at(far.address())],
+        );
         let near = Relay::start(edge.public(), chaos(seed + 100, 100, 50, 50));
         Sipp::caller("caller_hangs_up", near.address())
             .to(CALL)
@@ -263,12 +384,19 @@ fn every_call_gets_through_a_lossy_network() {
             .argument("-d", "2500")
             .run();
         carrier.finish();
-        let mut branches: Vec<_> = far.crossed().iter().filter_map(loadtest::Crossed::message)
+        let mut branches: Vec<_> = far
+            .crossed()
+            .iter()
+            .filter_map(loadtest::Crossed::message)
             .filter(|message| message.method() == Some("INVITE"))
             .map(|message| message.all("Via")[0].to_owned())
             .collect();
         branches.sort();
         branches.dedup();
-        assert_eq!(branches.len(), 40, "seed {seed}: a retransmission became a new transaction");
+        assert_eq!(
+            branches.len(),
+            40,
+            "seed {seed}: a retransmission became a new transaction"
+        );
     }
 }

@@ -22,7 +22,10 @@ fn with_fallback(hook: &Webhook, voice: &str) -> Edge {
 
 fn is_sid(prefix: &str, sid: &str) -> bool {
     let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    sid.len() == 34 && sid.strip_prefix(prefix).is_some_and(|rest| rest.bytes().all(hex))
+    sid.len() == 34
+        && sid
+            .strip_prefix(prefix)
+            .is_some_and(|rest| rest.bytes().all(hex))
 }
 
 #[test]
@@ -34,9 +37,21 @@ fn the_first_request_says_who_calls_whom() {
     let call_id = report.sent[0].need("Call-ID").to_owned();
     let hit = &hook.wait(1)[0];
     assert_eq!(hit.method(), "POST");
-    assert!(is_sid("CA", hit.param("CallSid")), "{}", hit.param("CallSid"));
-    assert!(is_sid("AC", hit.param("AccountSid")), "{}", hit.param("AccountSid"));
-    assert!(is_sid("SD", hit.param("SipDomainSid")), "{}", hit.param("SipDomainSid"));
+    assert!(
+        is_sid("CA", hit.param("CallSid")),
+        "{}",
+        hit.param("CallSid")
+    );
+    assert!(
+        is_sid("AC", hit.param("AccountSid")),
+        "{}",
+        hit.param("AccountSid")
+    );
+    assert!(
+        is_sid("SD", hit.param("SipDomainSid")),
+        "{}",
+        hit.param("SipDomainSid")
+    );
     let expected = [
         ("ApiVersion", "2010-04-01"),
         ("CallStatus", "ringing"),
@@ -52,8 +67,15 @@ fn the_first_request_says_who_calls_whom() {
     for (name, value) in expected {
         assert_eq!(hit.param(name), value, "{name}");
     }
-    assert!(hit.header("content-type").unwrap().starts_with("application/x-www-form-urlencoded"));
-    assert!(hit.header("i-twilio-idempotency-token").is_some_and(|token| !token.is_empty()));
+    assert!(
+        hit.header("content-type")
+            .unwrap()
+            .starts_with("application/x-www-form-urlencoded")
+    );
+    assert!(
+        hit.header("i-twilio-idempotency-token")
+            .is_some_and(|token| !token.is_empty())
+    );
     hook.all_signed();
 }
 
@@ -63,8 +85,17 @@ fn the_urls_own_query_stays() {
     let (hook, edge) = answering("busy?customParameter=xxxxxxxxx&customValue=true");
     busy(&edge).run();
     let hit = &hook.wait(1)[0];
-    assert!(hit.url().ends_with("/busy?customParameter=xxxxxxxxx&customValue=true"), "{}", hit.url());
-    assert_eq!(hit.get("customParameter"), None, "the query is no part of the form");
+    assert!(
+        hit.url()
+            .ends_with("/busy?customParameter=xxxxxxxxx&customValue=true"),
+        "{}",
+        hit.url()
+    );
+    assert_eq!(
+        hit.get("customParameter"),
+        None,
+        "the query is no part of the form"
+    );
     hook.all_signed();
 }
 
@@ -76,7 +107,12 @@ fn get_carries_everything_in_the_query() {
     busy(&edge).set("HEADERS", "X-Route-Id: 42").run();
     let hit = &hook.wait(1)[0];
     assert_eq!(hit.method(), "GET");
-    assert!(hit.url().contains("/busy?customParameter=xxxxxxxxx&customValue=true&"), "{}", hit.url());
+    assert!(
+        hit.url()
+            .contains("/busy?customParameter=xxxxxxxxx&customValue=true&"),
+        "{}",
+        hit.url()
+    );
     assert_eq!(hit.param("SipHeader_X-Route-Id"), "42");
     assert_eq!(hit.param("SipDomain"), "demo.test");
     assert_eq!(hit.body(), "");
@@ -97,12 +133,19 @@ fn x_headers_become_parameters() {
             ("SipHeader_X-Test", "a=1;b=2"),
             ("SipHeader_X-Odd", "1 + 1 = 2 & more%41"),
             ("SipHeader_X-Empty", ""),
-            ("SipHeader_User-to-User", "56a390f3d2b7310023a2;encoding=hex"),
+            (
+                "SipHeader_User-to-User",
+                "56a390f3d2b7310023a2;encoding=hex",
+            ),
         ];
         for (name, value) in expected {
             assert_eq!(hit.param(name), value, "{name}");
         }
-        let shown = hit.names().into_iter().filter(|name| name.starts_with("SipHeader_")).count();
+        let shown = hit
+            .names()
+            .into_iter()
+            .filter(|name| name.starts_with("SipHeader_"))
+            .count();
         assert_eq!(shown, expected.len(), "{:?}", hit.names());
     }
     hook.all_signed();
@@ -120,7 +163,8 @@ fn repeated_headers_are_one_parameter() {
 #[test]
 fn no_header_can_forge_a_parameter() {
     let (hook, edge) = answering("busy");
-    let headers = "X-A: a&CallSid=evil&From=x\nX-Forwarded-For: 9.9.9.9\nX-Twilio-Signature: forged";
+    let headers =
+        "X-A: a&CallSid=evil&From=x\nX-Forwarded-For: 9.9.9.9\nX-Twilio-Signature: forged";
     busy(&edge).set("HEADERS", headers).run();
     let hit = &hook.wait(1)[0];
     assert!(is_sid("CA", hit.param("CallSid")));
@@ -133,14 +177,22 @@ fn no_header_can_forge_a_parameter() {
 fn headers_of_the_request_uri_become_parameters() {
     // The first seed: names without X- get it on the way to a SIP domain.
     let (hook, edge) = answering("busy");
-    let uri = "sip:username@demo.test?customParameter=xxxxxxxxxx&customValue=true&X-Plus=1+1%2C%20two";
-    caller("caller_is_refused", &edge).to(uri).set("STATUS", "486").run();
+    let uri =
+        "sip:username@demo.test?customParameter=xxxxxxxxxx&customValue=true&X-Plus=1+1%2C%20two";
+    caller("caller_is_refused", &edge)
+        .to(uri)
+        .set("STATUS", "486")
+        .run();
     let hit = &hook.wait(1)[0];
     assert_eq!(hit.param("SipHeader_X-customParameter"), "xxxxxxxxxx");
     assert_eq!(hit.param("SipHeader_X-customValue"), "true");
     assert_eq!(hit.param("SipHeader_X-Plus"), "1+1, two");
     assert_eq!(hit.param("SipDomain"), "demo.test");
-    assert!(hit.param("To").starts_with("sip:username@demo.test"), "{}", hit.param("To"));
+    assert!(
+        hit.param("To").starts_with("sip:username@demo.test"),
+        "{}",
+        hit.param("To")
+    );
 }
 
 #[test]
@@ -164,7 +216,14 @@ fn headers_of_the_request_uri_cannot_smuggle() {
             .run();
         let hit = &hook.wait(index + 1)[index];
         assert_eq!(hit.param("SipHeader_X-Good"), "yes", "{header}");
-        assert_eq!(hit.names().iter().filter(|name| name.starts_with("SipHeader_")).count(), 1, "{header}: {hit:#?}");
+        assert_eq!(
+            hit.names()
+                .iter()
+                .filter(|name| name.starts_with("SipHeader_"))
+                .count(),
+            1,
+            "{header}: {hit:#?}"
+        );
         assert_eq!(hit.param("SipSourceIp"), "127.0.0.1", "{header}");
     }
 }
@@ -174,10 +233,18 @@ fn falls_back(scenario: &str, code: &str) -> Vec<Hit> {
     let edge = with_fallback(&hook, &hook.url(scenario));
     let began = Instant::now();
     busy(&edge).run();
-    assert!(began.elapsed() < Duration::from_secs(6), "{scenario} took {:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(6),
+        "{scenario} took {:?}",
+        began.elapsed()
+    );
     let hit = hook.wait_for("/busy");
     assert_eq!(hit.param("ErrorCode"), code, "{scenario}");
-    assert!(hit.param("ErrorUrl").starts_with("http://127.0.0.1:"), "{}", hit.param("ErrorUrl"));
+    assert!(
+        hit.param("ErrorUrl").starts_with("http://127.0.0.1:"),
+        "{}",
+        hit.param("ErrorUrl")
+    );
     assert_eq!(hit.param("CallStatus"), "ringing");
     hook.all_signed();
     hook.hits()
@@ -212,10 +279,18 @@ fn http_redirects_are_followed() {
         let (hook, edge) = answering(&format!("moved?n=1&then=busy&code={code}"));
         busy(&edge).run();
         let hits = hook.wait(2);
-        let method = if matches!(code, "307" | "308") { "POST" } else { "GET" };
+        let method = if matches!(code, "307" | "308") {
+            "POST"
+        } else {
+            "GET"
+        };
         assert_eq!(hits[1].method(), method, "{code}");
         assert!(hits[0].is_valid(), "{code}");
-        assert!(hits[1].is_valid(), "{code}: the validator refuses {:#?}", hits[1]);
+        assert!(
+            hits[1].is_valid(),
+            "{code}: the validator refuses {:#?}",
+            hits[1]
+        );
     }
 }
 
@@ -226,7 +301,11 @@ fn without_a_listener_the_fallback_decides() {
     let edge = with_fallback(&hook, &nobody);
     busy(&edge).run();
     let hit = hook.wait_for("/busy");
-    assert!(["11200", "11202", "11205"].contains(&hit.param("ErrorCode")), "{}", hit.param("ErrorCode"));
+    assert!(
+        ["11200", "11202", "11205"].contains(&hit.param("ErrorCode")),
+        "{}",
+        hit.param("ErrorCode")
+    );
 }
 
 #[test]
@@ -234,15 +313,32 @@ fn a_webhook_outside_the_allowed_networks_is_not_asked() {
     let canary = std::net::TcpListener::bind(("0.0.0.0", 0)).unwrap();
     canary.set_nonblocking(true).unwrap();
     let port = canary.local_addr().unwrap().port();
-    let hosts = ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "127.1", "[::1]", "0.0.0.0"];
-    let mut config = Config::new().executor_keys("fetch_failed = \"reject\"").webhook_allow("");
+    let hosts = [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f.1",
+        "[::ffff:127.0.0.1]",
+        "127.1",
+        "[::1]",
+        "0.0.0.0",
+    ];
+    let mut config = Config::new()
+        .executor_keys("fetch_failed = \"reject\"")
+        .webhook_allow("");
     for (index, host) in hosts.into_iter().enumerate() {
-        config = config.domain(&format!("d{index}.test"), &format!("http://{host}:{port}/say"));
+        config = config.domain(
+            &format!("d{index}.test"),
+            &format!("http://{host}:{port}/say"),
+        );
     }
     let edge = Edge::start(config);
     for index in 0..hosts.len() {
         let to = format!("sip:bob@d{index}.test");
-        Sipp::caller("caller_is_refused", edge.public()).to(&to).set("STATUS", "503").run();
+        Sipp::caller("caller_is_refused", edge.public())
+            .to(&to)
+            .set("STATUS", "503")
+            .run();
     }
     assert!(canary.accept().is_err(), "somebody asked");
 }
@@ -255,8 +351,14 @@ fn the_fragment_overrides_and_is_not_sent() {
     let hits = hook.wait(4);
     assert_eq!(hits.iter().filter(|hit| hit.path() == "/status").count(), 3);
     assert!(hits.iter().all(|hit| !hit.url().contains('#')));
-    let tokens: Vec<_> = hits[..3].iter().map(|hit| hit.header("i-twilio-idempotency-token")).collect();
-    assert!(tokens[0].is_some() && tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
+    let tokens: Vec<_> = hits[..3]
+        .iter()
+        .map(|hit| hit.header("i-twilio-idempotency-token"))
+        .collect();
+    assert!(
+        tokens[0].is_some() && tokens.iter().all(|token| *token == tokens[0]),
+        "{tokens:?}"
+    );
     hook.all_signed();
 }
 
@@ -266,7 +368,11 @@ fn a_slow_webhook_is_given_up() {
     let edge = with_fallback(&hook, &hook.url("slow?seconds=9#rt=500"));
     busy(&edge).run();
     let hit = hook.wait_for("/busy");
-    assert!(["11200", "11203"].contains(&hit.param("ErrorCode")), "{}", hit.param("ErrorCode"));
+    assert!(
+        ["11200", "11203"].contains(&hit.param("ErrorCode")),
+        "{}",
+        hit.param("ErrorCode")
+    );
 }
 
 #[test]
@@ -277,13 +383,19 @@ fn without_a_fallback_the_caller_hears_it_or_is_refused() {
     let hook = Webhook::start();
     let domain = |name: &str, scenario: &str| (name.to_owned(), hook.url(scenario));
     let mut config = Config::new().executor_keys("fetch_failed = \"reject\"");
-    for (name, url) in [domain("down.test", "status?code=500"), domain("broken.test", "malformed")] {
+    for (name, url) in [
+        domain("down.test", "status?code=500"),
+        domain("broken.test", "malformed"),
+    ] {
         config = config.domain(&name, &url);
     }
     let edge = Edge::start(config);
     let refused = |host: &str, status: &str| {
         let to = format!("sip:bob@{host}");
-        Sipp::caller("caller_is_refused", edge.public()).to(&to).set("STATUS", status).run();
+        Sipp::caller("caller_is_refused", edge.public())
+            .to(&to)
+            .set("STATUS", status)
+            .run();
     };
     refused("down.test", "503");
     refused("broken.test", "500");
@@ -294,7 +406,10 @@ fn an_unknown_verb_is_passed_over() {
     let (_hook, edge) = answering("lowercase");
     let report = busy(&edge).run();
     assert!(!report.statuses("INVITE").contains(&200));
-    assert!(edge.logs("12200", Duration::from_secs(2)), "no warning in the log");
+    assert!(
+        edge.logs("12200", Duration::from_secs(2)),
+        "no warning in the log"
+    );
 }
 
 #[test]
@@ -307,15 +422,28 @@ fn text_is_spoken() {
 fn the_status_callback_comes_once_and_last() {
     let hook = Webhook::start();
     let keys = format!("status_callback = {:?}", hook.url("accepted"));
-    let edge = Edge::start(Config::new().domain_with("demo.test", &hook.url("gather?timeout=30"), &keys));
-    caller("caller_hangs_up", &edge).argument("-d", "1200").run();
+    let edge =
+        Edge::start(Config::new().domain_with("demo.test", &hook.url("gather?timeout=30"), &keys));
+    caller("caller_hangs_up", &edge)
+        .argument("-d", "1200")
+        .run();
     let hit = hook.wait_for("/accepted");
     assert_eq!(hit.param("CallStatus"), "completed");
-    assert!(["1", "2"].contains(&hit.param("CallDuration")), "{}", hit.param("CallDuration"));
+    assert!(
+        ["1", "2"].contains(&hit.param("CallDuration")),
+        "{}",
+        hit.param("CallDuration")
+    );
     assert_eq!(hit.param("CallbackSource"), "call-progress-events");
     assert_eq!(hit.param("SequenceNumber"), "0");
     std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(hook.hits().iter().filter(|hit| hit.path() == "/accepted").count(), 1);
+    assert_eq!(
+        hook.hits()
+            .iter()
+            .filter(|hit| hit.path() == "/accepted")
+            .count(),
+        1
+    );
     hook.all_signed();
 }
 
@@ -323,5 +451,10 @@ fn the_status_callback_comes_once_and_last() {
 fn a_gather_without_digits_goes_on() {
     let (hook, edge) = answering("gather?timeout=1&action=/after&then=say");
     caller("caller_is_hung_up", &edge).run();
-    assert_eq!(hook.hits().len(), 1, "no digits, no action: {:#?}", hook.hits());
+    assert_eq!(
+        hook.hits().len(),
+        1,
+        "no digits, no action: {:#?}",
+        hook.hits()
+    );
 }
