@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use sip::{EditError, HeaderName, Headers, NameAddr, Request, Transport, Uri, Via};
 use smallvec::SmallVec;
+use transport::{Destination, Flow};
 
 use crate::plan::Plan;
 use crate::token::{self, Token};
@@ -62,6 +63,15 @@ pub fn response_address(request: &Request, source: SocketAddr) -> SocketAddr {
         }
         _ => source,
     }
+}
+
+/// Where the response to `request` goes (§18.2.2).
+pub fn reply_destination(flow: &Flow, request: &Request) -> Destination {
+    let mut destination = flow.reply();
+    if flow.transport == Transport::Udp {
+        destination.remote = response_address(request, flow.remote);
+    }
+    destination
 }
 
 /// What the Route headers said about us.
@@ -255,6 +265,23 @@ pub fn target_uri(uri: &Uri<'_>, dialled: Option<&[u8]>) -> Bytes {
     let scheme_end = memchr::memchr(b':', plain).map_or(0, |at| at + 1);
     let (scheme, rest) = plain.split_at(scheme_end);
     Bytes::from([scheme, user, b"@", rest].concat())
+}
+
+/// The Request-URI without its headers, where it has some (§19.1.1, Table 1).
+pub fn clean_uri(request: &Request) -> Option<Bytes> {
+    let uri = request.uri().ok()?;
+    uri.headers?;
+    Some(Bytes::copy_from_slice(uri.without_headers()))
+}
+
+/// A message on a stream must say where it ends (§18.3, §20.14).
+pub fn require_length(headers: &mut Headers, transport: Transport) -> Result<(), EditError> {
+    if !transport.is_reliable() || headers.first(HeaderName::ContentLength).is_some() {
+        return Ok(());
+    }
+    let mut digits = Text::new();
+    sip::push_number(&mut digits, headers.body().len() as u64);
+    headers.append(b"Content-Length", &digits)
 }
 
 /// Own Route values on top at most: two of a double Record-Route, and one spare.

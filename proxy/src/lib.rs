@@ -12,6 +12,7 @@
 //! asks for, or shows what it did.
 
 mod best;
+mod branch_id;
 mod cli;
 pub mod config;
 pub mod console;
@@ -20,19 +21,21 @@ mod demo;
 mod exchange;
 mod executor_role;
 mod forward;
+mod hop;
 mod info;
 mod logging;
-mod loops;
+pub mod loops;
 mod metrics;
 mod observe;
 pub mod pipeline;
 pub mod plan;
 mod random;
+mod refusal;
 mod reload;
 mod router;
 mod server;
 mod stream_front;
-mod token;
+pub mod token;
 mod try_message;
 mod worker;
 

@@ -24,13 +24,16 @@ use sip::{
 use transport::{Destination, Flow, Hop, ListenerId};
 
 use crate::best::{self, Answer};
+use crate::branch_id::{self, TimerKind};
 use crate::console::{CallEvent, CallLog, Peer as LogPeer};
 use crate::counters::{Counters, count};
 use crate::exchange::{Branch, Exchange, Exchanges, Key, Waiting};
-use crate::forward::{self, OwnRoute, SentBy};
-use crate::loops::{hex, unhex};
+use crate::forward::{self, OwnRoute};
+use crate::hop::{self, Wanted};
+use crate::loops::hex;
 use crate::observe::{self, Observer};
-use crate::plan::{Listener, Plan};
+use crate::plan::Plan;
+use crate::refusal::{self, Refusal};
 use crate::random::Random;
 use crate::router::{self, Aim, Decision};
 use crate::token::{Side, Token, name_hash, tag_hash};
@@ -128,25 +131,6 @@ pub struct Parts {
     pub local_ip: LocalIp,
     /// See [`Clock`].
     pub clock: Clock,
-}
-
-/// A request that cannot go on: answered once, without a transaction (RFC 3261 §8.2.7).
-struct Refusal {
-    status: u16,
-    reason: std::borrow::Cow<'static, str>,
-    headers: Vec<(String, Vec<u8>)>,
-    cause: &'static str,
-}
-
-impl Refusal {
-    fn new(status: u16, reason: &'static str, cause: &'static str) -> Self {
-        Self {
-            status,
-            reason: reason.into(),
-            headers: Vec::new(),
-            cause,
-        }
-    }
 }
 
 /// A request that may go on, with what is known of it.
@@ -276,7 +260,7 @@ impl Core {
             Verdict::Reply(reply) => {
                 count(&self.counters.filter_refusals);
                 self.finish_unrouted(&request, &mut admitted, reply.status, reply.cause.0);
-                self.reply_stateless(&flow, request, refusal_of(reply));
+                self.reply_stateless(&flow, request, refusal::of_reply(reply));
             }
             Verdict::Wait(wait) => {
                 let Some(key) = self.open(flow, request, admitted, loop_hash, now) else {
@@ -370,7 +354,7 @@ impl Core {
     /// Makes the exchange and its server transaction; an INVITE gets its 100 (§17.2.1).
     fn open(&mut self, flow: Flow, request: Request, admitted: Admitted, loop_hash: u64, now: Instant) -> Option<Key> {
         let peer = Peer {
-            destination: reply_destination(&flow, &request),
+            destination: forward::reply_destination(&flow, &request),
             listener: flow.listener,
         };
         let created = ServerKey::of(&request).map(|key| {
@@ -378,9 +362,7 @@ impl Core {
         });
         let Some(Ok(server)) = created else {
             count(&self.counters.overload);
-            let mut refusal = Refusal::new(503, "Service Unavailable", "overload");
-            refusal.headers.push(("Retry-After".to_owned(), RETRY_AFTER.to_vec()));
-            self.reply_stateless(&flow, request, refusal);
+            self.reply_stateless(&flow, request, refusal::overload());
             return None;
         };
         if request.method() == Method::Invite {
@@ -456,7 +438,7 @@ impl Core {
             }
             Verdict::Reply(reply) => {
                 count(&self.counters.filter_refusals);
-                self.answer(key, refusal_of(reply), now);
+                self.answer(key, refusal::of_reply(reply), now);
             }
             Verdict::Wait(wait) => self.park(key, wait),
         }
@@ -484,7 +466,7 @@ impl Core {
                 exchange.aim_at(aims);
                 self.try_next(key, now);
             }
-            Decision::Own => self.answer(key, own_answer(), now),
+            Decision::Own => self.answer(key, refusal::own_answer(), now),
             Decision::Refuse(status, reason, cause) => {
                 count(&self.counters.route_refusals);
                 self.answer_local(key, status, reason, cause, now);
@@ -529,7 +511,7 @@ impl Core {
         let mut request = Box::new(original.clone());
         let uri = match &aim.request_uri {
             Some(uri) => Some(uri.clone()),
-            None => clean_uri(&request),
+            None => forward::clean_uri(&request),
         };
         if let Some(uri) = uri
             && request.set_uri(&uri).is_err()
@@ -558,7 +540,7 @@ impl Core {
             Some(hop) => Ok(hop.clone()),
             None => forward::next_hop(&mut request),
         };
-        let Some(lookup) = hop.ok().and_then(|hop| lookup_of(&hop)) else {
+        let Some(lookup) = hop.ok().and_then(|hop| hop::wanted(&hop)) else {
             return Prepared::Refused(480);
         };
         let branch = exchange.branches.len();
@@ -636,11 +618,11 @@ impl Core {
         };
         branch.hop = Some(hop);
         let trust = branch.aim.target.trust;
-        let Some((listener_id, listener)) = egress(&plan, hop, trust, &ingress) else {
+        let Some((listener_id, listener)) = hop::egress(&plan, hop, trust, &ingress) else {
             return self.fail_branch(key, index, 503, now);
         };
-        let sent_by = sent_by(listener, hop.addr, &self.local_ip);
-        let text = branch_text(self.worker, key, random, exchange.loop_hash);
+        let sent_by = hop::sent_by(listener, hop.addr, &self.local_ip);
+        let text = branch_id::branch_text(self.worker, key, random, exchange.loop_hash);
         let record = exchange.cx.facts.record_route && !exchange.cx.facts.in_dialog && exchange.method.forms_dialog();
         let written = (|| {
             if record {
@@ -649,7 +631,7 @@ impl Core {
                 let token = plan.token_key.sign(&token, call_id);
                 let inner = plan.listener(ingress.listener).filter(|_| ingress.listener != listener_id || ingress.transport != hop.transport);
                 if let Some(inner) = inner {
-                    let facing = own_address(inner, &ingress);
+                    let facing = hop::own_address(inner, &ingress);
                     let value = forward::record_route(ingress.transport, &facing, &token);
                     request.headers.insert_before(HeaderName::RecordRoute, b"Record-Route", &value)?;
                 }
@@ -658,7 +640,7 @@ impl Core {
             }
             let via = forward::via(hop.transport, &sent_by, &text);
             request.headers.insert_before(HeaderName::Via, b"Via", &via)?;
-            require_length(&mut request.headers, hop.transport)
+            forward::require_length(&mut request.headers, hop.transport)
         })();
         if written.is_err() {
             return self.fail_branch(key, index, 513, now);
@@ -879,7 +861,7 @@ impl Core {
                 self.drop_exchange(key, now);
             }
             Some((_, Answer::Local(status))) => {
-                let (status, reason) = local_reason(status);
+                let (status, reason) = refusal::local_reason(status);
                 self.answer_local(key, status, reason, "no_answer", now);
             }
             None => self.answer_local(key, 480, "Temporarily Unavailable", "no_target", now),
@@ -918,7 +900,7 @@ impl Core {
             self.counters.reserved_stripped.fetch_add(stripped as u64, Relaxed);
         }
         let (server, ingress) = (exchange.server, exchange.ingress);
-        if require_length(&mut response.headers, ingress.transport).is_err() {
+        if forward::require_length(&mut response.headers, ingress.transport).is_err() {
             return;
         }
         let wire = response.to_bytes();
@@ -1025,7 +1007,7 @@ impl Core {
             return self.reply_stateless(&flow, request, refusal);
         };
         let peer = Peer {
-            destination: reply_destination(&flow, &request),
+            destination: forward::reply_destination(&flow, &request),
             listener: flow.listener,
         };
         let created = ServerKey::of(&request)
@@ -1096,7 +1078,7 @@ impl Core {
             return;
         }
         let aim = aims.swap_remove(0);
-        if let Some(uri) = clean_uri(&request)
+        if let Some(uri) = forward::clean_uri(&request)
             && request.set_uri(&uri).is_err()
         {
             return;
@@ -1119,7 +1101,7 @@ impl Core {
             Some(hop) => Ok(hop),
             None => forward::next_hop(&mut request),
         };
-        let Some(wanted) = hop.ok().and_then(|hop| lookup_of(&hop)) else {
+        let Some(wanted) = hop.ok().and_then(|hop| hop::wanted(&hop)) else {
             return;
         };
         match wanted.direct() {
@@ -1133,18 +1115,18 @@ impl Core {
 
     fn send_ack(&mut self, mut request: Request, hop: Hop, trust: Trust, ingress: &Flow) {
         let plan = self.plan.clone();
-        let Some((listener_id, listener)) = egress(&plan, hop, trust, ingress) else {
+        let Some((listener_id, listener)) = hop::egress(&plan, hop, trust, ingress) else {
             return;
         };
-        let sent_by = sent_by(listener, hop.addr, &self.local_ip);
+        let sent_by = hop::sent_by(listener, hop.addr, &self.local_ip);
         let nobody = Key {
             index: 0,
             generation: 0,
         };
-        let text = branch_text(self.worker, nobody, self.random.next(), plan.loop_hash.of(&request));
+        let text = branch_id::branch_text(self.worker, nobody, self.random.next(), plan.loop_hash.of(&request));
         let via = forward::via(hop.transport, &sent_by, &text);
         if request.headers.insert_before(HeaderName::Via, b"Via", &via).is_err()
-            || require_length(&mut request.headers, hop.transport).is_err()
+            || forward::require_length(&mut request.headers, hop.transport).is_err()
         {
             return;
         }
@@ -1183,7 +1165,7 @@ impl Core {
 
     /// The network says that `quoted`, which we sent, reached nobody (ICMP).
     pub fn unreachable(&mut self, quoted: &[u8], now: Instant) {
-        let Some(key) = quoted_key(quoted) else {
+        let Some(key) = branch_id::quoted_key(quoted) else {
             return;
         };
         let failed = self.exchanges.get_mut(key).and_then(|exchange| {
@@ -1193,12 +1175,6 @@ impl Core {
         if let Some(client) = failed {
             self.send_failed(TransactionId::Client(client), now);
         }
-    }
-
-    /// The worker that sent the datagram that `quoted` is the start of.
-    pub fn quoted_worker(quoted: &[u8]) -> Option<u8> {
-        let at = memchr::memmem::find(quoted, COOKIE)? + COOKIE.len();
-        unhex(quoted.get(at..at + 2)?).map(|worker| worker as u8)
     }
 
     /// Takes what the transactions have to say, until they are silent.
@@ -1313,14 +1289,14 @@ impl Core {
             message: wire.clone(),
         });
         let peer = Peer {
-            destination: reply_destination(flow, &request),
+            destination: forward::reply_destination(flow, &request),
             listener: flow.listener,
         };
         self.send(peer, wire, None);
     }
 
     fn answer_options(&mut self, flow: &Flow, request: Request) {
-        self.reply_stateless(flow, request, own_answer());
+        self.reply_stateless(flow, request, refusal::own_answer());
     }
 
     fn run_chain(&self, chain: &Chain, request: &mut Request, cx: &mut Context) -> Verdict {
@@ -1380,58 +1356,6 @@ enum Prepared {
     Skipped,
 }
 
-/// The next hop as its URI names it.
-struct Wanted {
-    host: String,
-    port: Option<u16>,
-    transport: Option<Transport>,
-    secure: bool,
-}
-
-impl Wanted {
-    /// The hop itself, where the host is an address.
-    fn direct(&self) -> Option<Hop> {
-        let ip = sip::host_ip(self.host.as_bytes())?;
-        let default = if self.secure { Transport::Tls } else { Transport::Udp };
-        let transport = self.transport.unwrap_or(default);
-        Some(Hop {
-            transport,
-            addr: SocketAddr::new(ip, self.port.unwrap_or(transport.default_port())),
-        })
-    }
-
-    fn lookup(self, subject: Subject) -> Lookup {
-        Lookup {
-            subject,
-            host: self.host,
-            port: self.port,
-            transport: self.transport,
-            secure: self.secure,
-        }
-    }
-}
-
-/// Timers of a branch beside those of its transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TimerKind {
-    /// RFC 3261 §16.6 step 11.
-    C,
-    /// Nothing heard of a target while there is another one.
-    Silence,
-}
-
-impl TimerKind {
-    fn token(self, key: Key, branch: usize) -> u64 {
-        let kind = u64::from(self == Self::C);
-        kind << 63 | (branch as u64 & 0xff) << 48 | key.pack()
-    }
-
-    fn read(token: u64) -> (Self, Key, usize) {
-        let kind = if token >> 63 == 1 { Self::C } else { Self::Silence };
-        (kind, Key::unpack(token & 0xffff_ffff_ffff), (token >> 48 & 0xff) as usize)
-    }
-}
-
 /// Takes reserved headers off towards the outside, and puts ours on towards an executor.
 fn cross_boundary(request: &mut Request, aim: &Aim, exchange: &Exchange, counters: &Counters) -> Result<(), sip::EditError> {
     if aim.target.trust != Trust::Internal || aim.domain.is_some() {
@@ -1478,119 +1402,9 @@ fn token_of(request: &Request, exchange: &Exchange, index: usize) -> Token {
     }
 }
 
-/// `z9hG4bK`, worker, exchange, a random number, the loop hash.
-fn branch_text(worker: u8, key: Key, random: u64, loop_hash: u64) -> [u8; BRANCH] {
-    let mut text = [b'.'; BRANCH];
-    text[..7].copy_from_slice(COOKIE);
-    text[7..9].copy_from_slice(&hex(u64::from(worker))[14..]);
-    text[9..21].copy_from_slice(&hex(key.pack())[4..]);
-    text[22..38].copy_from_slice(&hex(random));
-    text[39..55].copy_from_slice(&hex(loop_hash));
-    text
-}
-
-fn quoted_key(quoted: &[u8]) -> Option<Key> {
-    let at = memchr::memmem::find(quoted, COOKIE)? + COOKIE.len() + 2;
-    unhex(quoted.get(at..at + 12)?).map(Key::unpack)
-}
-
-/// The socket that reaches `hop`; for a stream without a listener of its kind, the ingress' own.
-fn egress<'a>(plan: &'a Plan, hop: Hop, trust: Trust, ingress: &Flow) -> Option<(ListenerId, &'a Listener)> {
-    plan.egress(hop.transport, hop.addr.ip(), trust).or_else(|| {
-        let stream = hop.transport.is_reliable();
-        let listener = plan.listener(ingress.listener).filter(|_| stream)?;
-        Some((ingress.listener, listener))
-    })
-}
-
-fn sent_by(listener: &Listener, remote: SocketAddr, local_ip: &LocalIp) -> SentBy {
-    match &listener.advertise {
-        Some((host, port)) => SentBy::Advertised(host.clone(), *port),
-        None if listener.bind.ip().is_unspecified() => SentBy::Bound(local_ip(remote), listener.bind.port()),
-        None => SentBy::Bound(listener.bind.ip(), listener.bind.port()),
-    }
-}
-
-/// How the sender knows the socket that its request came in by.
-fn own_address(listener: &Listener, ingress: &Flow) -> SentBy {
-    match &listener.advertise {
-        Some((host, port)) => SentBy::Advertised(host.clone(), *port),
-        None => SentBy::Bound(ingress.local.ip().to_canonical(), listener.bind.port()),
-    }
-}
-
-/// The Request-URI without its headers, where it has some (§19.1.1, Table 1).
-fn clean_uri(request: &Request) -> Option<Bytes> {
-    let uri = request.uri().ok()?;
-    uri.headers?;
-    Some(Bytes::copy_from_slice(uri.without_headers()))
-}
-
-fn lookup_of(uri: &[u8]) -> Option<Wanted> {
-    let uri = sip::Uri::parse(uri).ok().filter(sip::Uri::is_sip)?;
-    let named = uri.params.value(b"transport");
-    let transport = match named {
-        None => None,
-        Some(name) => Some(Transport::of(name)?),
-    };
-    Some(Wanted {
-        host: String::from_utf8_lossy(uri.host).into_owned(),
-        port: uri.port,
-        transport,
-        secure: uri.scheme == sip::Scheme::Sips,
-    })
-}
-
-/// A message on a stream must say where it ends (§18.3, §20.14).
-fn require_length(headers: &mut sip::Headers, transport: Transport) -> Result<(), sip::EditError> {
-    if !transport.is_reliable() || headers.first(HeaderName::ContentLength).is_some() {
-        return Ok(());
-    }
-    let mut digits = forward::Text::new();
-    sip::push_number(&mut digits, headers.body().len() as u64);
-    headers.append(b"Content-Length", &digits)
-}
-
-/// Where the response to `request` goes (§18.2.2).
-fn reply_destination(flow: &Flow, request: &Request) -> Destination {
-    let mut destination = flow.reply();
-    if flow.transport == Transport::Udp {
-        destination.remote = forward::response_address(request, flow.remote);
-    }
-    destination
-}
-
 fn has_to_tag(request: &Request) -> bool {
     let to = request.headers.first(HeaderName::To);
     to.and_then(|value| NameAddr::parse(value).ok()).is_some_and(|to| to.tag().is_some())
-}
-
-fn refusal_of(reply: filters::Reply) -> Refusal {
-    Refusal {
-        status: reply.status,
-        reason: reply.reason,
-        headers: reply.headers.into_iter().map(|(name, value)| (name.into_owned(), value)).collect(),
-        cause: reply.cause.0,
-    }
-}
-
-/// The answer to an OPTIONS for this proxy itself (§11.2).
-fn own_answer() -> Refusal {
-    let mut answer = Refusal::new(200, "OK", "own");
-    answer.headers.push(("Allow".to_owned(), ALLOW.to_vec()));
-    answer.headers.push(("Accept".to_owned(), b"application/sdp".to_vec()));
-    answer
-}
-
-fn local_reason(status: u16) -> (u16, &'static str) {
-    match status {
-        408 => (408, "Request Timeout"),
-        480 => (480, "Temporarily Unavailable"),
-        483 => (483, "Too Many Hops"),
-        513 => (513, "Message Too Large"),
-        // §16.7 step 6: our 503 says that a target is down, not that we are.
-        _ => (500, "Server Internal Error"),
-    }
 }
 
 fn log_peer(aim: &Aim, hop: Hop) -> LogPeer {
@@ -1610,14 +1424,5 @@ fn response_call_id(response: &Response) -> &[u8] {
     response.headers.first(HeaderName::CallId).unwrap_or_default()
 }
 
-/// The methods that the proxy passes on.
-const ALLOW: &[u8] =
-    b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, NOTIFY, PRACK, PUBLISH, REFER, REGISTER, SUBSCRIBE, UPDATE";
-/// The magic cookie of RFC 3261 §8.1.1.7.
-const COOKIE: &[u8] = b"z9hG4bK";
-/// Bytes of a branch of ours.
-const BRANCH: usize = 55;
 /// Addresses of one target at most.
 const HOPS_MAX: usize = 8;
-/// Seconds that a sender is asked to wait when there is no room.
-const RETRY_AFTER: &[u8] = b"5";

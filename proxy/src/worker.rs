@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use transport::{Datagram, Flow, Hop, ListenerId, Outgoing, PeerUnreachable, Resolver, Streams, UdpSocket};
 
+use crate::branch_id;
 use crate::counters::{Counters, count};
 use crate::exchange::Key;
 use crate::pipeline::{Core, LocalIp, Lookup, Output, Subject};
@@ -264,7 +265,7 @@ impl Running {
     }
 
     fn sort_unreachable(&mut self, quoted: Bytes) {
-        match Core::quoted_worker(&quoted).map(usize::from) {
+        match branch_id::quoted_worker(&quoted).map(usize::from) {
             Some(owner) if owner == self.worker.index => {
                 let now = self.worker.now();
                 self.worker.core.unreachable(&quoted, now);
