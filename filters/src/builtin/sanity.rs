@@ -1,0 +1,379 @@
+//! `sanity`: requests that must not get further.
+
+use sip::{Fault, HeaderName, Limits, Method, ParseError, Request, Uri, ViewError};
+use toml::Spanned;
+
+use crate::{
+    BuildContext, ConfigError, Context, Filter, Flow, Kind, Plugin, Reason, Reply, settings, words,
+};
+
+settings! {
+    /// Keys of `sanity`.
+    pub struct SanityKeys {
+        /// What becomes of a request that is malformed or too large: `reject` answers it (400, 414
+        /// or 513), `drop` says nothing. 416, 420 and 483 are answers that RFC 3261 asks for and
+        /// are always given.
+        action: FaultAction = Kind::Choice(FaultAction::WORDS), r#""reject""#, r#""drop""#;
+        /// Bytes of a whole message. This and the bounds below may only be tighter than those of
+        /// the server, which hold where a key is not set.
+        message_bytes: Option<Spanned<usize>> = Kind::Integer(1, 65535), absent, "16384";
+        /// Bytes of start line and headers.
+        header_section_bytes: Option<Spanned<usize>> = Kind::Integer(1, 65535), absent, "8192";
+        /// Bytes of one header line with its folds.
+        header_bytes: Option<Spanned<usize>> = Kind::Integer(1, 65535), absent, "2048";
+        /// Header rows.
+        headers: Option<Spanned<usize>> = Kind::Integer(1, 65535), absent, "64";
+        /// Via values.
+        via_values: Option<Spanned<usize>> = Kind::Integer(1, 65535), absent, "35";
+        /// Bytes of the Request-URI.
+        uri_bytes: Option<Spanned<usize>> = Kind::Integer(1, 65535), absent, "400";
+        /// Bytes of the method.
+        method_bytes: Option<Spanned<usize>> = Kind::Integer(1, 65535), absent, "32";
+        /// Bytes of the body.
+        body_bytes: Option<Spanned<usize>> = Kind::Integer(0, 65535), absent, "8192";
+        /// Headers that must be there beside those that RFC 3261 §8.1.1 asks for (Via, From, To,
+        /// Call-ID and CSeq; Max-Forwards may be missing, as RFC 2543 elements leave it out).
+        required_headers: Vec<Spanned<String>> = Kind::Texts, "[]", r#"["User-Agent"]"#;
+        /// Headers that may stand once only beside those that RFC 3261 §20 says so of.
+        single_headers: Vec<Spanned<String>> = Kind::Texts, "[]", r#"["X-Tenant"]"#;
+        /// Which headers may not have white space before the colon. RFC 3261 §7.3.1 allows it, and
+        /// elements that disagree about it read different names; so it is refused for `extension`
+        /// headers (names that begin with `X-` or `P-`), for `all`, or for `none`.
+        space_before_colon: SpaceBeforeColon = Kind::Choice(SpaceBeforeColon::WORDS), r#""extension""#, r#""all""#;
+        /// What becomes of `X-` and `P-` headers that are folded over several lines: `reject` the
+        /// request, `unfold` them into one line, or `allow` them as they are.
+        x_folding: XFolding = Kind::Choice(XFolding::WORDS), r#""reject""#, r#""unfold""#;
+        /// Option tags of Proxy-Require that are let through (RFC 3261 §16.3 step 5).
+        proxy_require: Vec<String> = Kind::Texts, "[]", r#"["foo"]"#;
+    }
+}
+
+words! {
+    /// What becomes of a malformed request.
+    pub enum FaultAction {
+        /// It is not answered.
+        Drop = "drop",
+        /// It is answered.
+        Reject = "reject",
+    }
+}
+
+words! {
+    /// Which headers may not have white space before the colon.
+    pub enum SpaceBeforeColon {
+        /// Any.
+        All = "all",
+        /// `X-` and `P-` headers.
+        Extension = "extension",
+        /// None; all may.
+        None = "none",
+    }
+}
+
+words! {
+    /// What becomes of folded `X-` and `P-` headers.
+    pub enum XFolding {
+        /// They stay as they are.
+        Allow = "allow",
+        /// The request is refused.
+        Reject = "reject",
+        /// They are written as one line.
+        Unfold = "unfold",
+    }
+}
+
+/// Refuses what no later filter and no later element should have to see.
+#[derive(Debug)]
+pub struct Sanity {
+    action: FaultAction,
+    limits: Limits,
+    required: Vec<String>,
+    single: Vec<String>,
+    space_before_colon: SpaceBeforeColon,
+    x_folding: XFolding,
+    proxy_require: Vec<String>,
+}
+
+/// Why a request is not sane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    Extension(Reason),
+    Fault(Fault),
+    Limit(ParseError),
+}
+
+const CONTROL_BYTE: Reason = Reason("control_byte");
+const DUPLICATE_HEADER: Reason = Reason("duplicate_header");
+const FOLDED_HEADER: Reason = Reason("folded_header");
+const MISSING_HEADER: Reason = Reason("missing_header");
+const PROXY_REQUIRE: Reason = Reason("proxy_require");
+const SPACE_BEFORE_COLON: Reason = Reason("space_before_colon");
+const TOO_MANY_HOPS: Reason = Reason("too_many_hops");
+const URI_SCHEME: Reason = Reason("uri_scheme");
+
+impl Filter for Sanity {
+    fn on_request(&self, request: &mut Request, _: &mut Context) -> Flow {
+        if let Err(finding) = self.check_limits(request) {
+            return self.refuse(finding);
+        }
+        // The scheme comes before the rest: what follows it is not ours to judge (§16.3 step 2).
+        if !has_known_scheme(request.uri_bytes()) {
+            return Flow::Reply(Reply::new(416, "Unsupported URI Scheme", URI_SCHEME));
+        }
+        let checked = sip::check_request(request, &self.limits).map_err(Finding::Fault);
+        if let Err(finding) = checked.and_then(|()| self.check_headers(request)) {
+            return self.refuse(finding);
+        }
+        if self.x_folding == XFolding::Unfold {
+            unfold_extensions(request);
+        }
+        // RFC 3261 §16.3 step 3.
+        let hops = request.headers.first(HeaderName::MaxForwards);
+        if hops.and_then(sip::number) == Some(0) {
+            return Flow::Reply(Reply::new(483, "Too Many Hops", TOO_MANY_HOPS));
+        }
+        self.check_proxy_require(request)
+    }
+}
+
+impl Sanity {
+    /// The bounds, which this filter may have tighter than the parser.
+    fn check_limits(&self, request: &Request) -> Result<(), Finding> {
+        let limits = &self.limits;
+        let headers = &request.headers;
+        let over = |error| Err(Finding::Limit(error));
+        if request.uri_bytes().len() > limits.uri_bytes {
+            return over(ParseError::UriTooLarge);
+        }
+        if request.method_bytes().len() > limits.method_bytes {
+            return over(ParseError::MethodTooLarge);
+        }
+        if headers.len() > limits.headers {
+            return over(ParseError::HeadersTooMany);
+        }
+        let start_line = request.method_bytes().len() + request.uri_bytes().len() + START_LINE_REST;
+        let mut section = start_line + LINE_END;
+        for index in 0..headers.len() {
+            let line = headers.line(index).map_or(0, <[u8]>::len);
+            if line > limits.header_bytes {
+                return over(ParseError::HeaderTooLarge);
+            }
+            section += line;
+        }
+        if section > limits.header_section_bytes {
+            return over(ParseError::HeaderSectionTooLarge);
+        }
+        let body = headers.body().len();
+        if body > limits.body_bytes {
+            return over(ParseError::BodyTooLarge);
+        }
+        if section + body > limits.message_bytes {
+            return over(ParseError::MessageTooLarge);
+        }
+        Ok(())
+    }
+
+    /// What elements read differently: names beside blanks, folds, control bytes.
+    fn check_headers(&self, request: &Request) -> Result<(), Finding> {
+        let headers = &request.headers;
+        let found = |reason| Err(Finding::Extension(reason));
+        for name in &self.required {
+            if headers.named(name.as_bytes()).next().is_none() {
+                return found(MISSING_HEADER);
+            }
+        }
+        for name in &self.single {
+            if headers.named(name.as_bytes()).nth(1).is_some() {
+                return found(DUPLICATE_HEADER);
+            }
+        }
+        for (index, header) in headers.iter().enumerate() {
+            let extension = is_extension(header.name);
+            let judged = match self.space_before_colon {
+                SpaceBeforeColon::All => true,
+                SpaceBeforeColon::Extension => extension,
+                SpaceBeforeColon::None => false,
+            };
+            let line = headers.line(index).unwrap_or_default();
+            if judged && line.get(header.name.len()) != Some(&b':') {
+                return found(SPACE_BEFORE_COLON);
+            }
+            if !extension {
+                continue;
+            }
+            if self.x_folding == XFolding::Reject && is_folded(line) {
+                return found(FOLDED_HEADER);
+            }
+            let control = |byte: &u8| byte.is_ascii_control() && !is_lws(*byte);
+            if header.value.iter().any(control) {
+                return found(CONTROL_BYTE);
+            }
+        }
+        Ok(())
+    }
+
+    /// RFC 3261 §16.3 step 5; §8.2.2.3 exempts CANCEL and ACK.
+    fn check_proxy_require(&self, request: &Request) -> Flow {
+        if matches!(request.method(), Method::Ack | Method::Cancel) {
+            return Flow::Continue;
+        }
+        let known = |tag: &&[u8]| {
+            let mut known = self.proxy_require.iter();
+            known.any(|known| known.as_bytes().eq_ignore_ascii_case(tag))
+        };
+        let tags = request.headers.list(HeaderName::ProxyRequire);
+        let unknown: Vec<&[u8]> = tags.filter(|tag| !known(tag)).take(TAGS_MAX).collect();
+        if unknown.is_empty() {
+            return Flow::Continue;
+        }
+        let unsupported = sip::unfold(&unknown.join(b", ".as_slice())).into_owned();
+        let reply = Reply::new(420, "Bad Extension", PROXY_REQUIRE);
+        Flow::Reply(reply.header("Unsupported", unsupported))
+    }
+
+    fn refuse(&self, finding: Finding) -> Flow {
+        let (status, phrase, reason) = match finding {
+            Finding::Extension(reason) => (400, "Bad Request", reason),
+            Finding::Fault(fault) => (400, "Bad Request", Reason(fault.label())),
+            Finding::Limit(error) => {
+                let (status, phrase) = error.status();
+                (status, phrase, Reason(error.label()))
+            }
+        };
+        match self.action {
+            FaultAction::Drop => Flow::Drop(reason),
+            FaultAction::Reject => Flow::Reply(Reply::new(status, phrase, reason)),
+        }
+    }
+}
+
+/// RFC 3261 §16.3 step 2. A URI that cannot be read is a malformed one and no unknown scheme.
+fn has_known_scheme(uri: &[u8]) -> bool {
+    match Uri::parse(uri) {
+        Ok(uri) => uri.scheme != sip::Scheme::Other,
+        Err(ViewError::Scheme) => memchr::memchr(b':', uri).is_none(),
+        Err(_) => true,
+    }
+}
+
+fn unfold_extensions(request: &mut Request) {
+    let headers = &mut request.headers;
+    for index in 0..headers.len() {
+        let Some(header) = headers.get(index) else {
+            return;
+        };
+        if !is_extension(header.name) || memchr::memchr(b'\n', header.value).is_none() {
+            continue;
+        }
+        let value = header.unfolded().into_owned();
+        // No byte of it is new, so it can be written; where it cannot, it stays folded.
+        let _ = headers.set_value_at(index, &value);
+    }
+}
+
+/// Whether a header line goes on behind a line end; a fold may stand before the value too.
+fn is_folded(line: &[u8]) -> bool {
+    let text = line.strip_suffix(b"\r\n").unwrap_or(line);
+    memchr::memchr2(b'\r', b'\n', text).is_some()
+}
+
+fn is_extension(name: &[u8]) -> bool {
+    matches!(name, [b'X' | b'x' | b'P' | b'p', b'-', ..])
+}
+
+fn is_lws(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+impl Plugin for Sanity {
+    const NAME: &'static str = "sanity";
+    const SUMMARY: &'static str = "\
+Refuses requests that no later element should have to see. It checks bounds, headers that RFC 3261 \
+requires or allows once only, tricks with header names (`X-Foo :`, folding, control bytes), \
+Max-Forwards (483), Proxy-Require (420) and the scheme of the Request-URI (416).";
+    const EXAMPLE: &'static str = "\
+action = \"reject\"
+header_bytes = 2048
+single_headers = [\"X-Tenant\"]
+";
+    const REASONS: &'static [Reason] = &[
+        Reason("body_too_large"),
+        CONTROL_BYTE,
+        DUPLICATE_HEADER,
+        FOLDED_HEADER,
+        Reason("header_section_too_large"),
+        Reason("header_too_large"),
+        Reason("headers_too_many"),
+        Reason("malformed_header"),
+        Reason("message_too_large"),
+        Reason("method_mismatch"),
+        Reason("method_too_large"),
+        MISSING_HEADER,
+        PROXY_REQUIRE,
+        Reason("request_uri"),
+        SPACE_BEFORE_COLON,
+        TOO_MANY_HOPS,
+        URI_SCHEME,
+        Reason("uri_too_large"),
+        Reason("via_too_many"),
+    ];
+    type Config = SanityKeys;
+
+    fn build(config: SanityKeys, cx: &BuildContext) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = Vec::new();
+        let server = &cx.limits;
+        let mut tighter = |key: &str, value: Option<Spanned<usize>>, server: usize| {
+            let Some(value) = value else { return server };
+            if *value.get_ref() > server {
+                let message = format!("{} is above the server's bound", value.get_ref());
+                let error = ConfigError::new(key, value.span(), message);
+                errors.push(error.expected(format!("at most {server}")));
+            }
+            value.into_inner()
+        };
+        let limits = Limits {
+            message_bytes: tighter("message_bytes", config.message_bytes, server.message_bytes),
+            header_section_bytes: tighter(
+                "header_section_bytes",
+                config.header_section_bytes,
+                server.header_section_bytes,
+            ),
+            header_bytes: tighter("header_bytes", config.header_bytes, server.header_bytes),
+            headers: tighter("headers", config.headers, server.headers),
+            via_values: tighter("via_values", config.via_values, server.via_values),
+            uri_bytes: tighter("uri_bytes", config.uri_bytes, server.uri_bytes),
+            method_bytes: tighter("method_bytes", config.method_bytes, server.method_bytes),
+            body_bytes: tighter("body_bytes", config.body_bytes, server.body_bytes),
+        };
+        let mut names = |key: &str, names: Vec<Spanned<String>>| -> Vec<String> {
+            for (index, name) in names.iter().enumerate() {
+                if !sip::is_token(name.get_ref().as_bytes()) {
+                    let message = format!("{:?} is no header name", name.get_ref());
+                    let key = format!("{key}[{index}]");
+                    errors.push(ConfigError::new(key, name.span(), message));
+                }
+            }
+            names.into_iter().map(Spanned::into_inner).collect()
+        };
+        let required = names("required_headers", config.required_headers);
+        let single = names("single_headers", config.single_headers);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self {
+            action: config.action,
+            limits,
+            required,
+            single,
+            space_before_colon: config.space_before_colon,
+            x_folding: config.x_folding,
+            proxy_require: config.proxy_require,
+        })
+    }
+}
+
+/// A space on either side of the Request-URI, the version and the line end.
+const START_LINE_REST: usize = " ".len() * 2 + "SIP/2.0\r\n".len();
+const LINE_END: usize = "\r\n".len();
+/// Option tags that Unsupported lists at most.
+const TAGS_MAX: usize = 32;
