@@ -33,12 +33,18 @@ pub struct SidError;
 impl Sid {
     /// A fresh identifier from 16 random bytes, which the caller draws.
     pub fn new(kind: SidKind, random: [u8; 16]) -> Self {
-        Self { kind, value: random }
+        Self {
+            kind,
+            value: random,
+        }
     }
 
     /// The identifier that a name in the configuration has, the same on every start and node.
     pub fn derive(kind: SidKind, name: &str) -> Self {
-        let digest = Sha256::new().chain_update(kind.prefix()).chain_update(name).finalize();
+        let digest = Sha256::new()
+            .chain_update(kind.prefix())
+            .chain_update(name)
+            .finalize();
         let mut value = [0; 16];
         for (to, from) in value.iter_mut().zip(digest) {
             *to = from;
@@ -67,7 +73,9 @@ impl SidKind {
 impl fmt::Display for Sid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind.prefix())?;
-        self.value.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.value
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -81,17 +89,24 @@ impl FromStr for Sid {
     type Err = SidError;
 
     fn from_str(text: &str) -> Result<Self, SidError> {
-        let kind = [SidKind::Account, SidKind::Call, SidKind::Domain, SidKind::Recording]
-            .into_iter()
-            .find(|kind| text.starts_with(kind.prefix()))
-            .ok_or(SidError)?;
+        let kind = [
+            SidKind::Account,
+            SidKind::Call,
+            SidKind::Domain,
+            SidKind::Recording,
+        ]
+        .into_iter()
+        .find(|kind| text.starts_with(kind.prefix()))
+        .ok_or(SidError)?;
         let digits = text.as_bytes().get(2..).ok_or(SidError)?;
         if digits.len() != 32 {
             return Err(SidError);
         }
         let mut value = [0; 16];
         for (byte, pair) in value.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = pair.iter().try_fold(0, |byte, digit| Ok(byte << 4 | nibble(*digit)?))?;
+            *byte = pair
+                .iter()
+                .try_fold(0, |byte, digit| Ok(byte << 4 | nibble(*digit)?))?;
         }
         Ok(Self { kind, value })
     }
@@ -121,12 +136,21 @@ mod tests {
         let one = Sid::derive(SidKind::Domain, "demo.example");
         assert_eq!(one, Sid::derive(SidKind::Domain, "demo.example"));
         assert_ne!(one, Sid::derive(SidKind::Domain, "other.example"));
-        assert_ne!(one.to_string()[2..], Sid::derive(SidKind::Account, "demo.example").to_string()[2..]);
+        assert_ne!(
+            one.to_string()[2..],
+            Sid::derive(SidKind::Account, "demo.example").to_string()[2..]
+        );
     }
 
     #[test]
     fn odd_texts_are_no_sids() {
-        for text in ["", "CA", "XX00000000000000000000000000000000", "CA0000000000000000000000000000000G", "CAé"] {
+        for text in [
+            "",
+            "CA",
+            "XX00000000000000000000000000000000",
+            "CA0000000000000000000000000000000G",
+            "CAé",
+        ] {
             assert_eq!(text.parse::<Sid>(), Err(SidError), "{text}");
         }
     }

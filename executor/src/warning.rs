@@ -27,12 +27,20 @@ pub struct Location {
 impl Warning {
     /// A notice that is not about a place in a document.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), location: None }
+        Self {
+            code,
+            message: message.into(),
+            location: None,
+        }
     }
 
     /// A notice about a place in a document.
     pub fn at(code: ErrorCode, message: impl Into<String>, location: Location) -> Self {
-        Self { code, message: message.into(), location: Some(location) }
+        Self {
+            code,
+            message: message.into(),
+            location: Some(location),
+        }
     }
 }
 

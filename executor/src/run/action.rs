@@ -218,6 +218,9 @@ pub struct ReferPlan {
 
 impl Trace {
     pub(super) fn new(topic: &'static str, text: impl Into<String>) -> Self {
-        Self { topic, text: text.into() }
+        Self {
+            topic,
+            text: text.into(),
+        }
     }
 }

@@ -29,7 +29,10 @@ pub enum LegStage {
 impl LegCallbacks {
     /// The callbacks of a leg whose target has one.
     pub fn new(callback: LegCallback) -> Self {
-        Self { callback, sequence: 0 }
+        Self {
+            callback,
+            sequence: 0,
+        }
     }
 
     /// The request for a stage, if the document asks for it; for
@@ -49,11 +52,21 @@ impl LegCallbacks {
         if let LegStage::Completed(_, duration) = stage {
             params.push(("CallDuration".to_owned(), duration.as_secs().to_string()));
         }
-        params.push(("CallbackSource".to_owned(), "call-progress-events".to_owned()));
+        params.push((
+            "CallbackSource".to_owned(),
+            "call-progress-events".to_owned(),
+        ));
         params.push(("SequenceNumber".to_owned(), self.sequence.to_string()));
         let id = FetchId(self.sequence);
         self.sequence += 1;
         let (url, method) = (self.callback.hook.url.clone(), self.callback.hook.method);
-        Some(Request { id, url, method, purpose: Purpose::StatusCallback, call_status, params })
+        Some(Request {
+            id,
+            url,
+            method,
+            purpose: Purpose::StatusCallback,
+            call_status,
+            params,
+        })
     }
 }

@@ -16,7 +16,11 @@ const CLIENT_PARAMETERS: &str = "X-Twilio-Params";
 
 impl Run {
     pub(super) fn dial(&mut self, verb: Box<Dial>) -> Then {
-        let fault = if self.screening { Some(ErrorCode::DIAL_WHILE_SCREENING) } else { verb.fault };
+        let fault = if self.screening {
+            Some(ErrorCode::DIAL_WHILE_SCREENING)
+        } else {
+            verb.fault
+        };
         if let Some(fault) = fault {
             let failed = Hook::post(self.base.clone());
             self.fail(fault, fault.summary(), &failed);
@@ -36,7 +40,10 @@ impl Run {
             record: verb.record,
             ring_tone: verb.ring_tone.clone(),
         })));
-        self.phase = Phase::Dialling(Dialling { verb, bridge: Bridge::Calling });
+        self.phase = Phase::Dialling(Dialling {
+            verb,
+            bridge: Bridge::Calling,
+        });
         Then::Wait
     }
 
@@ -51,7 +58,9 @@ impl Run {
 
     pub(super) fn dial_answered(&mut self) {
         let unanswered = self.leg == Leg::Unanswered;
-        let Phase::Dialling(dialling) = &mut self.phase else { return };
+        let Phase::Dialling(dialling) = &mut self.phase else {
+            return;
+        };
         if dialling.bridge != Bridge::Calling {
             return;
         }
@@ -65,7 +74,9 @@ impl Run {
 
     /// Caller and callee have both answered.
     pub(super) fn bridge(&mut self) {
-        let Phase::Dialling(dialling) = &mut self.phase else { return };
+        let Phase::Dialling(dialling) = &mut self.phase else {
+            return;
+        };
         dialling.bridge = Bridge::Bridged;
         let limit = dialling.verb.time_limit;
         self.act(Action::Bridge);
@@ -79,18 +90,24 @@ impl Run {
 
     /// `hangupOnStar`.
     pub(super) fn dial_digit(&mut self, digit: char) {
-        let Phase::Dialling(dialling) = &self.phase else { return };
+        let Phase::Dialling(dialling) = &self.phase else {
+            return;
+        };
         if digit == '*' && dialling.verb.hangup_on_star && dialling.bridge == Bridge::Bridged {
             self.cancel_dial("the caller pressed *");
         }
     }
 
     fn cancel_dial(&mut self, why: &'static str) {
-        let Phase::Dialling(dialling) = &mut self.phase else { return };
+        let Phase::Dialling(dialling) = &mut self.phase else {
+            return;
+        };
         if let Bridge::Cancelled { .. } = dialling.bridge {
             return;
         }
-        dialling.bridge = Bridge::Cancelled { was_bridged: dialling.bridge == Bridge::Bridged };
+        dialling.bridge = Bridge::Cancelled {
+            was_bridged: dialling.bridge == Bridge::Bridged,
+        };
         self.trace("Dial", why);
         self.act(Action::CancelDial);
     }
@@ -127,21 +144,30 @@ impl Run {
             return self.dial_ended_while_answering(outcomes);
         }
         let phase = std::mem::replace(&mut self.phase, Phase::Idle);
-        let Phase::Dialling(dialling) = phase else { return };
+        let Phase::Dialling(dialling) = phase else {
+            return;
+        };
         self.stop_timer(TimerKind::DialLimit);
-        let bridged = matches!(dialling.bridge, Bridge::Bridged | Bridge::Cancelled { was_bridged: true });
+        let bridged = matches!(
+            dialling.bridge,
+            Bridge::Bridged | Bridge::Cancelled { was_bridged: true }
+        );
         self.dial_over(&dialling.verb, outcomes, bridged);
     }
 
     fn dial_ended_while_answering(&mut self, outcomes: &[DialOutcome]) {
         let phase = std::mem::replace(&mut self.phase, Phase::Answering);
-        let Phase::Dialling(dialling) = phase else { return };
+        let Phase::Dialling(dialling) = phase else {
+            return;
+        };
         self.early_dial_end = Some((dialling.verb, outcomes.to_vec()));
     }
 
     /// The end of a `<Dial>` that came before the caller's ACK.
     pub(super) fn take_early_dial_end(&mut self) -> bool {
-        let Some((verb, outcomes)) = self.early_dial_end.take() else { return false };
+        let Some((verb, outcomes)) = self.early_dial_end.take() else {
+            return false;
+        };
         self.dial_over(&verb, &outcomes, false);
         true
     }
@@ -149,7 +175,11 @@ impl Run {
     fn dial_over(&mut self, verb: &Dial, outcomes: &[DialOutcome], bridged: bool) {
         self.took_time();
         if let Then::Advance = self.dial_result(verb, outcomes, bridged) {
-            if self.leg == Leg::Ended { self.finish() } else { self.advance() }
+            if self.leg == Leg::Ended {
+                self.finish()
+            } else {
+                self.advance()
+            }
         }
     }
 
@@ -160,7 +190,7 @@ impl Run {
             .iter()
             .find(|outcome| outcome.bridged)
             .or_else(|| outcomes.iter().find(|outcome| outcome.answered))
-            .or(outcomes.last())
+            .or_else(|| outcomes.last())
             .unwrap_or(&nothing);
         let bridged = bridged || outcome.bridged;
         let status = match (self.leg, bridged) {
@@ -169,8 +199,14 @@ impl Run {
             (_, false) => dial_call_status(outcome),
         };
         self.trace("Dial", format!("ended: {status}"));
-        let Some(action) = &verb.action else { return Then::Advance };
-        self.follow(Purpose::DialAction, action, dial_params(outcome, status, bridged));
+        let Some(action) = &verb.action else {
+            return Then::Advance;
+        };
+        self.follow(
+            Purpose::DialAction,
+            action,
+            dial_params(outcome, status, bridged),
+        );
         Then::Wait
     }
 
@@ -182,7 +218,13 @@ impl Run {
             }
             Noun::Number(number) => {
                 let to = DialTo::Number(number.number.clone());
-                (to, Vec::new(), None, number.send_digits.clone(), &number.common)
+                (
+                    to,
+                    Vec::new(),
+                    None,
+                    number.send_digits.clone(),
+                    &number.common,
+                )
             }
             Noun::Sip(sip) => {
                 let credentials = sip.username.clone().map(|username| Credentials {
@@ -194,15 +236,28 @@ impl Run {
             }
         };
         let (screening, status_callback) = self.links(common);
-        DialTarget { to, headers, credentials, send_digits, screening, status_callback }
+        DialTarget {
+            to,
+            headers,
+            credentials,
+            send_digits,
+            screening,
+            status_callback,
+        }
     }
 
     fn links(&mut self, common: &Common) -> (Option<Hook>, Option<LegCallback>) {
-        let screening = common.screening.as_ref().and_then(|link| self.resolve_or_warn(link));
+        let screening = common
+            .screening
+            .as_ref()
+            .and_then(|link| self.resolve_or_warn(link));
         let callback = common.status_callback.as_ref();
         let status_callback = callback.and_then(|callback| {
             let hook = self.resolve_or_warn(&callback.link)?;
-            Some(LegCallback { hook, events: callback.events })
+            Some(LegCallback {
+                hook,
+                events: callback.events,
+            })
         });
         (screening, status_callback)
     }
@@ -210,7 +265,10 @@ impl Run {
     fn resolve_or_warn(&mut self, link: &Link) -> Option<Hook> {
         let hook = self.resolve(link);
         if hook.is_none() {
-            self.warn(ErrorCode::INVALID_URL, "the URL of a noun of <Dial> is invalid");
+            self.warn(
+                ErrorCode::INVALID_URL,
+                "the URL of a noun of <Dial> is invalid",
+            );
         }
         hook
     }
@@ -249,8 +307,14 @@ fn dial_params(outcome: &DialOutcome, status: &str, bridged: bool) -> Vec<(Strin
     if let Some(code) = outcome.sip_code {
         params.push(("DialSipResponseCode".to_owned(), code.to_string()));
     }
-    let is_extension = |name: &str| name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"));
-    let headers = outcome.sip_headers.iter().filter(|(name, _)| is_extension(name));
+    let is_extension = |name: &str| {
+        name.get(..2)
+            .is_some_and(|start| start.eq_ignore_ascii_case("x-"))
+    };
+    let headers = outcome
+        .sip_headers
+        .iter()
+        .filter(|(name, _)| is_extension(name));
     params.extend(header_params("DialSipHeader_", headers));
     params
 }

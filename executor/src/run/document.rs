@@ -106,8 +106,14 @@ impl Run {
     fn play(&mut self, play: Play) -> Then {
         let keys = play.digits.clone().map(MediaKind::PlayDigits);
         let file = self.play_file(&play);
-        let (first, next) = if keys.is_some() { (keys, file) } else { (file, None) };
-        let Some(first) = first else { return Then::Advance };
+        let (first, next) = if keys.is_some() {
+            (keys, file)
+        } else {
+            (file, None)
+        };
+        let Some(first) = first else {
+            return Then::Advance;
+        };
         let media = self.start_media(first);
         self.phase = Phase::Playing { media, next };
         Then::Wait
@@ -115,11 +121,20 @@ impl Run {
 
     /// The file of a `<Play>`, if it has one and its URL makes sense.
     pub(super) fn play_file(&mut self, play: &Play) -> Option<MediaKind> {
-        let link = Link { url: play.url.clone()?, ..Link::default() };
+        let link = Link {
+            url: play.url.clone()?,
+            ..Link::default()
+        };
         match self.resolve(&link) {
-            Some(hook) => Some(MediaKind::Play { url: hook.url, times: play.times }),
+            Some(hook) => Some(MediaKind::Play {
+                url: hook.url,
+                times: play.times,
+            }),
             None => {
-                self.warn(ErrorCode::INVALID_URL, "the URL of <Play> is invalid: it is skipped");
+                self.warn(
+                    ErrorCode::INVALID_URL,
+                    "the URL of <Play> is invalid: it is skipped",
+                );
                 None
             }
         }
@@ -136,17 +151,16 @@ impl Run {
     }
 
     /// Makes the request of a link of the current document.
-    pub(super) fn follow(
-        &mut self,
-        purpose: Purpose,
-        link: &Link,
-        params: Vec<(String, String)>,
-    ) {
+    pub(super) fn follow(&mut self, purpose: Purpose, link: &Link, params: Vec<(String, String)>) {
         match self.resolve(link) {
             Some(hook) => self.fetch(purpose, hook, params),
             None => {
                 let failed = Hook::post(self.base.clone());
-                self.fail(ErrorCode::INVALID_URL, format!("{} is no URL", short(&link.url)), &failed);
+                self.fail(
+                    ErrorCode::INVALID_URL,
+                    format!("{} is no URL", short(&link.url)),
+                    &failed,
+                );
             }
         }
     }
@@ -160,7 +174,10 @@ impl Run {
             self.base.join(&link.url).ok()?
         };
         let fetchable = matches!(url.scheme(), "http" | "https") && url.has_host();
-        fetchable.then_some(Hook { url, method: link.method })
+        fetchable.then_some(Hook {
+            url,
+            method: link.method,
+        })
     }
 }
 

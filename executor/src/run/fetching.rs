@@ -9,22 +9,26 @@ use super::{Action, FetchFailed, Leg, Run};
 
 impl Run {
     /// Makes a request whose reply becomes the document.
-    pub(super) fn fetch(
-        &mut self,
-        purpose: Purpose,
-        hook: Hook,
-        params: Vec<(String, String)>,
-    ) {
+    pub(super) fn fetch(&mut self, purpose: Purpose, hook: Hook, params: Vec<(String, String)>) {
         let id = self.next_fetch_id();
         let call_status = self.call_status();
         let (url, method) = (hook.url.clone(), hook.method);
-        self.act(Action::Fetch(Box::new(Request { id, url, method, purpose, call_status, params })));
+        self.act(Action::Fetch(Box::new(Request {
+            id,
+            url,
+            method,
+            purpose,
+            call_status,
+            params,
+        })));
         self.phase = Phase::Fetching { id, purpose, hook };
     }
 
     pub(super) fn fetched(&mut self, id: FetchId, result: Result<Reply, FetchError>) {
         let hook = match &self.phase {
-            Phase::Fetching { id: awaited, hook, .. } if *awaited == id => hook.clone(),
+            Phase::Fetching {
+                id: awaited, hook, ..
+            } if *awaited == id => hook.clone(),
             _ => return,
         };
         self.phase = Phase::Idle;
@@ -135,5 +139,7 @@ fn announcement() -> Document {
     let location = Location { line: 1, column: 1 };
     let say = Say::plain("We are sorry. An application error has occurred. Goodbye.");
     let steps = [Verb::Say(say), Verb::Hangup].map(|verb| Step { verb, location });
-    Document { steps: steps.into() }
+    Document {
+        steps: steps.into(),
+    }
 }

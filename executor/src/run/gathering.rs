@@ -10,7 +10,12 @@ impl Run {
     pub(super) fn gather(&mut self, verb: Box<Gather>) {
         let prompts = verb.prompts.clone().into();
         let digits = String::new();
-        let gathering = Gathering { verb, prompts, prompt: None, digits };
+        let gathering = Gathering {
+            verb,
+            prompts,
+            prompt: None,
+            digits,
+        };
         self.phase = Phase::Gathering(gathering);
         self.gather_prompt_ended();
     }
@@ -42,13 +47,17 @@ impl Run {
 
     /// `timeout` counts from the end of the prompts, and again from each key.
     fn gather_wait(&mut self) {
-        let Phase::Gathering(gathering) = &self.phase else { return };
+        let Phase::Gathering(gathering) = &self.phase else {
+            return;
+        };
         let timeout = gathering.verb.timeout;
         self.start_timer(TimerKind::GatherInput, timeout);
     }
 
     pub(super) fn gather_digit(&mut self, digit: char) {
-        let Phase::Gathering(gathering) = &mut self.phase else { return };
+        let Phase::Gathering(gathering) = &mut self.phase else {
+            return;
+        };
         if gathering.verb.input == GatherInput::Speech {
             return;
         }
@@ -57,13 +66,19 @@ impl Run {
             self.act(Action::StopMedia(media));
         }
         self.stop_timer(TimerKind::Pause);
-        let Phase::Gathering(gathering) = &mut self.phase else { return };
+        let Phase::Gathering(gathering) = &mut self.phase else {
+            return;
+        };
         if gathering.verb.finish_on_key == Some(digit) {
             return self.gather_ended();
         }
         gathering.digits.push(digit);
         let enough = gathering.verb.digits_max.unwrap_or(DIGITS_MAX) as usize;
-        if gathering.digits.len() >= enough { self.gather_ended() } else { self.gather_wait() }
+        if gathering.digits.len() >= enough {
+            self.gather_ended()
+        } else {
+            self.gather_wait()
+        }
     }
 
     /// The input is over: `action` with the digits, or the next verb without any.

@@ -143,10 +143,15 @@ impl Run {
         }
     }
 
+    /// A BYE before the answer is like a CANCEL: the INVITE gets 487 (RFC 3261 §15.1.2).
     pub(super) fn caller_hung_up(&mut self) {
-        if self.leg != Leg::Ended {
-            self.trace("call", "the caller hung up");
-            self.end_leg(CallStatus::Completed, 200);
+        match self.leg {
+            Leg::Unanswered if !self.is_answering() => self.caller_cancelled(),
+            Leg::Unanswered | Leg::Answered => {
+                self.trace("call", "the caller hung up");
+                self.end_leg(CallStatus::Completed, 200);
+            }
+            Leg::Ended => {}
         }
     }
 
@@ -155,7 +160,11 @@ impl Run {
         let answered = self.leg == Leg::Answered;
         let duration = self.answered_at.map_or(Duration::ZERO, |at| self.now - at);
         self.leg = Leg::Ended;
-        self.finish = Some(Finish { status, sip_code, duration });
+        self.finish = Some(Finish {
+            status,
+            sip_code,
+            duration,
+        });
         self.stop_all_timers();
         self.completed_callback(status, sip_code, answered.then_some(duration));
         self.settle(answered);
@@ -174,11 +183,19 @@ impl Run {
             Phase::Fetching { id, purpose, hook } if purpose.reports_result() => {
                 self.phase = Phase::Fetching { id, purpose, hook };
             }
-            Phase::Recording { media, verb, ended_by } => {
+            Phase::Recording {
+                media,
+                verb,
+                ended_by,
+            } => {
                 if ended_by.is_none() {
                     self.act(Action::StopMedia(media));
                 }
-                self.phase = Phase::Recording { media, verb, ended_by };
+                self.phase = Phase::Recording {
+                    media,
+                    verb,
+                    ended_by,
+                };
             }
             Phase::Dialling(dialling) => self.dial_lost_caller(dialling, answered),
             Phase::Referring(referring) => self.refer_lost_caller(&referring),
@@ -228,14 +245,19 @@ impl Run {
     }
 
     fn completed_callback(&mut self, status: CallStatus, sip_code: u16, talked: Option<Duration>) {
-        let Some(hook) = self.settings.status_callback.clone() else { return };
+        let Some(hook) = self.settings.status_callback.clone() else {
+            return;
+        };
         let mut params = Vec::new();
         if let Some(seconds) = talked.map(|talked| talked.as_secs()) {
             params.push(("CallDuration".to_owned(), seconds.to_string()));
             params.push(("Duration".to_owned(), seconds.div_ceil(60).to_string()));
         }
         params.push(("SipResponseCode".to_owned(), sip_code.to_string()));
-        params.push(("CallbackSource".to_owned(), "call-progress-events".to_owned()));
+        params.push((
+            "CallbackSource".to_owned(),
+            "call-progress-events".to_owned(),
+        ));
         params.push(("SequenceNumber".to_owned(), "0".to_owned()));
         let id = self.next_fetch_id();
         self.act(Action::StatusCallback(Box::new(Request {
@@ -268,7 +290,11 @@ impl Run {
         debug_assert_eq!(self.leg, Leg::Ended);
         self.stop_all_timers();
         let duration = self.answered_at.map_or(Duration::ZERO, |at| self.now - at);
-        let connected = Finish { status: CallStatus::InProgress, sip_code: 200, duration };
+        let connected = Finish {
+            status: CallStatus::InProgress,
+            sip_code: 200,
+            duration,
+        };
         self.act(Action::Finished(self.finish.unwrap_or(connected)));
         self.phase = Phase::Finished;
     }

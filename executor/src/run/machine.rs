@@ -10,7 +10,8 @@ use crate::{ErrorCode, Warning};
 
 use super::phase::Phase;
 use super::{
-    Action, DialOutcome, Event, Finish, Leg, Media, MediaId, MediaKind, MediaOutcome, Settings, TimerId, TimerKind, Trace,
+    Action, DialOutcome, Event, Finish, Leg, Media, MediaId, MediaKind, MediaOutcome, Settings,
+    TimerId, TimerKind, Trace,
 };
 
 /// One leg of a call and the document that it runs.
@@ -75,7 +76,12 @@ impl Run {
     /// [`Action::HangUp`].
     pub fn screening(settings: Settings) -> Self {
         let answered_at = Some(Duration::ZERO);
-        Self { screening: true, leg: Leg::Answered, answered_at, ..Self::new(settings) }
+        Self {
+            screening: true,
+            leg: Leg::Answered,
+            answered_at,
+            ..Self::new(settings)
+        }
     }
 
     /// The state of the leg.
@@ -106,7 +112,11 @@ impl Run {
             Event::HangUp => self.operator_hangs_up(),
             Event::MediaDone(id, outcome) => self.media_done(id, outcome),
             Event::ReferAccepted(code) => self.refer_accepted(code),
-            Event::ReferNotified { code, terminated, expires } => {
+            Event::ReferNotified {
+                code,
+                terminated,
+                expires,
+            } => {
                 self.refer_notified(code, terminated, expires);
             }
             Event::ReferRefused(code) => self.refer_refused(code),
@@ -125,12 +135,18 @@ impl Run {
             self.start_timer(TimerKind::Ring, self.settings.limits.ring_interval);
             self.start_timer(TimerKind::PreAnswer, self.settings.limits.pre_answer);
         }
-        let purpose = if self.screening { Purpose::Screening } else { Purpose::Voice };
+        let purpose = if self.screening {
+            Purpose::Screening
+        } else {
+            Purpose::Voice
+        };
         self.fetch(purpose, self.settings.voice.clone(), Vec::new());
     }
 
     fn timer_fired(&mut self, timer: TimerId) {
-        let Some(at) = self.timers.iter().position(|running| *running == timer) else { return };
+        let Some(at) = self.timers.iter().position(|running| *running == timer) else {
+            return;
+        };
         self.timers.swap_remove(at);
         match timer.kind {
             TimerKind::CallLength => {
@@ -160,7 +176,10 @@ impl Run {
 
     fn media_done(&mut self, id: MediaId, outcome: MediaOutcome) {
         if let MediaOutcome::Failed(reason) = &outcome {
-            self.warn(ErrorCode::PLAY_CONTENT_TYPE, format!("nothing was heard: {reason}"));
+            self.warn(
+                ErrorCode::PLAY_CONTENT_TYPE,
+                format!("nothing was heard: {reason}"),
+            );
         }
         match &mut self.phase {
             Phase::Playing { media, next } if *media == id => match next.take() {
@@ -170,7 +189,9 @@ impl Run {
                 }
                 None => self.verb_ended(),
             },
-            Phase::Gathering(gathering) if gathering.prompt == Some(id) => self.gather_prompt_ended(),
+            Phase::Gathering(gathering) if gathering.prompt == Some(id) => {
+                self.gather_prompt_ended()
+            }
             Phase::Recording { media, .. } if *media == id => self.record_ended(outcome),
             _ => {}
         }
@@ -198,7 +219,10 @@ impl Run {
     }
 
     pub(super) fn act(&mut self, action: Action) {
-        debug_assert!(!matches!(self.phase, Phase::Finished), "nothing follows the end");
+        debug_assert!(
+            !matches!(self.phase, Phase::Finished),
+            "nothing follows the end"
+        );
         self.out.push(action);
     }
 
@@ -228,7 +252,10 @@ impl Run {
 
     pub(super) fn start_timer(&mut self, kind: TimerKind, after: Duration) -> TimerId {
         self.timers.retain(|running| running.kind != kind);
-        let timer = TimerId { kind, generation: self.next_id() };
+        let timer = TimerId {
+            kind,
+            generation: self.next_id(),
+        };
         self.timers.push(timer);
         self.act(Action::StartTimer(timer, after));
         timer

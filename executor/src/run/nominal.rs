@@ -55,12 +55,19 @@ pub(super) fn describe(kind: &MediaKind) -> String {
         MediaKind::Record(_) => "record".to_owned(),
         MediaKind::Speak(say) => format!("say {:?}", say.text),
     };
-    format!("{what}: no sound is rendered by this version, {:.1} s of silence instead", time.as_secs_f32())
+    format!(
+        "{what}: no sound is rendered by this version, {:.1} s of silence instead",
+        time.as_secs_f32()
+    )
 }
 
 /// `loop="0"` is without end, which [`LONGEST`] bounds.
 fn repeat(once: Duration, times: u32) -> Duration {
-    if times == 0 { LONGEST } else { once.saturating_mul(times) }
+    if times == 0 {
+        LONGEST
+    } else {
+        once.saturating_mul(times)
+    }
 }
 
 fn key(key: char) -> Duration {

@@ -17,7 +17,11 @@ pub(super) enum Phase {
     /// Nothing any more.
     Finished,
     /// A document.
-    Fetching { id: FetchId, purpose: Purpose, hook: Hook },
+    Fetching {
+        id: FetchId,
+        purpose: Purpose,
+        hook: Hook,
+    },
     /// Keys.
     Gathering(Gathering),
     /// Nothing yet.
@@ -25,9 +29,16 @@ pub(super) enum Phase {
     /// The end of a pause.
     Pausing,
     /// The end of a text, a file or keys; then what else the verb has to play.
-    Playing { media: MediaId, next: Option<MediaKind> },
+    Playing {
+        media: MediaId,
+        next: Option<MediaKind>,
+    },
     /// The end of a recording.
-    Recording { media: MediaId, verb: Box<twiml::Record>, ended_by: Option<char> },
+    Recording {
+        media: MediaId,
+        verb: Box<twiml::Record>,
+        ended_by: Option<char>,
+    },
     /// The end of a transfer.
     Referring(Referring),
     /// The caller's own BYE after a transfer.

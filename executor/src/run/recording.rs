@@ -9,12 +9,23 @@ use super::{Action, Leg, MediaKind, MediaOutcome, Recording, Run};
 impl Run {
     pub(super) fn record(&mut self, verb: Box<Record>) {
         let media = self.start_media(MediaKind::Record((*verb).clone()));
-        self.phase = Phase::Recording { media, verb, ended_by: None };
+        self.phase = Phase::Recording {
+            media,
+            verb,
+            ended_by: None,
+        };
     }
 
     /// A key of `finishOnKey` stops the recording; what was recorded comes with `MediaDone`.
     pub(super) fn record_digit(&mut self, digit: char) {
-        let Phase::Recording { media, verb, ended_by } = &mut self.phase else { return };
+        let Phase::Recording {
+            media,
+            verb,
+            ended_by,
+        } = &mut self.phase
+        else {
+            return;
+        };
         if ended_by.is_none() && verb.finish_on_key.contains(digit) {
             *ended_by = Some(digit);
             let media = *media;
@@ -26,7 +37,9 @@ impl Run {
     /// result, also after the caller has hung up.
     pub(super) fn record_ended(&mut self, outcome: MediaOutcome) {
         let phase = std::mem::replace(&mut self.phase, Phase::Idle);
-        let Phase::Recording { verb, ended_by, .. } = phase else { return };
+        let Phase::Recording { verb, ended_by, .. } = phase else {
+            return;
+        };
         self.took_time();
         let hung_up = self.leg == Leg::Ended;
         let recording = match outcome {

@@ -16,14 +16,26 @@ impl Run {
             let message = "<Refer> is not allowed in a screening document";
             return self.fail(ErrorCode::REFER_NOT_SIP, message, &failed);
         }
-        self.act(Action::Refer(ReferPlan { refer_to: verb.refer_to.clone() }));
-        self.start_timer(TimerKind::ReferResponse, self.settings.limits.refer_response);
-        self.phase = Phase::Referring(Referring { verb, response: None, notified: false, code: None });
+        self.act(Action::Refer(ReferPlan {
+            refer_to: verb.refer_to.clone(),
+        }));
+        self.start_timer(
+            TimerKind::ReferResponse,
+            self.settings.limits.refer_response,
+        );
+        self.phase = Phase::Referring(Referring {
+            verb,
+            response: None,
+            notified: false,
+            code: None,
+        });
     }
 
     /// RFC 3515 §2.4.2 has 202; RFC 6665 §8.3.1 permits 200: any 2xx is taken.
     pub(super) fn refer_accepted(&mut self, code: u16) {
-        let Phase::Referring(referring) = &mut self.phase else { return };
+        let Phase::Referring(referring) = &mut self.phase else {
+            return;
+        };
         referring.response = Some(code);
         let notified = referring.notified;
         self.stop_timer(TimerKind::ReferResponse);
@@ -33,7 +45,9 @@ impl Run {
     }
 
     pub(super) fn refer_refused(&mut self, code: u16) {
-        let Phase::Referring(referring) = &mut self.phase else { return };
+        let Phase::Referring(referring) = &mut self.phase else {
+            return;
+        };
         if referring.response.is_some() {
             return;
         }
@@ -49,7 +63,9 @@ impl Run {
         terminated: bool,
         expires: Option<Duration>,
     ) {
-        let Phase::Referring(referring) = &mut self.phase else { return };
+        let Phase::Referring(referring) = &mut self.phase else {
+            return;
+        };
         let first = !referring.notified;
         referring.notified = true;
         // A body that is missing says no more than "trying".
@@ -68,13 +84,18 @@ impl Run {
         if first {
             let longest = self.settings.limits.refer_end;
             self.stop_timer(TimerKind::ReferNotify);
-            self.start_timer(TimerKind::ReferEnd, expires.map_or(longest, |time| time.min(longest)));
+            self.start_timer(
+                TimerKind::ReferEnd,
+                expires.map_or(longest, |time| time.min(longest)),
+            );
         }
     }
 
     /// No NOTIFY came, or not the last one.
     pub(super) fn refer_gave_up(&mut self) {
-        let Phase::Referring(referring) = &self.phase else { return };
+        let Phase::Referring(referring) = &self.phase else {
+            return;
+        };
         let status = referring.notified.then_some("failed");
         self.refer_ended(status);
     }
@@ -89,11 +110,17 @@ impl Run {
 
     /// The verb is over: `action`, or the next verb, or the end of the leg.
     fn refer_ended(&mut self, status: Option<&'static str>) {
-        for kind in [TimerKind::ReferResponse, TimerKind::ReferNotify, TimerKind::ReferEnd] {
+        for kind in [
+            TimerKind::ReferResponse,
+            TimerKind::ReferNotify,
+            TimerKind::ReferEnd,
+        ] {
             self.stop_timer(kind);
         }
         let phase = std::mem::replace(&mut self.phase, Phase::Idle);
-        let Phase::Referring(referring) = phase else { return };
+        let Phase::Referring(referring) = phase else {
+            return;
+        };
         debug_assert_eq!(self.leg, Leg::Answered);
         self.took_time();
         self.trace("Refer", format!("ended: {}", status.unwrap_or("no answer")));

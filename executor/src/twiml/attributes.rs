@@ -18,7 +18,11 @@ pub(super) struct Attributes<'r, 'd> {
 
 impl<'r, 'd> Attributes<'r, 'd> {
     pub(super) fn of(element: Element<'d>, report: &'r mut Report) -> Self {
-        Self { element, report, read: Vec::new() }
+        Self {
+            element,
+            report,
+            read: Vec::new(),
+        }
     }
 
     pub(super) fn text(&mut self, name: &'static str) -> Option<&'d str> {
@@ -60,7 +64,9 @@ impl<'r, 'd> Attributes<'r, 'd> {
         range: RangeInclusive<u32>,
         code: ErrorCode,
     ) -> u32 {
-        let Some(value) = self.text(name) else { return default };
+        let Some(value) = self.text(name) else {
+            return default;
+        };
         match value.trim().parse() {
             Ok(number) if range.contains(&number) => number,
             _ => {
@@ -71,7 +77,9 @@ impl<'r, 'd> Attributes<'r, 'd> {
     }
 
     pub(super) fn method(&mut self, name: &'static str, code: ErrorCode) -> Method {
-        let Some(value) = self.text(name) else { return Method::default() };
+        let Some(value) = self.text(name) else {
+            return Method::default();
+        };
         Method::parse(value.trim()).unwrap_or_else(|| {
             self.invalid(name, value, code);
             Method::default()

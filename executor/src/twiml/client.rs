@@ -72,7 +72,11 @@ impl ClientNoun {
         match Self::read(element, common, parameters, report) {
             Ok(noun) => Some(noun),
             Err((place, error)) => {
-                report.warn(error.code(), place, format!("this <Client> is not called: {error}"));
+                report.warn(
+                    error.code(),
+                    place,
+                    format!("this <Client> is not called: {error}"),
+                );
                 None
             }
         }
@@ -102,7 +106,11 @@ impl ClientNoun {
             }
         }
         check_identity(&identity).map_err(|error| (element, error))?;
-        Ok(Self { identity, parameters, common })
+        Ok(Self {
+            identity,
+            parameters,
+            common,
+        })
     }
 
     pub(super) fn checked_identity(
@@ -113,7 +121,11 @@ impl ClientNoun {
         match check_identity(text) {
             Ok(()) => Some(text.to_owned()),
             Err(error) => {
-                report.warn(error.code(), element, format!("this client is not called: {error}"));
+                report.warn(
+                    error.code(),
+                    element,
+                    format!("this client is not called: {error}"),
+                );
                 None
             }
         }

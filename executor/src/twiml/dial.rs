@@ -87,12 +87,21 @@ impl Dial {
         let dial = Self {
             action: a.link("action", "method", ErrorCode::DIAL_METHOD),
             timeout: seconds(a.integer("timeout", 30, 5..=600, ErrorCode::DIAL_TIMEOUT)),
-            time_limit: seconds(a.integer("timeLimit", 14_400, 1..=86_400, ErrorCode::DIAL_TIME_LIMIT)),
+            time_limit: seconds(a.integer(
+                "timeLimit",
+                14_400,
+                1..=86_400,
+                ErrorCode::DIAL_TIME_LIMIT,
+            )),
             hangup_on_star: a.flag("hangupOnStar", false, ErrorCode::DIAL_HANGUP_ON_STAR),
-            caller_id: a.text_if("callerId", ErrorCode::DIAL_CALLER_ID, is_caller_id).map(str::to_owned),
+            caller_id: a
+                .text_if("callerId", ErrorCode::DIAL_CALLER_ID, is_caller_id)
+                .map(str::to_owned),
             answer_on_bridge: a.flag("answerOnBridge", false, ErrorCode::DIAL_ANSWER_ON_BRIDGE),
             ring_tone: a
-                .text_if("ringTone", ErrorCode::DIAL_RING_TONE, |tone| RING_TONES.contains(&tone))
+                .text_if("ringTone", ErrorCode::DIAL_RING_TONE, |tone| {
+                    RING_TONES.contains(&tone)
+                })
                 .filter(|tone| *tone != "automatic")
                 .map(str::to_owned),
             record: record(a),
@@ -108,10 +117,16 @@ impl Dial {
         };
         a.without_effect(WITHOUT_EFFECT);
         if dial.record != DialRecord::Nothing {
-            a.warn(ErrorCode::NOT_SUPPORTED, "recording a <Dial> is not supported by this version".to_owned());
+            a.warn(
+                ErrorCode::NOT_SUPPORTED,
+                "recording a <Dial> is not supported by this version".to_owned(),
+            );
         }
         if dial.refer.is_some() {
-            a.warn(ErrorCode::NOT_SUPPORTED, "referUrl is not supported by this version".to_owned());
+            a.warn(
+                ErrorCode::NOT_SUPPORTED,
+                "referUrl is not supported by this version".to_owned(),
+            );
         }
         attributes.finish();
         dial
@@ -119,7 +134,10 @@ impl Dial {
 
     fn parse_nouns(&mut self, element: Element<'_>, report: &mut Report) {
         let children: Vec<_> = element.children().filter(Node::is_element).collect();
-        let conferences = children.iter().filter(|child| child.tag_name().name() == "Conference").count();
+        let conferences = children
+            .iter()
+            .filter(|child| child.tag_name().name() == "Conference")
+            .count();
         if conferences > 0 && children.len() > 1 {
             self.fault = Some(ErrorCode::DIAL_CONFERENCE_MIXED);
             return;
@@ -135,7 +153,8 @@ impl Dial {
                 report.warn(ErrorCode::SIP_URIS_MANY, child, message);
                 return;
             }
-            self.nouns.extend(noun(element, child, &mut parameters, report));
+            self.nouns
+                .extend(noun(element, child, &mut parameters, report));
         }
     }
 }
@@ -156,7 +175,11 @@ fn noun(
             None
         }
         name => {
-            let message = format!("<{}> is not allowed in <{}>", super::report::short(name), dial.tag_name().name());
+            let message = format!(
+                "<{}> is not allowed in <{}>",
+                super::report::short(name),
+                dial.tag_name().name()
+            );
             report.warn(ErrorCode::DIAL_NESTED, element, message);
             None
         }
@@ -167,7 +190,10 @@ fn noun(
 fn text_noun(element: Element<'_>, text: &str, report: &mut Report) -> Option<Noun> {
     if let Some(identity) = text.strip_prefix("client:") {
         let identity = ClientNoun::checked_identity(identity, element, report)?;
-        return Some(Noun::Client(ClientNoun { identity, ..ClientNoun::default() }));
+        return Some(Noun::Client(ClientNoun {
+            identity,
+            ..ClientNoun::default()
+        }));
     }
     if sip_uri::has_sip_scheme(text) {
         return SipNoun::of(text, Common::default(), element, report).map(Noun::Sip);
@@ -177,8 +203,14 @@ fn text_noun(element: Element<'_>, text: &str, report: &mut Report) -> Option<No
 
 fn record(attributes: &mut Attributes<'_, '_>) -> DialRecord {
     let known = |text: &str| RECORDS.iter().any(|(name, _)| *name == text);
-    let value = attributes.text_if("record", ErrorCode::DIAL_RECORD, known).unwrap_or_default();
-    RECORDS.iter().find(|(name, _)| *name == value).map(|(_, record)| *record).unwrap_or_default()
+    let value = attributes
+        .text_if("record", ErrorCode::DIAL_RECORD, known)
+        .unwrap_or_default();
+    RECORDS
+        .iter()
+        .find(|(name, _)| *name == value)
+        .map(|(_, record)| *record)
+        .unwrap_or_default()
 }
 
 /// A number, a user name, `client:…` or a SIP address: nothing that could leave its header.
@@ -201,10 +233,53 @@ const RECORDS: &[(&str, DialRecord)] = &[
     ("record-from-ringing-dual", DialRecord::RingingDual),
 ];
 const RING_TONES: &[&str] = &[
-    "automatic", "at", "au", "bg", "br", "be", "ch", "cl", "cn", "cz", "de", "dk", "ee", "es", "fi", "fr", "gr",
-    "hu", "il", "in", "it", "lt", "jp", "mx", "my", "nl", "no", "nz", "ph", "pl", "pt", "ru", "se", "sg", "th",
-    "uk", "us", "us-old", "tw", "ve", "za",
+    "automatic",
+    "at",
+    "au",
+    "bg",
+    "br",
+    "be",
+    "ch",
+    "cl",
+    "cn",
+    "cz",
+    "de",
+    "dk",
+    "ee",
+    "es",
+    "fi",
+    "fr",
+    "gr",
+    "hu",
+    "il",
+    "in",
+    "it",
+    "lt",
+    "jp",
+    "mx",
+    "my",
+    "nl",
+    "no",
+    "nz",
+    "ph",
+    "pl",
+    "pt",
+    "ru",
+    "se",
+    "sg",
+    "th",
+    "uk",
+    "us",
+    "us-old",
+    "tw",
+    "ve",
+    "za",
 ];
 const WITHOUT_EFFECT: &[&str] = &[
-    "callReason", "events", "recordingConfigurationId", "recordingStatusCallbackEvent", "recordingTrack", "trim",
+    "callReason",
+    "events",
+    "recordingConfigurationId",
+    "recordingStatusCallbackEvent",
+    "recordingTrack",
+    "trim",
 ];

@@ -57,8 +57,16 @@ impl Gather {
         let mut attributes = Attributes::of(element, report);
         let action = attributes
             .link("action", "method", ErrorCode::GATHER_METHOD)
-            .unwrap_or_else(|| Link { url: String::new(), method: default_method(element) });
-        let timeout = attributes.integer("timeout", 5, 0..=TIMEOUT_SECS_MAX, ErrorCode::GATHER_TIMEOUT);
+            .unwrap_or_else(|| Link {
+                url: String::new(),
+                method: default_method(element),
+            });
+        let timeout = attributes.integer(
+            "timeout",
+            5,
+            0..=TIMEOUT_SECS_MAX,
+            ErrorCode::GATHER_TIMEOUT,
+        );
         let finish_on_key = finish_key(&mut attributes);
         let digits_max = digits_max(&mut attributes);
         let empty = ErrorCode::SCHEMA;
@@ -80,7 +88,10 @@ impl Gather {
 
 /// `method` counts although `action` is left to its default.
 fn default_method(element: Element<'_>) -> crate::webhook::Method {
-    element.attribute("method").and_then(|method| crate::webhook::Method::parse(method.trim())).unwrap_or_default()
+    element
+        .attribute("method")
+        .and_then(|method| crate::webhook::Method::parse(method.trim()))
+        .unwrap_or_default()
 }
 
 fn finish_key(attributes: &mut Attributes<'_, '_>) -> Option<char> {
@@ -109,7 +120,11 @@ fn input(attributes: &mut Attributes<'_, '_>) -> GatherInput {
     }
     let message = "speech is not recognised by this version: only keys count".to_owned();
     attributes.warn(ErrorCode::NOT_SUPPORTED, message);
-    if text.contains("dtmf") { GatherInput::DtmfSpeech } else { GatherInput::Speech }
+    if text.contains("dtmf") {
+        GatherInput::DtmfSpeech
+    } else {
+        GatherInput::Speech
+    }
 }
 
 fn prompts(element: Element<'_>, report: &mut Report) -> Vec<Prompt> {
@@ -117,10 +132,15 @@ fn prompts(element: Element<'_>, report: &mut Report) -> Vec<Prompt> {
     for child in element.children().filter(Node::is_element) {
         let prompt = match child.tag_name().name() {
             "Pause" => Some(Prompt::Pause(Pause::parse(child, report))),
-            "Play" => Play::parse(child, report).and_then(|play| without_digits(play, child, report)),
+            "Play" => {
+                Play::parse(child, report).and_then(|play| without_digits(play, child, report))
+            }
             "Say" => Say::parse(child, report).map(Prompt::Say),
             name => {
-                let message = format!("<{}> is not allowed in <Gather>", super::report::short(name));
+                let message = format!(
+                    "<{}> is not allowed in <Gather>",
+                    super::report::short(name)
+                );
                 report.warn(ErrorCode::GATHER_NESTED, child, message);
                 None
             }
@@ -135,17 +155,30 @@ fn without_digits(play: Play, element: Element<'_>, report: &mut Report) -> Opti
         let message = "digits cannot be played inside <Gather>".to_owned();
         report.warn(ErrorCode::PLAY_DIGITS, element, message);
     }
-    play.url.is_some().then_some(Prompt::Play(Play { digits: None, ..play }))
+    play.url.is_some().then_some(Prompt::Play(Play {
+        digits: None,
+        ..play
+    }))
 }
 
 /// Whether a text is made of keys of a telephone.
 pub(super) fn is_key(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'*' | b'#'))
+    text.bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'*' | b'#'))
 }
 
 const TIMEOUT_SECS_MAX: u32 = 14_400;
 const DIGITS_MAX: u32 = 256;
 const SPEECH: &[&str] = &[
-    "bargeIn", "debug", "enhanced", "hints", "language", "maxSpeechTime", "partialResultCallback",
-    "partialResultCallbackMethod", "profanityFilter", "speechModel", "speechTimeout",
+    "bargeIn",
+    "debug",
+    "enhanced",
+    "hints",
+    "language",
+    "maxSpeechTime",
+    "partialResultCallback",
+    "partialResultCallbackMethod",
+    "profanityFilter",
+    "speechModel",
+    "speechTimeout",
 ];

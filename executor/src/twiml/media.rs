@@ -47,7 +47,12 @@ impl Say {
     /// A text to say once.
     pub fn plain(text: &str) -> Self {
         let text = collapse(text).chars().take(TEXT_CHARS_MAX).collect();
-        Self { text, language: LANGUAGE.to_owned(), times: 1, ..Self::default() }
+        Self {
+            text,
+            language: LANGUAGE.to_owned(),
+            times: 1,
+            ..Self::default()
+        }
     }
 
     pub(super) fn parse(element: Element<'_>, report: &mut Report) -> Option<Self> {
@@ -56,23 +61,37 @@ impl Say {
         let language = attributes.text("language").unwrap_or(LANGUAGE).to_owned();
         let times = attributes.integer("loop", 1, 0..=LOOP_MAX, ErrorCode::SAY_LOOP);
         attributes.finish();
-        for child in element.descendants().filter(|node| node.is_element() && *node != element) {
+        for child in element
+            .descendants()
+            .filter(|node| node.is_element() && *node != element)
+        {
             if !SSML.contains(&child.tag_name().name()) {
                 report.unknown_child(element, child);
             }
         }
-        let spoken: String = element.descendants().filter(Node::is_text).filter_map(|node| node.text()).collect();
+        let spoken: String = element
+            .descendants()
+            .filter(Node::is_text)
+            .filter_map(|node| node.text())
+            .collect();
         let mut text = collapse(&spoken);
         if text.is_empty() {
             report.warn(ErrorCode::SAY_TEXT, element, "<Say> has no text".to_owned());
             return None;
         }
         if text.chars().count() > TEXT_CHARS_MAX {
-            let message = format!("<Say> has more than {TEXT_CHARS_MAX} characters: the rest is cut off");
+            let message =
+                format!("<Say> has more than {TEXT_CHARS_MAX} characters: the rest is cut off");
             report.warn(ErrorCode::SAY_TEXT_LONG, element, message);
             text = text.chars().take(TEXT_CHARS_MAX).collect();
         }
-        Some(Self { text, ssml: inner_xml(element), voice, language, times })
+        Some(Self {
+            text,
+            ssml: inner_xml(element),
+            voice,
+            language,
+            times,
+        })
     }
 }
 
@@ -83,9 +102,13 @@ impl Play {
         let keys = |text: &str| {
             !text.is_empty()
                 && text.len() <= KEYS_MAX
-                && text.chars().all(|key| matches!(key, '0'..='9' | 'A'..='D' | 'w' | 'W' | '*' | '#'))
+                && text
+                    .chars()
+                    .all(|key| matches!(key, '0'..='9' | 'A'..='D' | 'w' | 'W' | '*' | '#'))
         };
-        let digits = attributes.text_if("digits", ErrorCode::PLAY_DIGITS, keys).map(str::to_owned);
+        let digits = attributes
+            .text_if("digits", ErrorCode::PLAY_DIGITS, keys)
+            .map(str::to_owned);
         attributes.finish();
         report.no_children(element);
         let url = Some(text_of(element)).filter(|url| !url.is_empty());
@@ -104,7 +127,9 @@ impl Pause {
         let seconds = attributes.integer("length", 1, 1..=LENGTH_SECS_MAX, ErrorCode::PAUSE_LENGTH);
         attributes.finish();
         report.no_children(element);
-        Self { length: Duration::from_secs(seconds.into()) }
+        Self {
+            length: Duration::from_secs(seconds.into()),
+        }
     }
 }
 
@@ -113,7 +138,9 @@ fn inner_xml(element: Element<'_>) -> Option<String> {
     element.children().find(Node::is_element)?;
     let (first, last) = (element.first_child()?, element.last_child()?);
     let source = element.document().input_text();
-    source.get(first.range().start..last.range().end).map(str::to_owned)
+    source
+        .get(first.range().start..last.range().end)
+        .map(str::to_owned)
 }
 
 fn collapse(text: &str) -> String {
@@ -125,5 +152,6 @@ const TEXT_CHARS_MAX: usize = 4096;
 const LOOP_MAX: u32 = 1000;
 const KEYS_MAX: usize = 256;
 const LENGTH_SECS_MAX: u32 = 14_400;
-const SSML: &[&str] =
-    &["break", "emphasis", "lang", "p", "phoneme", "prosody", "s", "say-as", "sub", "w"];
+const SSML: &[&str] = &[
+    "break", "emphasis", "lang", "p", "phoneme", "prosody", "s", "say-as", "sub", "w",
+];

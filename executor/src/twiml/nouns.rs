@@ -76,7 +76,10 @@ impl Number {
         attributes.finish();
         report.no_children(element);
         let number = Self::of(&text_of(element), common, element, report)?;
-        Some(Self { send_digits, ..number })
+        Some(Self {
+            send_digits,
+            ..number
+        })
     }
 
     pub(super) fn of(
@@ -94,7 +97,11 @@ impl Number {
             report.warn(ErrorCode::NUMBER_INVALID, element, message);
             return None;
         }
-        Some(Self { number, send_digits: None, common })
+        Some(Self {
+            number,
+            send_digits: None,
+            common,
+        })
     }
 }
 
@@ -110,7 +117,11 @@ impl SipNoun {
         attributes.finish();
         report.no_children(element);
         let noun = Self::of(&text_of(element), common, element, report)?;
-        Some(Self { username, password, ..noun })
+        Some(Self {
+            username,
+            password,
+            ..noun
+        })
     }
 
     pub(super) fn of(
@@ -122,13 +133,25 @@ impl SipNoun {
         match SipUri::parse(text) {
             Ok(uri) => {
                 for refused in &uri.refused {
-                    let message = format!("header {} is not sent: {}", short(&refused.name), refused.why);
+                    let message = format!(
+                        "header {} is not sent: {}",
+                        short(&refused.name),
+                        refused.why
+                    );
                     report.warn(refused.code, element, message);
                 }
-                Some(Self { uri, common, ..Self::default() })
+                Some(Self {
+                    uri,
+                    common,
+                    ..Self::default()
+                })
             }
             Err(error) => {
-                report.warn(error.code(), element, format!("this <Sip> is not called: {error}"));
+                report.warn(
+                    error.code(),
+                    element,
+                    format!("this <Sip> is not called: {error}"),
+                );
                 None
             }
         }
@@ -139,17 +162,30 @@ impl Common {
     pub(super) fn parse(attributes: &mut Attributes<'_, '_>, method: ErrorCode) -> Self {
         let screening = attributes.link("url", "method", method);
         let callback = attributes.link("statusCallback", "statusCallbackMethod", method);
-        let events = attributes.text("statusCallbackEvent").map(CallbackEvents::parse);
+        let events = attributes
+            .text("statusCallbackEvent")
+            .map(CallbackEvents::parse);
         let status_callback = callback.map(|link| StatusCallback {
             link,
-            events: events.unwrap_or(CallbackEvents { completed: true, ..CallbackEvents::default() }),
+            events: events.unwrap_or(CallbackEvents::COMPLETED),
         });
         attributes.without_effect(MACHINE_DETECTION);
-        Self { screening, status_callback }
+        Self {
+            screening,
+            status_callback,
+        }
     }
 }
 
 impl CallbackEvents {
+    /// What a callback without a list is told.
+    const COMPLETED: Self = Self {
+        initiated: false,
+        ringing: false,
+        answered: false,
+        completed: true,
+    };
+
     fn parse(text: &str) -> Self {
         let mut events = Self::default();
         for word in text.split_whitespace() {
@@ -167,6 +203,11 @@ impl CallbackEvents {
 
 const DIGITS_MAX: usize = 32;
 const MACHINE_DETECTION: &[&str] = &[
-    "amdStatusCallback", "amdStatusCallbackMethod", "machineDetection", "machineDetectionSilenceTimeout",
-    "machineDetectionSpeechEndThreshold", "machineDetectionSpeechThreshold", "machineDetectionTimeout",
+    "amdStatusCallback",
+    "amdStatusCallbackMethod",
+    "machineDetection",
+    "machineDetectionSilenceTimeout",
+    "machineDetectionSpeechEndThreshold",
+    "machineDetectionSpeechThreshold",
+    "machineDetectionTimeout",
 ];

@@ -47,7 +47,7 @@ impl Document {
         content_type: Option<&str>,
     ) -> Result<(Self, Vec<Warning>), TwimlError> {
         let Some(content) = content_type::of(content_type) else {
-            let what = content_type.map_or("no Content-Type".to_owned(), short);
+            let what = content_type.map_or_else(|| "no Content-Type".to_owned(), short);
             return Err(TwimlError::new(ErrorCode::CONTENT_TYPE, what));
         };
         if content == Content::Audio {
@@ -61,14 +61,20 @@ impl Document {
             return Err(TwimlError::new(ErrorCode::BODY_EMPTY, "the body is empty"));
         }
         match (content, parse_xml(body)) {
-            (Content::Text, Err(_)) => Ok((Self::speak(&String::from_utf8_lossy(body)), Vec::new())),
+            (Content::Text, Err(_)) => {
+                Ok((Self::speak(&String::from_utf8_lossy(body)), Vec::new()))
+            }
             (_, parsed) => parsed,
         }
     }
 
     /// The document that a sound file stands for: an empty URL is the current document's own.
     fn play_itself() -> Self {
-        let play = Play { url: Some(String::new()), times: 1, digits: None };
+        let play = Play {
+            url: Some(String::new()),
+            times: 1,
+            digits: None,
+        };
         Self::of([Verb::Play(play), Verb::Hangup])
     }
 
@@ -79,13 +85,21 @@ impl Document {
 
     /// The document that only goes on somewhere else.
     pub fn redirect(hook: &Hook) -> Self {
-        let link = Link { url: hook.url.to_string(), method: hook.method };
+        let link = Link {
+            url: hook.url.to_string(),
+            method: hook.method,
+        };
         Self::of([Verb::Redirect(link)])
     }
 
     fn of(verbs: impl IntoIterator<Item = Verb>) -> Self {
         let location = Location { line: 1, column: 1 };
-        Self { steps: verbs.into_iter().map(|verb| Step { verb, location }).collect() }
+        Self {
+            steps: verbs
+                .into_iter()
+                .map(|verb| Step { verb, location })
+                .collect(),
+        }
     }
 }
 
@@ -93,19 +107,29 @@ fn parse_xml(body: &[u8]) -> Result<(Document, Vec<Warning>), TwimlError> {
     let text = str::from_utf8(body)
         .map_err(|_| TwimlError::new(ErrorCode::XML_PARSE, "the document is not UTF-8"))?;
     check_start(text)?;
-    let options = ParsingOptions { allow_dtd: false, nodes_limit: NODES_MAX, ..Default::default() };
+    let options = ParsingOptions {
+        allow_dtd: false,
+        nodes_limit: NODES_MAX,
+        ..Default::default()
+    };
     let tree = roxmltree::Document::parse_with_options(text, options).map_err(|error| {
         let position = error.pos();
         TwimlError {
             code: ErrorCode::XML_PARSE,
             message: short(&error.to_string()),
-            location: Some(Location { line: position.row, column: position.col }),
+            location: Some(Location {
+                line: position.row,
+                column: position.col,
+            }),
         }
     })?;
     check_depth(&tree)?;
     let root = tree.root_element();
     if root.tag_name().name() != "Response" {
-        let message = format!("the root is <{}>, not <Response>", short(root.tag_name().name()));
+        let message = format!(
+            "the root is <{}>, not <Response>",
+            short(root.tag_name().name())
+        );
         return Err(TwimlError {
             code: ErrorCode::ROOT_NOT_RESPONSE,
             message,
@@ -135,10 +159,13 @@ fn check_start(text: &str) -> Result<(), TwimlError> {
 
 fn check_depth(tree: &roxmltree::Document<'_>) -> Result<(), TwimlError> {
     // Depth beyond the limit is found without walking far: each node looks up at most that far.
-    let too_deep = tree
-        .descendants()
-        .filter(Node::is_element)
-        .find(|node| node.ancestors().take(DEPTH_MAX + 2).filter(Node::is_element).count() > DEPTH_MAX);
+    let too_deep = tree.descendants().filter(Node::is_element).find(|node| {
+        node.ancestors()
+            .take(DEPTH_MAX + 2)
+            .filter(Node::is_element)
+            .count()
+            > DEPTH_MAX
+    });
     match too_deep {
         None => Ok(()),
         Some(node) => {
@@ -146,7 +173,10 @@ fn check_depth(tree: &roxmltree::Document<'_>) -> Result<(), TwimlError> {
             Err(TwimlError {
                 code: ErrorCode::XML_PARSE,
                 message: format!("elements are nested deeper than {DEPTH_MAX}"),
-                location: Some(Location { line: position.row, column: position.col }),
+                location: Some(Location {
+                    line: position.row,
+                    column: position.col,
+                }),
             })
         }
     }
@@ -158,10 +188,17 @@ fn parse_verbs(root: Element<'_>, report: &mut Report) -> Vec<Step> {
     for child in root.children() {
         if child.is_element() {
             if let Some(verb) = parse_verb(root, child, report) {
-                steps.push(Step { verb, location: location(child) });
+                steps.push(Step {
+                    verb,
+                    location: location(child),
+                });
             }
         } else if child.is_text() && child.text().is_some_and(|text| !text.trim().is_empty()) {
-            report.warn(ErrorCode::SCHEMA, child, "text outside of a verb".to_owned());
+            report.warn(
+                ErrorCode::SCHEMA,
+                child,
+                "text outside of a verb".to_owned(),
+            );
         }
     }
     steps
@@ -223,24 +260,38 @@ fn parse_redirect(element: Element<'_>, report: &mut Report) -> Verb {
     let method = attributes.method("method", ErrorCode::REDIRECT_METHOD);
     attributes.finish();
     report.no_children(element);
-    Verb::Redirect(Link { url: text_of(element), method })
+    Verb::Redirect(Link {
+        url: text_of(element),
+        method,
+    })
 }
 
 /// The trimmed text directly inside an element, without comments and children.
 pub(super) fn text_of(element: Element<'_>) -> String {
-    let text: String = element.children().filter_map(|child| child.text().filter(|_| child.is_text())).collect();
+    let text: String = element
+        .children()
+        .filter_map(|child| child.text().filter(|_| child.is_text()))
+        .collect();
     text.trim().to_owned()
 }
 
 impl TwimlError {
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), location: None }
+        Self {
+            code,
+            message: message.into(),
+            location: None,
+        }
     }
 }
 
 impl From<TwimlError> for Warning {
     fn from(error: TwimlError) -> Self {
-        Self { code: error.code, message: error.message, location: error.location }
+        Self {
+            code: error.code,
+            message: error.message,
+            location: error.location,
+        }
     }
 }
 

@@ -32,13 +32,22 @@ impl Record {
     pub(super) fn parse(element: Element<'_>, report: &mut Report) -> Self {
         let mut attributes = Attributes::of(element, report);
         let method = attributes.method("method", ErrorCode::RECORD_METHOD);
-        let url = attributes.text("action").unwrap_or_default().trim().to_owned();
+        let url = attributes
+            .text("action")
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
         let timeout = attributes.integer("timeout", 5, 0..=SECS_MAX, ErrorCode::RECORD_TIMEOUT);
         let finish_on_key = attributes
             .text_if("finishOnKey", ErrorCode::RECORD_FINISH_ON_KEY, is_key)
             .unwrap_or("1234567890*#")
             .to_owned();
-        let length = attributes.integer("maxLength", 3600, 2..=SECS_MAX, ErrorCode::RECORD_MAX_LENGTH);
+        let length = attributes.integer(
+            "maxLength",
+            3600,
+            2..=SECS_MAX,
+            ErrorCode::RECORD_MAX_LENGTH,
+        );
         let play_beep = attributes.flag("playBeep", true, ErrorCode::RECORD_PLAY_BEEP);
         let known = |text: &str| matches!(text, "trim-silence" | "do-not-trim");
         let trim = attributes.text_if("trim", ErrorCode::RECORD_TRIM, known);

@@ -37,9 +37,16 @@ impl Refer {
             }
         }
         if refer_to.is_none() {
-            report.warn(ErrorCode::SIP_URI, element, "<Refer> has no usable <Sip>".to_owned());
+            report.warn(
+                ErrorCode::SIP_URI,
+                element,
+                "<Refer> has no usable <Sip>".to_owned(),
+            );
         }
-        Some(Self { action, refer_to: refer_to? })
+        Some(Self {
+            action,
+            refer_to: refer_to?,
+        })
     }
 }
 
@@ -49,11 +56,21 @@ fn target(element: Element<'_>, report: &mut Report) -> Option<String> {
     let unsafe_byte = |byte: u8| byte <= b' ' || matches!(byte, b'<' | b'>' | b'"' | 0x7f..);
     let lower = text.to_ascii_lowercase();
     if text.is_empty() || text.len() > URI_BYTES_MAX || text.bytes().any(unsafe_byte) {
-        report.warn(ErrorCode::SIP_URI, element, "this is no URI for Refer-To".to_owned());
+        report.warn(
+            ErrorCode::SIP_URI,
+            element,
+            "this is no URI for Refer-To".to_owned(),
+        );
         return None;
     }
-    let has_scheme = ["sip:", "sips:", "tel:"].iter().any(|scheme| lower.starts_with(scheme));
-    Some(if has_scheme { text } else { format!("sip:{text}") })
+    let has_scheme = ["sip:", "sips:", "tel:"]
+        .iter()
+        .any(|scheme| lower.starts_with(scheme));
+    Some(if has_scheme {
+        text
+    } else {
+        format!("sip:{text}")
+    })
 }
 
 /// 254 for the address and 1,023 for the headers, as in `<Dial>`.

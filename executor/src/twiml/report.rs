@@ -14,19 +14,26 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new() -> Self {
-        Self { warnings: Vec::new() }
+        Self {
+            warnings: Vec::new(),
+        }
     }
 
     pub(super) fn warn(&mut self, code: ErrorCode, node: Element<'_>, message: String) {
         if self.warnings.len() < WARNINGS_MAX {
-            self.warnings.push(Warning::at(code, message, location(node)));
+            self.warnings
+                .push(Warning::at(code, message, location(node)));
         }
     }
 
     /// An element that nothing here knows, or that may not stand here.
     pub(super) fn unknown_child(&mut self, parent: Element<'_>, child: Element<'_>) {
         let (parent, name) = (parent.tag_name().name(), child.tag_name().name());
-        self.warn(ErrorCode::SCHEMA, child, format!("<{}> is not allowed in <{parent}>", short(name)));
+        self.warn(
+            ErrorCode::SCHEMA,
+            child,
+            format!("<{}> is not allowed in <{parent}>", short(name)),
+        );
     }
 
     /// Warns about every child element.
@@ -44,7 +51,10 @@ impl Report {
 /// Where an element begins.
 pub(super) fn location(node: Element<'_>) -> Location {
     let position = node.document().text_pos_at(node.range().start);
-    Location { line: position.row, column: position.col }
+    Location {
+        line: position.row,
+        column: position.col,
+    }
 }
 
 /// Text that came from outside, short enough for a message.

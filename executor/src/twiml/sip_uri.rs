@@ -66,7 +66,10 @@ impl SipUri {
     /// see [`SipUri::refused`].
     pub fn parse(text: &str) -> Result<Self, SipUriError> {
         let text = text.trim();
-        if text.bytes().any(|byte| byte <= b' ' || byte >= 0x7f || b"<>\"\\^`{|}".contains(&byte)) {
+        if text
+            .bytes()
+            .any(|byte| byte <= b' ' || byte >= 0x7f || b"<>\"\\^`{|}".contains(&byte))
+        {
             return Err(SipUriError::Character);
         }
         let (address, headers) = text.split_once('?').unwrap_or((text, ""));
@@ -76,7 +79,10 @@ impl SipUri {
         if headers.len() >= HEADERS_BYTES_LIMIT {
             return Err(SipUriError::HeadersLong);
         }
-        let mut uri = Self { address: parse_address(address)?, ..Self::default() };
+        let mut uri = Self {
+            address: parse_address(address)?,
+            ..Self::default()
+        };
         for pair in headers.split('&').filter(|pair| !pair.is_empty()) {
             match parse_header(pair) {
                 Ok(header) => uri.headers.push(header),
@@ -104,7 +110,10 @@ pub fn has_sip_scheme(text: &str) -> bool {
 
 fn split_scheme(text: &str) -> (Option<&'static str>, &str) {
     for scheme in ["sips:", "sip:"] {
-        if text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)) {
+        if text
+            .get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        {
             return (Some(scheme), text.get(scheme.len()..).unwrap_or_default());
         }
     }
@@ -135,9 +144,15 @@ fn parse_address(address: &str) -> Result<String, SipUriError> {
 }
 
 fn push_parameters(uri: &mut String, parameters: &str, secure: bool) -> Result<(), SipUriError> {
-    for parameter in parameters.split(';').filter(|parameter| !parameter.is_empty()) {
+    for parameter in parameters
+        .split(';')
+        .filter(|parameter| !parameter.is_empty())
+    {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let (name, plain) = (name.to_ascii_lowercase(), is_escaped_from(parameter, PARAMETER_MARKS));
+        let (name, plain) = (
+            name.to_ascii_lowercase(),
+            is_escaped_from(parameter, PARAMETER_MARKS),
+        );
         match name.as_str() {
             "region" | "edge" | "maddr" | "ttl" | "method" | "lr" => {}
             "transport" if secure => {}
@@ -172,7 +187,9 @@ fn is_host_port(text: &str) -> bool {
         Some(rest) => match rest.split_once(']') {
             Some((host, "")) => (host.parse::<std::net::Ipv6Addr>().is_ok(), None),
             Some((host, port)) => {
-                let Some(port) = port.strip_prefix(':') else { return false };
+                let Some(port) = port.strip_prefix(':') else {
+                    return false;
+                };
                 (host.parse::<std::net::Ipv6Addr>().is_ok(), Some(port))
             }
             None => return false,
@@ -183,14 +200,17 @@ fn is_host_port(text: &str) -> bool {
         },
     };
     host && port.is_none_or(|port| {
-        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        port.bytes().all(|byte| byte.is_ascii_digit())
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
     })
 }
 
 fn is_host(host: &str) -> bool {
     let byte_fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let host = host.strip_suffix('.').unwrap_or(host);
-    !host.is_empty() && host.bytes().all(byte_fits) && host.split('.').all(|label| !label.is_empty())
+    !host.is_empty()
+        && host.bytes().all(byte_fits)
+        && host.split('.').all(|label| !label.is_empty())
 }
 
 /// Letters, digits, the unreserved marks, `marks`, and `%` with two hexadecimal digits that do
@@ -204,7 +224,11 @@ fn is_escaped_from(text: &str, marks: &[u8]) -> bool {
                 (Some(high @ (b'2'..=b'9' | b'a'..=b'f' | b'A'..=b'F')), Some(low))
                     if low.is_ascii_hexdigit() && !(high == b'7' && low.eq_ignore_ascii_case(&b'f'))
             ),
-            _ => byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) || marks.contains(&byte),
+            _ => {
+                byte.is_ascii_alphanumeric()
+                    || b"-_.!~*'()".contains(&byte)
+                    || marks.contains(&byte)
+            }
         };
         if !fits {
             return false;
@@ -216,20 +240,30 @@ fn is_escaped_from(text: &str, marks: &[u8]) -> bool {
 /// RFC 3261 §19.1.1: name and value are percent-decoded once; `+` is a plus sign.
 fn parse_header(pair: &str) -> Result<(String, String), RefusedHeader> {
     let written = pair.split('=').next().unwrap_or(pair);
-    let refuse = |code, why| RefusedHeader { name: written.to_owned(), code, why };
+    let refuse = |code, why| RefusedHeader {
+        name: written.to_owned(),
+        code,
+        why,
+    };
     let bad_name = |why| refuse(ErrorCode::SIP_HEADER_NAME, why);
     let bad_value = |why| refuse(ErrorCode::SIP_HEADER_LONG, why);
     let Some((name, value)) = pair.split_once('=') else {
         return Err(bad_name("it has no value"));
     };
-    let Some(name) = decode(name) else { return Err(bad_name("its name is not decodable")) };
+    let Some(name) = decode(name) else {
+        return Err(bad_name("its name is not decodable"));
+    };
     if !is_token(&name) {
         return Err(bad_name("its name is no header name"));
     }
     if !is_allowed(&name) {
-        return Err(bad_name("only X-, User-to-User, Remote-Party-ID, P-Preferred-Identity and P-Called-Party-ID may be set"));
+        return Err(bad_name(
+            "only X-, User-to-User, Remote-Party-ID, P-Preferred-Identity and P-Called-Party-ID may be set",
+        ));
     }
-    let Some(value) = decode(value) else { return Err(bad_value("its value is not decodable")) };
+    let Some(value) = decode(value) else {
+        return Err(bad_value("its value is not decodable"));
+    };
     if value.chars().any(char::is_control) {
         return Err(bad_value("its value has control characters"));
     }
@@ -239,14 +273,21 @@ fn parse_header(pair: &str) -> Result<(String, String), RefusedHeader> {
 /// Decodes once. `None`: a lone `%`, or no UTF-8.
 fn decode(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
-    let whole = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%').all(|(at, _)| {
-        let digits = bytes.get(at + 1..at + 3);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    });
+    let whole = bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'%')
+        .all(|(at, _)| {
+            let digits = bytes.get(at + 1..at + 3);
+            digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        });
     if !whole {
         return None;
     }
-    percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned())
+    percent_decode_str(text)
+        .decode_utf8()
+        .ok()
+        .map(|text| text.into_owned())
 }
 
 /// RFC 3261 §25.1 `token`.
@@ -263,7 +304,11 @@ fn is_allowed(name: &str) -> bool {
     (name.starts_with("x-") && name.len() > 2) || ALLOWED.contains(&name.as_str())
 }
 
-const ALLOWED: &[&str] =
-    &["user-to-user", "remote-party-id", "p-preferred-identity", "p-called-party-id"];
+const ALLOWED: &[&str] = &[
+    "user-to-user",
+    "remote-party-id",
+    "p-preferred-identity",
+    "p-called-party-id",
+];
 const USER_MARKS: &[u8] = b"&=+$,;/:";
 const PARAMETER_MARKS: &[u8] = b"[]/:&+$=";

@@ -34,8 +34,15 @@ impl Challenge {
     /// The strongest of the challenges that can be answered.
     pub(super) fn choose<'h>(headers: impl Iterator<Item = &'h str>) -> Option<Self> {
         let mut best = None;
-        for challenge in headers.take(HEADERS_MAX).flat_map(split).filter_map(Self::parse) {
-            if best.as_ref().is_none_or(|best: &Self| challenge.strength() > best.strength()) {
+        for challenge in headers
+            .take(HEADERS_MAX)
+            .flat_map(split)
+            .filter_map(Self::parse)
+        {
+            if best
+                .as_ref()
+                .is_none_or(|best: &Self| challenge.strength() > best.strength())
+            {
                 best = Some(challenge);
             }
         }
@@ -66,9 +73,10 @@ impl Challenge {
         let username = decode(url.username());
         let password = decode(url.password().unwrap_or_default());
         match self {
-            Self::Basic => {
-                Some(format!("Basic {}", STANDARD.encode(format!("{username}:{password}"))))
-            }
+            Self::Basic => Some(format!(
+                "Basic {}",
+                STANDARD.encode(format!("{username}:{password}"))
+            )),
             Self::Digest(digest) => digest.answer(method, url, cnonce, &username, &password),
         }
     }
@@ -77,9 +85,16 @@ impl Challenge {
 impl DigestChallenge {
     fn parse(params: Vec<(String, String)>) -> Option<Self> {
         let value = |name: &str| {
-            params.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+            params
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.clone())
         };
-        let algorithm = match value("algorithm").unwrap_or_default().to_ascii_uppercase().as_str() {
+        let algorithm = match value("algorithm")
+            .unwrap_or_default()
+            .to_ascii_uppercase()
+            .as_str()
+        {
             "" | "MD5" => Algorithm::Md5,
             "SHA-256" => Algorithm::Sha256,
             _ => return None,
@@ -87,7 +102,9 @@ impl DigestChallenge {
         let offered = value("qop");
         let qop = match &offered {
             Some(list) => {
-                let auth = list.split(',').any(|word| word.trim().eq_ignore_ascii_case("auth"));
+                let auth = list
+                    .split(',')
+                    .any(|word| word.trim().eq_ignore_ascii_case("auth"));
                 if !auth {
                     return None;
                 }
@@ -207,13 +224,20 @@ fn commas(text: &str) -> Vec<&str> {
 
 fn unquoted(value: &str) -> String {
     let value = value.trim();
-    let Some(inner) = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) else {
+    let Some(inner) = value
+        .strip_prefix('"')
+        .and_then(|value| value.strip_suffix('"'))
+    else {
         return value.to_owned();
     };
     let mut text = String::with_capacity(inner.len());
     let mut chars = inner.chars();
     while let Some(c) = chars.next() {
-        text.push(if c == '\\' { chars.next().unwrap_or(c) } else { c });
+        text.push(if c == '\\' {
+            chars.next().unwrap_or(c)
+        } else {
+            c
+        });
     }
     text
 }
@@ -231,7 +255,8 @@ mod tests {
     /// RFC 7616 §3.9.1.
     #[test]
     fn digest_answers_match_the_rfc() {
-        let url = Url::parse("http://Mufasa:Circle%20of%20Life@www.example.org/dir/index.html").unwrap();
+        let url =
+            Url::parse("http://Mufasa:Circle%20of%20Life@www.example.org/dir/index.html").unwrap();
         let header = |algorithm: &str| {
             format!(
                 "Digest realm=\"http-auth@example.org\", qop=\"auth, auth-int\", algorithm={algorithm}, \
@@ -242,10 +267,18 @@ mod tests {
         let cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
         for (algorithm, response) in [
             ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
-            ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+            (
+                "SHA-256",
+                "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
+            ),
         ] {
-            let answer = challenge(&header(algorithm)).answer("GET", &url, cnonce).unwrap();
-            assert!(answer.contains(&format!("response=\"{response}\"")), "{answer}");
+            let answer = challenge(&header(algorithm))
+                .answer("GET", &url, cnonce)
+                .unwrap();
+            assert!(
+                answer.contains(&format!("response=\"{response}\"")),
+                "{answer}"
+            );
             assert!(answer.contains("nc=00000001"), "{answer}");
         }
     }

@@ -23,14 +23,25 @@ impl Cache {
     /// What is known about a URL (with all its parameters).
     pub(super) fn find(&self, url: &str) -> Option<Cached> {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.iter().find(|(of, _)| of == url).map(|(_, cached)| cached.clone())
+        entries
+            .iter()
+            .find(|(of, _)| of == url)
+            .map(|(_, cached)| cached.clone())
     }
 
     /// Keeps a reply, if its headers permit it; the oldest one makes place.
-    pub(super) fn keep(&self, url: &str, headers: &HeaderMap, content_type: Option<&str>, body: &Bytes) {
+    pub(super) fn keep(
+        &self,
+        url: &str,
+        headers: &HeaderMap,
+        content_type: Option<&str>,
+        body: &Bytes,
+    ) {
         let (etag, last_modified) = (headers.get(ETAG), headers.get(LAST_MODIFIED));
         let forbidden = headers.get_all(CACHE_CONTROL).iter().any(|value| {
-            value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("no-store"))
+            value
+                .to_str()
+                .is_ok_and(|value| value.to_ascii_lowercase().contains("no-store"))
         });
         if forbidden || (etag.is_none() && last_modified.is_none()) {
             return;

@@ -2,27 +2,25 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, LOCATION, SET_COOKIE, WWW_AUTHENTICATE,
-};
+use bytes::Bytes;
 use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderMap, SET_COOKIE, WWW_AUTHENTICATE};
 use url::Url;
 
 use crate::{ErrorCode, Warning};
 
 use super::auth::Challenge;
 use super::classify::{Class, Failure};
+use super::outgoing::{Outgoing, random_token};
 use super::phases::{ReadTimedOut, bounded};
-use super::request::{bare, shown};
+use super::request::shown;
 use super::{
     CallContext, Client, Exchange, FetchError, Method, Overrides, Purpose, Reply, Request,
-    RetryPolicy, call_params, parameters, sign,
+    RetryPolicy, call_params, incoming,
 };
 
-/// Largest body after decompression (11750).
-const BODY_BYTES_MAX: usize = crate::twiml::BODY_BYTES_MAX;
+/// Most cookies that one response sets.
+const COOKIES_MAX: usize = 16;
 /// Most redirects (11215).
 const REDIRECTS_MAX: u32 = 10;
 /// The bound on everything, whatever the overrides say.
@@ -66,7 +64,16 @@ impl<'f> Fetch<'f> {
             params: params.clone(),
             ..Exchange::default()
         };
-        Self { client, call, request, overrides, warnings, params, token: random_token(), exchange }
+        Self {
+            client,
+            call,
+            request,
+            overrides,
+            warnings,
+            params,
+            token: random_token(),
+            exchange,
+        }
     }
 
     pub(super) async fn run(mut self) -> Result<Reply, FetchError> {
@@ -74,7 +81,10 @@ impl<'f> Fetch<'f> {
         let total = self.overrides.total.min(TOTAL_MAX);
         let result = match tokio::time::timeout(total, self.attempts()).await {
             Ok(result) => result,
-            Err(_) => Err(Failure::fatal(ErrorCode::TOTAL_TIMEOUT, format!("not done in {total:?}"))),
+            Err(_) => Err(Failure::fatal(
+                ErrorCode::TOTAL_TIMEOUT,
+                format!("not done in {total:?}"),
+            )),
         };
         self.exchange.elapsed = began.elapsed();
         match result {
@@ -83,9 +93,12 @@ impl<'f> Fetch<'f> {
                 reply.exchange = self.exchange;
                 Ok(*reply)
             }
-            Err(Failure { code, detail, .. }) => {
-                Err(FetchError { code, detail, warnings: self.warnings, exchange: self.exchange })
-            }
+            Err(Failure { code, detail, .. }) => Err(FetchError {
+                code,
+                detail,
+                warnings: self.warnings,
+                exchange: self.exchange,
+            }),
         }
     }
 
@@ -96,7 +109,8 @@ impl<'f> Fetch<'f> {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
-            if retries == self.overrides.retries || !retryable(self.overrides.policy, failure.class) {
+            if retries == self.overrides.retries || !retryable(self.overrides.policy, failure.class)
+            {
                 return Err(failure);
             }
             retries += 1;
@@ -123,28 +137,41 @@ impl<'f> Fetch<'f> {
 
     async fn enter(&self, url: &Url) -> Result<super::gate::Place, Failure> {
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(Failure::fatal(ErrorCode::INVALID_URL, "it is no http or https URL"));
+            return Err(Failure::fatal(
+                ErrorCode::INVALID_URL,
+                "it is no http or https URL",
+            ));
         }
         if let Err(error) = self.client.guard.check(url) {
             return Err(Failure::fatal(ErrorCode::BAD_HOST, error.to_string()));
         }
-        self.client.gate.enter(url.host_str().unwrap_or_default()).await.map_err(|_| {
-            Failure::fatal(ErrorCode::CONNECTION_FAILURE, "too many requests to this host are waiting")
-        })
+        self.client
+            .gate
+            .enter(url.host_str().unwrap_or_default())
+            .await
+            .map_err(|_| {
+                Failure::fatal(
+                    ErrorCode::CONNECTION_FAILURE,
+                    "too many requests to this host are waiting",
+                )
+            })
     }
 
     /// One HTTP request and what its response means.
     async fn exchange_once(&mut self, hop: &mut Hop) -> Result<Step, Failure> {
-        let wire = self.wire_url(hop);
+        let outgoing = Outgoing {
+            call: self.call,
+            url: &hop.url,
+            method: hop.method,
+            params: &self.params,
+            token: &self.token,
+        };
+        let wire = outgoing.wire_url();
         let cached = match hop.method {
             Method::Get => self.client.cache.find(wire.as_str()),
             Method::Post => None,
         };
-        let mut request = self.build(hop, &wire)?;
-        if let Some(cached) = &cached {
-            set(request.headers_mut(), IF_NONE_MATCH, cached.etag.clone());
-            set(request.headers_mut(), IF_MODIFIED_SINCE, cached.last_modified.clone());
-        }
+        let request = outgoing.build(&wire, cached.as_ref())?;
         self.exchange.requests += 1;
         let (connect, read) = (self.overrides.connect, self.overrides.read);
         let response = match bounded(connect, read, self.client.http.execute(request)).await {
@@ -159,63 +186,26 @@ impl<'f> Fetch<'f> {
         self.exchange.status = Some(status.as_u16());
         self.keep_cookies(response.headers(), &wire);
         match status {
-            StatusCode::UNAUTHORIZED if self.take_challenge(hop, response.headers()) => Ok(Step::Again),
+            StatusCode::UNAUTHORIZED if self.take_challenge(hop, response.headers()) => {
+                Ok(Step::Again)
+            }
             StatusCode::NOT_MODIFIED if cached.is_some() => {
-                let (body, content_type) =
-                    cached.map(|cached| (cached.body, cached.content_type)).unwrap_or_default();
-                Ok(Step::Done(Box::new(self.reply(hop, 200, content_type, body))))
+                let (body, content_type) = cached
+                    .map(|cached| (cached.body, cached.content_type))
+                    .unwrap_or_default();
+                Ok(Step::Done(Box::new(self.reply(
+                    hop,
+                    200,
+                    content_type,
+                    body,
+                ))))
             }
-            _ if is_redirect(status) => self.follow(hop, response.headers()).map(|()| Step::Again),
+            _ if incoming::is_redirect(status) => {
+                self.follow(hop, response.headers()).map(|()| Step::Again)
+            }
             _ if status.is_success() => self.take_body(hop, &wire, response).await,
-            _ => Err(refused(status)),
+            _ => Err(incoming::refused(status)),
         }
-    }
-
-    /// The URL on the wire: a GET's has the parameters after its own query.
-    fn wire_url(&self, hop: &Hop) -> Url {
-        let mut url = bare(&hop.url);
-        if hop.method == Method::Get {
-            let added = parameters::encode(&self.params);
-            let query = match url.query() {
-                Some(own) if !own.is_empty() => format!("{own}&{added}"),
-                _ => added,
-            };
-            url.set_query(Some(&query));
-        }
-        url
-    }
-
-    fn build(&self, hop: &Hop, wire: &Url) -> Result<reqwest::Request, Failure> {
-        let (method, form) = match hop.method {
-            Method::Get => (http::Method::GET, &[][..]),
-            Method::Post => (http::Method::POST, self.params.as_slice()),
-        };
-        let mut request = reqwest::Request::new(method, wire.clone());
-        let signature = sign(&self.call.auth_token, wire.as_str(), form);
-        let headers = request.headers_mut();
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        insert(headers, "x-twilio-signature", &signature)?;
-        insert(headers, "i-twilio-idempotency-token", &self.token)?;
-        if let Some(cookies) = self.call.session.cookies(wire) {
-            insert(headers, COOKIE.as_str(), &cookies)?;
-        }
-        // The credentials are the configured URL's own; the path and query are the wire's.
-        let mut identified = wire.clone();
-        let _ = identified.set_username(hop.url.username());
-        let _ = identified.set_password(hop.url.password());
-        let session = &self.call.session;
-        let cnonce = random_token();
-        if let Some(value) = session.authorization(hop.method.as_str(), &identified, &cnonce) {
-            insert(headers, AUTHORIZATION.as_str(), &value)?;
-            if let Some(value) = headers.get_mut(AUTHORIZATION) {
-                value.set_sensitive(true);
-            }
-        }
-        if hop.method == Method::Post {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(FORM));
-            *request.body_mut() = Some(parameters::encode(form).into());
-        }
-        Ok(request)
     }
 
     fn keep_cookies(&self, headers: &HeaderMap, url: &Url) {
@@ -232,34 +222,26 @@ impl<'f> Fetch<'f> {
         if !has_credentials || hop.challenged {
             return false;
         }
-        let headers = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        let Some(challenge) = Challenge::choose(headers) else { return false };
+        let headers = headers
+            .get_all(WWW_AUTHENTICATE)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        let Some(challenge) = Challenge::choose(headers) else {
+            return false;
+        };
         self.call.session.challenged(&hop.url, challenge);
         hop.challenged = true;
         true
     }
 
     /// RFC 9110 §15.4: 307 and 308 keep the method, the others become GET.
-    fn follow(&mut self, hop: &mut Hop, headers: &HeaderMap) -> Result<(), Failure> {
+    fn follow(&self, hop: &mut Hop, headers: &HeaderMap) -> Result<(), Failure> {
         let status = self.exchange.status.unwrap_or_default();
         if hop.redirects == REDIRECTS_MAX {
             let detail = format!("more than {REDIRECTS_MAX} redirects");
             return Err(Failure::fatal(ErrorCode::TOO_MANY_REDIRECTS, detail));
         }
-        let target = headers
-            .get(LOCATION)
-            .and_then(|location| location.to_str().ok())
-            .and_then(|location| bare(&hop.url).join(location).ok())
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let Some(mut target) = target else {
-            return Err(Failure::fatal(ErrorCode::INVALID_REDIRECT, "the Location is no http URL"));
-        };
-        target.set_fragment(hop.url.fragment());
-        if target.origin() == hop.url.origin() && target.username().is_empty() {
-            // Both fail only for URLs that cannot have userinfo, and this one has a host.
-            let _ = target.set_username(hop.url.username());
-            let _ = target.set_password(hop.url.password());
-        }
+        let target = incoming::redirect(&hop.url, headers)?;
         if !matches!(status, 307 | 308) {
             hop.method = Method::Get;
         }
@@ -277,38 +259,28 @@ impl<'f> Fetch<'f> {
     ) -> Result<Step, Failure> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         let content_type = content_type.map(str::to_owned);
-        let ignored = self.request.purpose == Purpose::StatusCallback || is_audio(content_type.as_deref());
-        let body = if ignored { Bytes::new() } else { self.read(response).await? };
+        let ignored = self.request.purpose == Purpose::StatusCallback
+            || incoming::is_audio(content_type.as_deref());
+        let body = if ignored {
+            Bytes::new()
+        } else {
+            incoming::body(response, self.overrides.read).await?
+        };
         if hop.method == Method::Get && !ignored {
-            self.client.cache.keep(wire.as_str(), &headers, content_type.as_deref(), &body);
+            self.client
+                .cache
+                .keep(wire.as_str(), &headers, content_type.as_deref(), &body);
         }
-        Ok(Step::Done(Box::new(self.reply(hop, status, content_type, body))))
-    }
-
-    /// Reads the body, bounded after its decompression. From here on nothing is repeated.
-    async fn read(&self, mut response: reqwest::Response) -> Result<Bytes, Failure> {
-        let mut body = BytesMut::new();
-        loop {
-            let chunk = match tokio::time::timeout(self.overrides.read, response.chunk()).await {
-                Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => return Ok(body.freeze()),
-                Ok(Err(error)) => {
-                    let Failure { code, detail, .. } = Failure::of(&error);
-                    return Err(Failure::fatal(code, detail));
-                }
-                Err(_) => {
-                    let detail = format!("the body paused for {:?}", self.overrides.read);
-                    return Err(Failure::fatal(ErrorCode::TOTAL_TIMEOUT, detail));
-                }
-            };
-            if body.len() + chunk.len() > BODY_BYTES_MAX {
-                let detail = format!("the body has more than {BODY_BYTES_MAX} bytes");
-                return Err(Failure::fatal(ErrorCode::BODY_TOO_LARGE, detail));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        Ok(Step::Done(Box::new(self.reply(
+            hop,
+            status,
+            content_type,
+            body,
+        ))))
     }
 
     fn reply(&self, hop: &Hop, status: u16, content_type: Option<String>, body: Bytes) -> Reply {
@@ -332,49 +304,3 @@ fn retryable(policy: RetryPolicy, class: Class) -> bool {
         Class::ServerError => policy.server_errors,
     }
 }
-
-fn is_redirect(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
-fn refused(status: StatusCode) -> Failure {
-    let class = if status.is_client_error() {
-        Class::ClientError
-    } else if status.is_server_error() {
-        Class::ServerError
-    } else {
-        Class::Final
-    };
-    Failure::new(ErrorCode::HTTP_RETRIEVAL, class, format!("status {status}"))
-}
-
-fn is_audio(content_type: Option<&str>) -> bool {
-    content_type.is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("audio/"))
-}
-
-fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) -> Result<(), Failure> {
-    let value = HeaderValue::from_str(value)
-        .map_err(|_| Failure::fatal(ErrorCode::INTERNAL, format!("{name} cannot be sent")))?;
-    headers.insert(name, value);
-    Ok(())
-}
-
-fn set(headers: &mut HeaderMap, name: http::HeaderName, value: Option<HeaderValue>) {
-    if let Some(value) = value {
-        headers.insert(name, value);
-    }
-}
-
-/// A UUID (RFC 9562 §5.4).
-fn random_token() -> String {
-    let mut bytes = [0; 16];
-    // Without randomness tokens collide, which costs a retry its mark and nothing else.
-    let _ = getrandom::fill(&mut bytes);
-    let number = u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
-    let hex = format!("{number:032x}");
-    let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
-    [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
-}
-
-const FORM: &str = "application/x-www-form-urlencoded; charset=UTF-8";
-const COOKIES_MAX: usize = 16;

@@ -31,7 +31,11 @@ pub(super) enum Class {
 
 impl Failure {
     pub(super) fn new(code: ErrorCode, class: Class, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), class }
+        Self {
+            code,
+            detail: detail.into(),
+            class,
+        }
     }
 
     pub(super) fn fatal(code: ErrorCode, detail: impl Into<String>) -> Self {
@@ -51,7 +55,9 @@ impl Failure {
             return Self::fatal(ErrorCode::INVALID_URL, "the request cannot be made");
         }
         let reset = chain(error).any(|error| {
-            error.downcast_ref::<io::Error>().is_some_and(|error| !matches!(error.kind(), io::ErrorKind::InvalidData))
+            error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| !matches!(error.kind(), io::ErrorKind::InvalidData))
         });
         let closed = root(error).contains("closed");
         let code = if reset || closed {
@@ -68,29 +74,40 @@ fn known(error: &(dyn Error + 'static)) -> Option<Failure> {
         return Some(Failure::fatal(ErrorCode::BAD_HOST, error.to_string()));
     }
     if let Some(error) = error.downcast_ref::<NoAddress>() {
-        return Some(Failure::new(ErrorCode::BAD_HOST, Class::Connect, error.to_string()));
+        return Some(Failure::new(
+            ErrorCode::BAD_HOST,
+            Class::Connect,
+            error.to_string(),
+        ));
     }
     if let Some(error) = error.downcast_ref::<ConnectTimedOut>() {
-        return Some(Failure::new(ErrorCode::CONNECT_TIMEOUT, Class::Connect, error.to_string()));
+        return Some(Failure::new(
+            ErrorCode::CONNECT_TIMEOUT,
+            Class::Connect,
+            error.to_string(),
+        ));
     }
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
         return Some(tls(error));
     }
     let io = error.downcast_ref::<io::Error>()?;
-    if let Some(inner) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return Some(tls(inner));
-    }
     match io.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            Some(Failure::new(ErrorCode::CONNECT_REFUSED, Class::Connect, "connection refused"))
-        }
-        io::ErrorKind::TimedOut => {
-            Some(Failure::new(ErrorCode::CONNECT_TIMEOUT, Class::Connect, "connection timed out"))
-        }
+        io::ErrorKind::ConnectionRefused => Some(Failure::new(
+            ErrorCode::CONNECT_REFUSED,
+            Class::Connect,
+            "connection refused",
+        )),
+        io::ErrorKind::TimedOut => Some(Failure::new(
+            ErrorCode::CONNECT_TIMEOUT,
+            Class::Connect,
+            "connection timed out",
+        )),
         // getaddrinfo's errors have no kind of their own.
-        _ if io.to_string().contains("failed to lookup address") => {
-            Some(Failure::new(ErrorCode::BAD_HOST, Class::Connect, "the host name does not resolve"))
-        }
+        _ if io.to_string().contains("failed to lookup address") => Some(Failure::new(
+            ErrorCode::BAD_HOST,
+            Class::Connect,
+            "the host name does not resolve",
+        )),
         _ => None,
     }
 }
@@ -112,10 +129,26 @@ fn tls(error: &rustls::Error) -> Failure {
     Failure::new(code, Class::Connect, error.to_string())
 }
 
+/// The error and what caused it. An `io::Error` gives its content's cause as its own: the content
+/// itself is put into the chain here.
 fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| {
+        let content = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        match content {
+            Some(content) => Some(content as &(dyn Error + 'static)),
+            None => (*error).source(),
+        }
+    })
+    .take(CHAIN_MAX)
 }
 
 fn root(error: &(dyn Error + 'static)) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
+    chain(error)
+        .last()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
+
+const CHAIN_MAX: usize = 16;

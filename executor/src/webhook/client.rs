@@ -51,7 +51,7 @@ impl Client {
     /// If TLS cannot be set up.
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
         // An error only says that a provider is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        drop(rustls::crypto::ring::default_provider().install_default());
         let guard = Guard::new(config.allow, config.lookup);
         let http = reqwest::Client::builder()
             .user_agent(concat!("Hookswitch/", env!("CARGO_PKG_VERSION")))
@@ -65,7 +65,12 @@ impl Client {
             .pool_idle_timeout(IDLE)
             .build()?;
         let gate = Gate::new(config.host_running_max, config.host_waiting_max);
-        Ok(Self { http, guard, gate, cache: Cache::default() })
+        Ok(Self {
+            http,
+            guard,
+            gate,
+            cache: Cache::default(),
+        })
     }
 
     /// Makes a request, with all its retries, redirects and challenges, within 15 seconds.
@@ -85,7 +90,10 @@ impl Client {
         let timestamp = date::rfc2822(SystemTime::now());
         request.params.push(("Timestamp".to_owned(), timestamp));
         let error = self.fetch(&request, call).await.err()?;
-        Some(Warning::new(ErrorCode::STATUS_CALLBACK, format!("status callback failed: {error}")))
+        Some(Warning::new(
+            ErrorCode::STATUS_CALLBACK,
+            format!("status callback failed: {error}"),
+        ))
     }
 }
 
@@ -102,13 +110,17 @@ impl Default for ClientConfig {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("guard", &self.guard).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("guard", &self.guard)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for ClientConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientConfig").field("allow", &self.allow).finish_non_exhaustive()
+        f.debug_struct("ClientConfig")
+            .field("allow", &self.allow)
+            .finish_non_exhaustive()
     }
 }
 

@@ -32,22 +32,36 @@ pub(super) struct Full;
 
 impl Gate {
     pub(super) fn new(running_max: usize, waiting_max: usize) -> Self {
-        Self { hosts: Arc::default(), running_max: running_max.max(1), waiting_max }
+        Self {
+            hosts: Arc::default(),
+            running_max: running_max.max(1),
+            waiting_max,
+        }
     }
 
     /// Waits for a place; the caller's deadline bounds the wait.
     pub(super) async fn enter(&self, host: &str) -> Result<Place, Full> {
         let host = self.host(host);
-        let admitted = Arc::clone(&host.admitted).try_acquire_owned().map_err(|_| Full)?;
-        let permit = Arc::clone(&host.permits).acquire_owned().await.map_err(|_| Full)?;
-        Ok(Place { _admitted: admitted, _permit: permit })
+        let admitted = Arc::clone(&host.admitted)
+            .try_acquire_owned()
+            .map_err(|_| Full)?;
+        let permit = Arc::clone(&host.permits)
+            .acquire_owned()
+            .await
+            .map_err(|_| Full)?;
+        Ok(Place {
+            _admitted: admitted,
+            _permit: permit,
+        })
     }
 
     fn host(&self, name: &str) -> Arc<Host> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if hosts.len() >= HOSTS_MAX && !hosts.contains_key(name) {
             // Hosts that nobody uses are forgotten.
-            hosts.retain(|_, host| Arc::strong_count(host) > 1 || host.permits.available_permits() < self.running_max);
+            hosts.retain(|_, host| {
+                Arc::strong_count(host) > 1 || host.permits.available_permits() < self.running_max
+            });
         }
         let new_host = || {
             Arc::new(Host {

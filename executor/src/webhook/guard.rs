@@ -46,7 +46,10 @@ pub(super) struct NoAddress;
 impl Guard {
     /// A guard that lets `allow` through although it is not public.
     pub fn new(allow: impl Into<Arc<[IpNet]>>, lookup: Arc<dyn Lookup>) -> Self {
-        Self { allow: allow.into(), lookup }
+        Self {
+            allow: allow.into(),
+            lookup,
+        }
     }
 
     /// Whether a webhook may be at an address.
@@ -63,7 +66,11 @@ impl Guard {
             Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
             Some(Host::Domain(_)) | None => return Ok(()),
         };
-        if self.allows(ip) { Ok(()) } else { Err(NotPublic) }
+        if self.allows(ip) {
+            Ok(())
+        } else {
+            Err(NotPublic)
+        }
     }
 }
 
@@ -92,14 +99,19 @@ impl Lookup for SystemLookup {
         let name = name.to_owned();
         Box::pin(async move {
             let addresses = tokio::net::lookup_host((name, 0)).await?;
-            Ok(addresses.map(|address| address.ip()).take(ADDRESSES_MAX).collect())
+            Ok(addresses
+                .map(|address| address.ip())
+                .take(ADDRESSES_MAX)
+                .collect())
         })
     }
 }
 
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Guard").field("allow", &self.allow).finish_non_exhaustive()
+        f.debug_struct("Guard")
+            .field("allow", &self.allow)
+            .finish_non_exhaustive()
     }
 }
 
@@ -113,20 +125,20 @@ fn is_public(ip: IpAddr) -> bool {
 /// RFC 6890 and its updates.
 fn is_public_v4(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();
-    let special = match (a, b, c) {
-        (0 | 10 | 127, _, _) => true,
-        (100, 64..=127, _) => true,
-        (169, 254, _) => true,
-        (172, 16..=31, _) => true,
-        (192, 0, 0 | 2) => true,
-        (192, 88, 99) => true,
-        (192, 168, _) => true,
-        (198, 18 | 19, _) => true,
-        (198, 51, 100) => true,
-        (203, 0, 113) => true,
-        (224..=255, _, _) => true,
-        _ => false,
-    };
+    let special = matches!(
+        (a, b, c),
+        (0 | 10 | 127, _, _)
+            | (100, 64..=127, _)
+            | (169, 254, _)
+            | (172, 16..=31, _)
+            | (192, 0, 0 | 2)
+            | (192, 88, 99)
+            | (192, 168, _)
+            | (198, 18 | 19, _)
+            | (198, 51, 100)
+            | (203, 0, 113)
+            | (224..=255, _, _)
+    );
     !special
 }
 
@@ -135,13 +147,10 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
 fn is_public_v6(ip: Ipv6Addr) -> bool {
     let [a, b, ..] = ip.segments();
     let global = (0x2000..=0x3fff).contains(&a);
-    let special = match (a, b) {
-        (0x2001, 0x0000..=0x01ff) => true,
-        (0x2001, 0x0db8) => true,
-        (0x2002, _) => true,
-        (0x3fff, 0x0000..=0x0fff) => true,
-        _ => false,
-    };
+    let special = matches!(
+        (a, b),
+        (0x2001, 0..=0x01ff | 0x0db8) | (0x2002, _) | (0x3fff, 0..=0x0fff)
+    );
     global && !special
 }
 

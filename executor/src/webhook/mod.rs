@@ -16,6 +16,8 @@ mod context;
 mod date;
 mod gate;
 mod guard;
+mod incoming;
+mod outgoing;
 mod overrides;
 mod parameters;
 mod phases;

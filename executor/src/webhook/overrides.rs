@@ -36,11 +36,17 @@ impl Overrides {
     /// Reads a fragment. What is invalid keeps its default and is reported.
     pub fn parse(fragment: Option<&str>) -> (Self, Vec<Warning>) {
         let (mut overrides, mut warnings) = (Self::default(), Vec::new());
-        let pairs = fragment.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let pairs = fragment
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty());
         for pair in pairs.take(PAIRS_MAX) {
             if let Err((code, why)) = overrides.set(pair) {
                 let shown: String = pair.chars().take(60).collect();
-                warnings.push(Warning::new(code, format!("connection override {shown}: {why}")));
+                warnings.push(Warning::new(
+                    code,
+                    format!("connection override {shown}: {why}"),
+                ));
             }
         }
         (overrides, warnings)
@@ -78,10 +84,22 @@ impl Default for Overrides {
 }
 
 impl RetryPolicy {
-    const NOTHING: Self =
-        Self { client_errors: false, server_errors: false, connect: false, read: false };
-    const CONNECT: Self = Self { connect: true, ..Self::NOTHING };
-    const ALL: Self = Self { client_errors: true, server_errors: true, connect: true, read: true };
+    const NOTHING: Self = Self {
+        client_errors: false,
+        server_errors: false,
+        connect: false,
+        read: false,
+    };
+    const CONNECT: Self = Self {
+        connect: true,
+        ..Self::NOTHING
+    };
+    const ALL: Self = Self {
+        client_errors: true,
+        server_errors: true,
+        connect: true,
+        read: true,
+    };
 
     fn parse(value: &str) -> Result<Self, (ErrorCode, &'static str)> {
         let mut policy = Self::NOTHING;
@@ -92,7 +110,12 @@ impl RetryPolicy {
                 "ct" => policy.connect = true,
                 "rt" => policy.read = true,
                 "all" => policy = Self::ALL,
-                _ => return Err((ErrorCode::OVERRIDE_RETRY_POLICY, "it is a list of 4xx, 5xx, ct, rt, all")),
+                _ => {
+                    return Err((
+                        ErrorCode::OVERRIDE_RETRY_POLICY,
+                        "it is a list of 4xx, 5xx, ct, rt, all",
+                    ));
+                }
             }
         }
         Ok(policy)

@@ -35,7 +35,10 @@ pub fn call_params(request: &Request, call: &CallContext) -> Vec<(String, String
         ("SipDomainSid", sid(sip.domain_sid)),
         ("SipUsername", sip.username.clone()),
         ("SipCallId", sip.call_id.clone()),
-        ("SipSourceIp", sip.source_ip.map(|ip| ip.to_canonical().to_string())),
+        (
+            "SipSourceIp",
+            sip.source_ip.map(|ip| ip.to_canonical().to_string()),
+        ),
     ];
     let mut params: Vec<(String, String)> = fixed
         .into_iter()
@@ -63,16 +66,23 @@ pub fn header_params<'h>(
             continue;
         }
         let value = clean(value);
-        match params.iter_mut().find(|(taken, _)| taken.eq_ignore_ascii_case(name)) {
+        let count = params.len();
+        match params
+            .iter_mut()
+            .find(|(taken, _)| taken.eq_ignore_ascii_case(name))
+        {
             Some((_, joined)) if joined.len() + value.len() <= HEADER_VALUE_BYTES_MAX => {
                 joined.push_str(", ");
                 joined.push_str(&value);
             }
-            None if params.len() < HEADERS_MAX => params.push((name, value)),
+            None if count < HEADERS_MAX => params.push((name, value)),
             _ => {}
         }
     }
-    params.into_iter().map(|(name, value)| (format!("{prefix}{name}"), value)).collect()
+    params
+        .into_iter()
+        .map(|(name, value)| (format!("{prefix}{name}"), value))
+        .collect()
 }
 
 /// The pairs as `application/x-www-form-urlencoded`.
@@ -97,7 +107,10 @@ fn clean(value: &[u8]) -> String {
     while let Some(c) = chars.next() {
         match c {
             '\r' if chars.peek() == Some(&'\n') => {
-                while chars.next_if(|c| matches!(c, '\r' | '\n' | ' ' | '\t')).is_some() {}
+                while chars
+                    .next_if(|c| matches!(c, '\r' | '\n' | ' ' | '\t'))
+                    .is_some()
+                {}
                 clean.push(' ');
             }
             '\t' => clean.push(' '),

@@ -101,12 +101,13 @@ where
 
     fn call(&mut self, destination: R) -> Self::Future {
         let connecting = self.inner.call(destination);
-        let Ok(progress) = PROGRESS.try_with(Clone::clone) else { return Box::pin(connecting) };
-        // The receiver is gone only if the request is: then nobody needs to know.
-        let _ = progress.phase.send(Phase::Connecting);
+        let Ok(progress) = PROGRESS.try_with(Clone::clone) else {
+            return Box::pin(connecting);
+        };
+        progress.phase.send_replace(Phase::Connecting);
         Box::pin(async move {
             let connected = tokio::time::timeout(progress.connect, connecting).await;
-            let _ = progress.phase.send(Phase::Reading);
+            progress.phase.send_replace(Phase::Reading);
             connected.unwrap_or_else(|_| Err(ConnectTimedOut.into()))
         })
     }

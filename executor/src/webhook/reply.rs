@@ -74,7 +74,12 @@ impl Reply {
 impl FetchError {
     /// An error made by hand, for a request that was never sent.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), warnings: Vec::new(), exchange: Exchange::default() }
+        Self {
+            code,
+            detail: detail.into(),
+            warnings: Vec::new(),
+            exchange: Exchange::default(),
+        }
     }
 }
 

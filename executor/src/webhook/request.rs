@@ -92,7 +92,10 @@ pub enum CallStatus {
 impl Hook {
     /// A POST hook.
     pub fn post(url: Url) -> Self {
-        Self { url, method: Method::Post }
+        Self {
+            url,
+            method: Method::Post,
+        }
     }
 }
 
@@ -107,7 +110,9 @@ impl Method {
 
     /// Reads `GET` or `POST`, in any case.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Get, Self::Post].into_iter().find(|method| text.eq_ignore_ascii_case(method.as_str()))
+        [Self::Get, Self::Post]
+            .into_iter()
+            .find(|method| text.eq_ignore_ascii_case(method.as_str()))
     }
 }
 
@@ -115,7 +120,10 @@ impl Purpose {
     /// Whether the request tells the application a result that it would otherwise never learn,
     /// so that it is finished even if the caller has hung up meanwhile.
     pub fn reports_result(self) -> bool {
-        matches!(self, Self::DialAction | Self::RecordAction | Self::ReferAction | Self::StatusCallback)
+        matches!(
+            self,
+            Self::DialAction | Self::RecordAction | Self::ReferAction | Self::StatusCallback
+        )
     }
 }
 
@@ -163,7 +171,7 @@ pub(super) fn bare(url: &Url) -> Url {
     let mut url = url.clone();
     url.set_fragment(None);
     // Both fail only for URLs that cannot have userinfo, which then have none.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
+    url.set_username("").unwrap_or_default();
+    url.set_password(None).unwrap_or_default();
     url
 }

@@ -40,7 +40,7 @@ impl Session {
             }
             if let Ok(cookie) = RawCookie::parse(header.to_owned()) {
                 // A cookie that does not fit the URL is not kept (RFC 6265 §5.3).
-                let _ = kept.cookies.insert_raw(&cookie, url);
+                drop(kept.cookies.insert_raw(&cookie, url));
             }
         });
     }
