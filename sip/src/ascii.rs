@@ -30,6 +30,24 @@ pub(crate) fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
 }
 
+/// Whether every byte of `text` may stand in a header value that *we* write.
+#[inline]
+pub(crate) fn is_value_text(text: &[u8]) -> bool {
+    // Without an early exit the compiler reads 16 bytes at a time.
+    let allowed = |byte: u8| (byte == b'\t') | ((byte >= 0x20) & (byte != 0x7f));
+    text.iter().fold(true, |all, &byte| all & allowed(byte))
+}
+
+/// Whether `text` is not empty and free of bytes that no URI holds: controls, space, quote, angle
+/// brackets.
+#[inline]
+pub(crate) fn is_uri_text(text: &[u8]) -> bool {
+    let allowed = |byte: u8| {
+        (byte > 0x20) & (byte != 0x7f) & (byte != b'<') & (byte != b'>') & (byte != b'"')
+    };
+    !text.is_empty() & text.iter().fold(true, |all, &byte| all & allowed(byte))
+}
+
 /// `text` without LWS at either end.
 #[inline]
 pub fn trim(mut text: &[u8]) -> &[u8] {
@@ -79,37 +97,6 @@ pub fn push_number(out: &mut impl Extend<u8>, value: u64) {
         }
     }
     out.extend(digits.iter().skip(at).copied());
-}
-
-/// Splits `text` at `separator` where it stands outside quoted strings and angle brackets.
-///
-/// Returns the part before and, when the separator was found, the part after it.
-pub(crate) fn split_outside(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
-    let mut quoted = false;
-    let mut escaped = false;
-    let mut angle = false;
-    for (at, &byte) in text.iter().enumerate() {
-        if quoted {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => quoted = false,
-                _ => {}
-            }
-            continue;
-        }
-        match byte {
-            b'"' => quoted = true,
-            b'<' => angle = true,
-            b'>' => angle = false,
-            _ if byte == separator && !angle => {
-                let (before, after) = text.split_at(at);
-                return (before, after.get(1..));
-            }
-            _ => {}
-        }
-    }
-    (text, None)
 }
 
 /// Decodes one hexadecimal digit.

@@ -96,12 +96,15 @@ pub enum ViewError {
 /// Why an edit was refused; the message is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EditError {
+    /// There is no row with this index.
+    Index,
     /// The name is not a token.
     Name,
+    /// The edits would hold more than 65,535 bytes, a header more than 8 KiB, or the message more
+    /// rows than its limit and 64 of ours.
+    TooLarge,
     /// The value holds a control byte (CR, LF and NUL among them).
     Value,
-    /// The message would grow over 65,535 bytes or over the row limit.
-    TooLarge,
 }
 
 /// A header that breaks the rules that a proxy depends on (RFC 3261 §16.3, §8.1.1).

@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::ascii::trim;
-use crate::parse::content_length;
+use crate::parse::declare;
 use crate::{HeaderName, Limits, ParseError};
 
 /// What the stream held next.
@@ -159,10 +159,10 @@ fn section_length(section: &[u8]) -> Result<Option<usize>, ParseError> {
         let folded = lines
             .peek()
             .is_some_and(|next| matches!(next, [b' ' | b'\t', ..]));
-        if found.is_some() || folded {
+        if folded {
             return Err(ParseError::ContentLength);
         }
-        found = Some(content_length(trim(&line[colon + 1..]))?);
+        declare(&mut found, trim(&line[colon + 1..]))?;
     }
     Ok(found)
 }

@@ -89,25 +89,21 @@ header_names! {
 
 impl HeaderName {
     /// The id of `name` (long or compact form, any case).
-    #[inline]
+    #[inline(always)]
     pub fn of(name: &[u8]) -> Self {
         if let [byte] = name {
             return COMPACT_BY_LETTER[(byte | 0x20) as usize];
         }
-        let Some(bucket) = BY_LENGTH.get(name.len()) else {
+        let ends = Ends::of(name);
+        let slot = SLOTS[ends.hash(name.len(), MULTIPLIER)];
+        let Some(key) = KEYS.get(usize::from(slot)) else {
             return Self::Other;
         };
-        let first = name.first().map_or(0, |byte| byte | 0x20);
-        for &index in bucket {
-            if index == VACANT {
-                break;
-            }
-            let (long, id) = KNOWN[index as usize];
-            if long[0] | 0x20 == first && long.eq_ignore_ascii_case(name) {
-                return id;
-            }
+        if key.length == name.len() && key.matches(ends) && key.matches_middle(name) {
+            key.id
+        } else {
+            Self::Other
         }
-        Self::Other
     }
 
     /// Whether the header is a comma-separated list whose values may share a row (RFC 3261 §7.3.1).
@@ -161,22 +157,146 @@ impl HeaderName {
     }
 }
 
+/// The first and the last bytes of a name in two words; they overlap where it is short.
+#[derive(Clone, Copy)]
+struct Ends {
+    head: u64,
+    tail: u64,
+}
+
+impl Ends {
+    #[inline]
+    const fn of(name: &[u8]) -> Self {
+        if let (Some(head), Some(tail)) = (name.first_chunk(), name.last_chunk()) {
+            return Self {
+                head: u64::from_le_bytes(*head),
+                tail: u64::from_le_bytes(*tail),
+            };
+        }
+        let (head, tail) = match name {
+            [] => (0, 0),
+            [a] => (*a as u32, 0),
+            [a, b] => (*a as u32, *b as u32),
+            [a, b, c] => (*a as u32, (*b as u32) << 8 | *c as u32),
+            _ => match (name.first_chunk(), name.last_chunk()) {
+                (Some(head), Some(tail)) => {
+                    (u32::from_le_bytes(*head), u32::from_le_bytes(*tail))
+                }
+                _ => (0, 0),
+            },
+        };
+        Self {
+            head: (head as u64) << 32 | tail as u64,
+            tail: 0,
+        }
+    }
+
+    /// A slot of [`SLOTS`]; upper and lower case share it.
+    #[inline]
+    const fn hash(self, length: usize, multiplier: u64) -> usize {
+        let folded = (self.head | LOWER) ^ (self.tail | LOWER).rotate_left(7) ^ length as u64;
+        (folded.wrapping_mul(multiplier) >> (64 - SLOT_BITS)) as usize
+    }
+}
+
+/// A known name, ready to be compared in two steps.
+struct Key {
+    id: HeaderName,
+    length: usize,
+    lower: Ends,
+    /// Bit 5 of every letter: the only bits in which two spellings may differ.
+    case: Ends,
+    name: &'static [u8],
+}
+
+impl Key {
+    const fn of(name: &'static [u8], id: HeaderName) -> Self {
+        assert!(name.len() <= LENGTH_MAX);
+        let mut lower = [0; LENGTH_MAX];
+        let mut case = [0; LENGTH_MAX];
+        let mut at = 0;
+        while at < name.len() {
+            lower[at] = name[at].to_ascii_lowercase();
+            case[at] = if name[at].is_ascii_alphabetic() {
+                0x20
+            } else {
+                0
+            };
+            at += 1;
+        }
+        Self {
+            id,
+            length: name.len(),
+            lower: Ends::of(lower.split_at(name.len()).0),
+            case: Ends::of(case.split_at(name.len()).0),
+            name,
+        }
+    }
+
+    #[inline]
+    fn matches(&self, ends: Ends) -> bool {
+        ends.head | self.case.head == self.lower.head
+            && ends.tail | self.case.tail == self.lower.tail
+    }
+
+    /// Whether the bytes between the two ends match as well.
+    #[inline]
+    fn matches_middle(&self, name: &[u8]) -> bool {
+        name.len() <= 16 || name.eq_ignore_ascii_case(self.name)
+    }
+}
+
+const LOWER: u64 = 0x2020_2020_2020_2020;
+const SLOT_BITS: u32 = 9;
+const SLOT_COUNT: usize = 1 << SLOT_BITS;
 const VACANT: u8 = u8::MAX;
 const LENGTH_MAX: usize = 24;
-const BUCKET: usize = 12;
 
-/// Known names by the length of their long form: at most [`BUCKET`] comparisons a lookup.
-const BY_LENGTH: [[u8; BUCKET]; LENGTH_MAX] = {
-    let mut table = [[VACANT; BUCKET]; LENGTH_MAX];
-    let mut fill = [0usize; LENGTH_MAX];
+static KEYS: [Key; KNOWN.len()] = {
+    let mut keys = [const { Key::of(b"", HeaderName::Other) }; KNOWN.len()];
     let mut at = 0;
     while at < KNOWN.len() {
-        let length = KNOWN[at].0.len();
-        table[length][fill[length]] = at as u8;
-        fill[length] += 1;
+        keys[at] = Key::of(KNOWN[at].0, KNOWN[at].1);
         at += 1;
     }
-    table
+    keys
+};
+
+/// The first multiplier that gives every known name a slot of its own.
+const MULTIPLIER: u64 = {
+    let mut multiplier = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut taken = [0u16; SLOT_COUNT];
+    let mut round = 0;
+    'search: loop {
+        round += 1;
+        multiplier = multiplier
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407)
+            | 1;
+        let mut at = 0;
+        while at < KNOWN.len() {
+            let name = KNOWN[at].0;
+            let slot = Ends::of(name).hash(name.len(), multiplier);
+            if taken[slot] == round {
+                continue 'search;
+            }
+            taken[slot] = round;
+            at += 1;
+        }
+        break multiplier;
+    }
+};
+
+/// Which of [`KEYS`] a hash may mean.
+static SLOTS: [u8; SLOT_COUNT] = {
+    let mut slots = [VACANT; SLOT_COUNT];
+    let mut at = 0;
+    while at < KNOWN.len() {
+        let name = KNOWN[at].0;
+        slots[Ends::of(name).hash(name.len(), MULTIPLIER)] = at as u8;
+        at += 1;
+    }
+    slots
 };
 
 const COMPACT_BY_LETTER: [HeaderName; 256] = {
@@ -206,5 +326,34 @@ mod tests {
         assert_eq!(HeaderName::of(b""), HeaderName::Other);
         assert_eq!(HeaderName::of(b"@"), HeaderName::Other);
         assert_eq!(HeaderName::of(b"\x16"), HeaderName::Other);
+    }
+
+    /// Bit 5 makes a letter small, but CR a hyphen: only letters may differ in it.
+    #[test]
+    fn near_misses_are_other() {
+        for (long, _) in KNOWN {
+            for at in 0..long.len() {
+                for flip in [0x20u8, 0x80, 0x01] {
+                    let mut name = long.to_vec();
+                    name[at] ^= flip;
+                    let expected = KNOWN
+                        .iter()
+                        .find(|(known, _)| known.eq_ignore_ascii_case(&name))
+                        .map_or(HeaderName::Other, |(_, id)| *id);
+                    assert_eq!(HeaderName::of(&name), expected, "{}", name.escape_ascii());
+                }
+            }
+            for cut in [&long[1..], &long[..long.len() - 1]] {
+                let expected = KNOWN
+                    .iter()
+                    .find(|(known, _)| known.eq_ignore_ascii_case(cut));
+                if cut.len() > 1 {
+                    assert_eq!(
+                        HeaderName::of(cut),
+                        expected.map_or(HeaderName::Other, |(_, id)| *id)
+                    );
+                }
+            }
+        }
     }
 }

@@ -24,6 +24,22 @@ impl Message {
         }
     }
 
+    /// The headers of either kind, to edit.
+    pub fn headers_mut(&mut self) -> &mut Headers {
+        match self {
+            Self::Request(request) => &mut request.headers,
+            Self::Response(response) => &mut response.headers,
+        }
+    }
+
+    /// The pieces to send, in order.
+    pub fn gather<'a>(&'a self, out: &mut Slices<'a>) {
+        match self {
+            Self::Request(request) => request.gather(out),
+            Self::Response(response) => response.gather(out),
+        }
+    }
+
     /// The message as one buffer.
     pub fn to_bytes(&self) -> Bytes {
         match self {
@@ -36,13 +52,4 @@ impl Message {
 pub(crate) enum StartLine {
     Request(RequestLine),
     Status(StatusLine),
-}
-
-/// The slices as one buffer.
-pub(crate) fn concat(slices: &Slices<'_>) -> Bytes {
-    let mut out = Vec::with_capacity(slices.iter().map(|slice| slice.len()).sum());
-    for slice in slices {
-        out.extend_from_slice(slice);
-    }
-    Bytes::from(out)
 }

@@ -1,7 +1,8 @@
 //! `;name=value` parameters of URIs and header values.
 
 use crate::ViewError;
-use crate::ascii::{is_token, is_token_byte, split_outside, trim};
+use crate::ascii::{is_token, is_token_byte, trim};
+use crate::list::split_outside;
 
 /// Parameters as written: the text after the first `;`, read on demand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,186 +1,214 @@
 //! Bytes to message: one structural pass, no copy, no allocation for up to 32 rows.
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
-use crate::ascii::{is_blank, is_token_byte, trim};
-use crate::headers::{Headers, Row};
+use crate::ascii::{is_blank, is_lws, is_token, is_token_byte, is_uri_text, number, trim};
+use crate::headers::{Headers, Row, Rows};
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::message::{Message, StartLine};
 use crate::request::{Request, RequestLine};
 use crate::response::{Response, StatusLine};
-use crate::scan::Lines;
+use crate::scan::{End, First, LINES, Line, scan};
 use crate::span::{Place, Span, Text};
 use crate::{HeaderName, Limits, Method, ParseError};
 
 /// Reads one datagram or frame (RFC 3261 §7, §18.3).
 ///
-/// Leading line ends are skipped; bytes after Content-Length bytes of body are left out.
+/// Leading line ends are skipped (§7.5); bytes after Content-Length bytes of body are left out.
 ///
 /// # Errors
 ///
 /// The first fault found. [`salvage`] reads what can be read of a request so that it can be answered.
 pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Message, ParseError> {
-    read(bytes, limits, Mode::Strict)
-}
-
-/// Reads a request of which [`parse`] refused some part, leaving out the broken header lines.
-///
-/// For building the error response only: such a message is never forwarded.
-pub fn salvage(bytes: Bytes, limits: &Limits) -> Option<Request> {
-    let length = bytes.len().min(limits.message_bytes);
-    match read(bytes.slice(..length), limits, Mode::Salvage) {
-        Ok(Message::Request(request)) => Some(request),
-        _ => None,
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Strict,
-    Salvage,
-}
-
-fn read(bytes: Bytes, limits: &Limits, mode: Mode) -> Result<Message, ParseError> {
     if bytes.len() > limits.message_bytes.min(MESSAGE_BYTES_MAX) {
         return Err(ParseError::MessageTooLarge);
     }
-    let start = bytes
-        .iter()
-        .position(|byte| !matches!(byte, b'\r' | b'\n'))
-        .ok_or(ParseError::Empty)?;
-    let mut lines = Lines::new(&bytes, start);
-    let first = lines.next_line()?.ok_or(ParseError::StartLine)?;
-    let start_line = read_start_line(&bytes, first.span, first.text_end, limits, mode)?;
-
-    let mut rows: SmallVec<[Row; 32]> = SmallVec::new();
-    let mut content_length = None;
+    let start = skip_line_ends(&bytes).ok_or(ParseError::Empty)?;
+    let mut lines = [Line::default(); LINES];
+    let (found, mut end) = scan(&bytes, start, First::StartLine, &mut lines);
+    let mut batch = lines.get(..found).unwrap_or_default();
+    let Some((first, headers)) = batch.split_first() else {
+        return Err(broken_off(end));
+    };
+    let start_line = read_start_line(&bytes, *first, limits)?;
+    batch = headers;
+    let mut rows = Rows::new();
+    let mut declared = None;
     let body_start = loop {
-        match lines.next_header() {
-            Ok(Some(line)) if line.is_empty_line() => break usize::from(line.span.end),
-            Ok(Some(line)) => {
-                if line.len() > limits.header_bytes {
-                    return Err(ParseError::HeaderTooLarge);
-                }
-                if rows.len() >= limits.headers {
-                    return Err(ParseError::HeadersTooMany);
-                }
-                if usize::from(line.span.end) - start > limits.header_section_bytes {
-                    return Err(ParseError::HeaderSectionTooLarge);
-                }
-                match read_row(&bytes, line.span, line.text_end) {
-                    Ok(row) => rows.push(row),
-                    Err(_) if mode == Mode::Salvage => {}
-                    Err(error) => return Err(error),
-                }
+        for line in batch {
+            if line.len() > limits.header_bytes {
+                return Err(ParseError::HeaderTooLarge);
             }
-            Ok(None) if mode == Mode::Salvage => break bytes.len(),
-            Ok(None) => return Err(ParseError::Truncated),
-            Err(_) if mode == Mode::Salvage => break bytes.len(),
-            Err(error) => return Err(error),
+            if rows.len() >= limits.headers {
+                return Err(ParseError::HeadersTooMany);
+            }
+            within(usize::from(line.end) - start, limits.header_section_bytes)?;
+            let row = read_row(&bytes, *line)?;
+            if row.id == HeaderName::ContentLength {
+                declare(&mut declared, row.value.of(&bytes))?;
+            }
+            rows.push(row);
+        }
+        match end {
+            End::Body(at) => break usize::from(at),
+            End::More(at) => {
+                let (found, next) = scan(&bytes, usize::from(at), First::Header, &mut lines);
+                batch = lines.get(..found).unwrap_or_default();
+                end = next;
+            }
+            End::Bare | End::Truncated => return Err(broken_off(end)),
         }
     };
-    if body_start - start > limits.header_section_bytes {
-        return Err(ParseError::HeaderSectionTooLarge);
-    }
-    if mode == Mode::Strict {
-        content_length = declared_length(&bytes, &rows)?;
-    }
+    within(body_start - start, limits.header_section_bytes)?;
     let available = bytes.len() - body_start;
-    let body_length = match content_length {
-        Some(length) if length > available => return Err(ParseError::Truncated),
-        Some(length) => length,
-        None if mode == Mode::Salvage => 0,
-        None => available,
-    };
-    if body_length > limits.body_bytes {
+    let body = declared.unwrap_or(available);
+    if body > available {
+        return Err(ParseError::Truncated);
+    }
+    if body > limits.body_bytes {
         return Err(ParseError::BodyTooLarge);
     }
-    let tail = match mode {
-        Mode::Strict => Span::new(body_start - 2, body_start + body_length),
-        Mode::Salvage => Span::default(),
-    };
-    let headers = Headers {
-        buffer: bytes,
-        scratch: SmallVec::new(),
-        rows,
-        tail,
-        body: None,
-        rows_max: limits.headers.saturating_add(EDIT_ROWS),
-    };
+    let tail = Span::new(body_start - 2, body_start + body);
+    let headers = Headers::received(bytes, rows, tail, limits);
     Ok(match start_line {
         StartLine::Request(line) => Message::Request(Request { line, headers }),
         StartLine::Status(line) => Message::Response(Response { line, headers }),
     })
 }
 
-fn read_start_line(
-    bytes: &[u8],
-    line: Span,
-    text_end: u16,
-    limits: &Limits,
-    mode: Mode,
-) -> Result<StartLine, ParseError> {
-    let start = usize::from(line.start);
-    let text = Span {
-        start: line.start,
-        end: text_end,
+/// Reads a request of which [`parse`] refused some part, leaving out the broken header lines, the
+/// ones over a limit, and the body.
+///
+/// For building the error response only: such a message is never forwarded.
+#[must_use]
+pub fn salvage(bytes: Bytes, limits: &Limits) -> Option<Request> {
+    let length = limits.message_bytes.min(MESSAGE_BYTES_MAX);
+    let bytes = bytes.slice(..bytes.len().min(length));
+    let start = skip_line_ends(&bytes)?;
+    let mut lines = [Line::default(); LINES];
+    let (found, mut end) = scan(&bytes, start, First::StartLine, &mut lines);
+    let (first, mut batch) = lines.get(..found)?.split_first()?;
+    let line = salvage_request_line(&bytes, *first)?;
+    let mut rows = Rows::new();
+    loop {
+        let small = |line: &&Line| line.len() <= limits.header_bytes;
+        let readable = batch.iter().filter(small);
+        let readable = readable.filter_map(|line| read_row(&bytes, *line).ok());
+        rows.extend(readable.take(limits.headers - rows.len()));
+        // However the scan ended, the lines before that are whole ones.
+        let End::More(at) = end else {
+            break;
+        };
+        let (found, next) = scan(&bytes, usize::from(at), First::Header, &mut lines);
+        batch = lines.get(..found)?;
+        end = next;
     }
-    .of(bytes);
-    if text.len() > 8 && text[..8].eq_ignore_ascii_case(b"SIP/2.0 ") {
-        return read_status_line(text, line).map(StartLine::Status);
+    Some(Request {
+        line,
+        headers: Headers::received(bytes, rows, Span::default(), limits),
+    })
+}
+
+/// Why a message without an empty line is none.
+fn broken_off(end: End) -> ParseError {
+    match end {
+        End::Bare => ParseError::ControlByte,
+        End::Body(_) | End::More(_) | End::Truncated => ParseError::Truncated,
     }
-    // RFC 3261 §25.1: Request-Line = Method SP Request-URI SP SIP-Version CRLF
-    let method_end = memchr::memchr(b' ', text).ok_or(ParseError::StartLine)?;
-    let method = &text[..method_end];
-    if method_end == 0 || !method.iter().all(|&byte| is_token_byte(byte)) {
+}
+
+/// Where the start line begins; `None` where there is nothing but line ends.
+fn skip_line_ends(bytes: &[u8]) -> Option<usize> {
+    bytes
+        .iter()
+        .position(|byte| !matches!(byte, b'\r' | b'\n'))
+}
+
+#[inline]
+fn within(section: usize, limit: usize) -> Result<(), ParseError> {
+    if section > limit {
+        return Err(ParseError::HeaderSectionTooLarge);
+    }
+    Ok(())
+}
+
+/// RFC 3261 §25.1: Request-Line = Method SP Request-URI SP SIP-Version CRLF
+#[inline]
+fn read_start_line(bytes: &[u8], line: Line, limits: &Limits) -> Result<StartLine, ParseError> {
+    let text = line.text(bytes);
+    if let Some((version, rest)) = text.split_first_chunk()
+        && is_version_then_space(version)
+    {
+        return read_status_line(rest, line).map(StartLine::Status);
+    }
+    let method_length = text.iter().take_while(|&&byte| is_token_byte(byte)).count();
+    let (method, rest) = text.split_at(method_length);
+    let rest = rest.strip_prefix(b" ").ok_or(ParseError::StartLine)?;
+    let uri = match rest.strip_suffix(b" SIP/2.0") {
+        Some(uri) => uri,
+        None => {
+            let space = memchr::memchr(b' ', rest).ok_or(ParseError::StartLine)?;
+            let (uri, version) = rest.split_at(space);
+            check_version(version)?;
+            uri
+        }
+    };
+    // A space is no URI byte: what stands between the two spaces is one word.
+    if method.is_empty() || !is_uri_text(uri) {
         return Err(ParseError::StartLine);
     }
-    if method_end > limits.method_bytes {
+    if method.len() > limits.method_bytes {
         return Err(ParseError::MethodTooLarge);
     }
-    let rest = &text[method_end + 1..];
-    let uri_end = match mode {
-        Mode::Strict => memchr::memchr(b' ', rest),
-        Mode::Salvage => memchr::memrchr(b' ', trim(rest)),
-    }
-    .ok_or(ParseError::StartLine)?;
-    let uri = &rest[..uri_end];
-    let version = &rest[uri_end + 1..];
-    if mode == Mode::Strict {
-        if uri.is_empty() || !uri.iter().all(|&byte| is_uri_byte(byte)) {
-            return Err(ParseError::StartLine);
-        }
-        check_version(version)?;
-    }
-    if uri.len() > limits.uri_bytes && mode == Mode::Strict {
+    if uri.len() > limits.uri_bytes {
         return Err(ParseError::UriTooLarge);
     }
-    let uri_start = start + method_end + 1;
-    Ok(StartLine::Request(RequestLine {
+    Ok(StartLine::Request(request_line(line, method, 1, uri)))
+}
+
+fn is_version_then_space(text: &[u8; 8]) -> bool {
+    text == b"SIP/2.0 " || text.eq_ignore_ascii_case(b"SIP/2.0 ")
+}
+
+/// Method and Request-URI of a line that need not follow the grammar between and behind them.
+fn salvage_request_line(bytes: &[u8], line: Line) -> Option<RequestLine> {
+    let text = line.text(bytes);
+    let (method, rest) = text.split_at(memchr::memchr(b' ', text)?);
+    let blanks = rest.iter().take_while(|&&byte| is_blank(byte)).count();
+    let rest = trim(rest);
+    let uri = trim(rest.get(..memchr::memrchr(b' ', rest)?)?);
+    (is_token(method) && !uri.is_empty()).then(|| request_line(line, method, blanks, uri))
+}
+
+/// The line whose method comes first and whose URI comes `blanks` behind it.
+fn request_line(line: Line, method: &[u8], blanks: usize, uri: &[u8]) -> RequestLine {
+    let start = usize::from(line.start);
+    let uri_start = start + method.len() + blanks;
+    RequestLine {
         method: Method::of(method),
         method_text: Text {
             place: Place::Buffer,
-            span: Span::new(start, start + method_end),
+            span: Span::new(start, start + method.len()),
         },
         uri: Text {
             place: Place::Buffer,
             span: Span::new(uri_start, uri_start + uri.len()),
         },
-        line,
+        line: line.span(),
         edited: false,
-    }))
+    }
 }
 
+/// Checks the version with the space before it.
+#[cold]
 fn check_version(version: &[u8]) -> Result<(), ParseError> {
-    if version.eq_ignore_ascii_case(b"SIP/2.0") {
+    if version.eq_ignore_ascii_case(b" SIP/2.0") {
         return Ok(());
     }
-    let other = version.len() > 4
-        && version[..4].eq_ignore_ascii_case(b"SIP/")
-        && version[4..]
-            .iter()
-            .all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let other = version.split_at_checked(5).is_some_and(|(name, number)| {
+        let digits = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+        name.eq_ignore_ascii_case(b" SIP/") && !number.is_empty() && number.iter().all(digits)
+    });
     Err(if other {
         ParseError::Version
     } else {
@@ -189,96 +217,98 @@ fn check_version(version: &[u8]) -> Result<(), ParseError> {
 }
 
 /// RFC 3261 §25.1: Status-Line = SIP-Version SP Status-Code SP Reason-Phrase CRLF
-fn read_status_line(text: &[u8], line: Span) -> Result<StatusLine, ParseError> {
-    let code = text.get(8..11).ok_or(ParseError::StartLine)?;
-    let status = crate::ascii::number(code).ok_or(ParseError::StatusCode)? as u16;
+///
+/// A line that ends behind the code, without the space, is written anew with it.
+fn read_status_line(rest: &[u8], line: Line) -> Result<StatusLine, ParseError> {
+    let (code, reason) = rest.split_at_checked(3).ok_or(ParseError::StartLine)?;
+    let status = number(code).ok_or(ParseError::StatusCode)? as u16;
     if !(100..700).contains(&status) {
         return Err(ParseError::StatusCode);
     }
-    let reason_at = match text.get(11) {
-        None => 11,
-        Some(b' ') => 12,
+    match reason.first() {
+        None | Some(b' ') => {}
         Some(b'0'..=b'9') => return Err(ParseError::StatusCode),
         Some(_) => return Err(ParseError::StartLine),
-    };
-    let start = usize::from(line.start);
+    }
+    let end = usize::from(line.end) - 2;
+    let start = end - reason.len().saturating_sub(1);
     Ok(StatusLine {
         status,
         reason: Text {
             place: Place::Buffer,
-            span: Span::new(start + reason_at, start + text.len()),
+            span: Span::new(start, end),
         },
-        line,
-        edited: false,
+        line: line.span(),
+        edited: reason.is_empty(),
     })
 }
 
 /// One header line: a token, blanks, a colon, the value (RFC 3261 §7.3.1, HCOLON).
 ///
 /// Anything else between name and colon is refused: the next element might read another name.
-#[inline]
-fn read_row(bytes: &[u8], line: Span, text_end: u16) -> Result<Row, ParseError> {
-    let text = Span {
-        start: line.start,
-        end: text_end,
+#[inline(always)] // A row handed over by value is stored and loaded in pieces of unlike size.
+pub(crate) fn read_row(bytes: &[u8], line: Line) -> Result<Row, ParseError> {
+    let (start, colon) = (usize::from(line.start), usize::from(line.colon));
+    let mut name = bytes.get(start..colon).unwrap_or_default();
+    let mut id = HeaderName::of(name);
+    if id == HeaderName::Other && !is_token(name) {
+        (name, id) = spaced_name(name)?;
     }
-    .of(bytes);
-    let colon = memchr::memchr(b':', text).ok_or(ParseError::HeaderName)?;
-    let mut name = &text[..colon];
-    while let [rest @ .., last] = name
-        && is_blank(*last)
-    {
-        name = rest;
-    }
-    if name.is_empty() || !name.iter().all(|&byte| is_token_byte(byte)) {
+    if line.colon == line.end {
         return Err(ParseError::HeaderName);
     }
-    let value = trim(&text[colon + 1..]);
-    let start = usize::from(line.start);
-    let value_start = if value.is_empty() {
-        start + colon + 1
-    } else {
-        start + (value.as_ptr() as usize - text.as_ptr() as usize)
-    };
+    let end = usize::from(line.end) - 2;
+    let value = trim_at(bytes, colon + 1, end);
     Ok(Row {
-        id: HeaderName::of(name),
+        id,
         place: Place::Buffer,
-        line,
+        line: line.span(),
         name_end: (start + name.len()) as u16,
-        value: Span::new(value_start, value_start + value.len()),
+        value,
     })
 }
 
-/// The one Content-Length; two of them, or anything but a plain number, is doubt about framing.
-fn declared_length(bytes: &[u8], rows: &[Row]) -> Result<Option<usize>, ParseError> {
-    let mut values = rows
-        .iter()
-        .filter(|row| row.id == HeaderName::ContentLength)
-        .map(|row| row.value.of(bytes));
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
+/// A name with blanks before its colon, without them.
+#[cold]
+fn spaced_name(mut name: &[u8]) -> Result<(&[u8], HeaderName), ParseError> {
+    while let [rest @ .., b' ' | b'\t'] = name {
+        name = rest;
+    }
+    if !is_token(name) {
+        return Err(ParseError::HeaderName);
+    }
+    Ok((name, HeaderName::of(name)))
+}
+
+/// `from..to` without white space at its ends; empty at `from` where there is nothing else.
+#[inline(always)]
+fn trim_at(bytes: &[u8], mut from: usize, mut to: usize) -> Span {
+    let blank = |at: usize| bytes.get(at).copied().is_some_and(is_lws);
+    while from < to && blank(from) {
+        from += 1;
+    }
+    while from < to && blank(to - 1) {
+        to -= 1;
+    }
+    Span::new(from, to)
+}
+
+/// Takes the one Content-Length; a second one, or anything but a plain number, is doubt about
+/// where the message ends.
+pub(crate) fn declare(declared: &mut Option<usize>, value: &[u8]) -> Result<(), ParseError> {
+    let length = content_length(value)?;
+    if declared.replace(length).is_some() {
         return Err(ParseError::ContentLength);
     }
-    content_length(value).map(Some)
+    Ok(())
 }
 
 /// Reads a Content-Length value: digits only, and no leading zero that some reader takes as octal.
-pub(crate) fn content_length(value: &[u8]) -> Result<usize, ParseError> {
+fn content_length(value: &[u8]) -> Result<usize, ParseError> {
     if value.len() > 1 && value.first() == Some(&b'0') {
         return Err(ParseError::ContentLength);
     }
-    crate::ascii::number(value)
+    number(value)
         .map(|length| length as usize)
         .ok_or(ParseError::ContentLength)
 }
-
-/// Bytes that no Request-URI may hold: controls, space, quotes and angle brackets.
-#[inline]
-pub(crate) fn is_uri_byte(byte: u8) -> bool {
-    byte > 0x20 && byte != 0x7f && !matches!(byte, b'<' | b'>' | b'"')
-}
-
-/// Rows that edits may add to a message that is at the limit.
-const EDIT_ROWS: usize = 64;

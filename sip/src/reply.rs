@@ -26,12 +26,10 @@ impl<'a> Reply<'a> {
             HeaderName::CallId,
             HeaderName::CSeq,
         ] {
-            response.headers.copy_rows(&request.headers, id);
+            copy_rows(&mut response, request, id);
         }
         if status == 100 {
-            response
-                .headers
-                .copy_rows(&request.headers, HeaderName::Timestamp);
+            copy_rows(&mut response, request, HeaderName::Timestamp);
         }
         Self {
             request,
@@ -49,9 +47,7 @@ impl<'a> Reply<'a> {
 
     /// Copies Record-Route, as responses that form a dialog do (§12.1.1).
     pub fn record_route(mut self) -> Self {
-        self.response
-            .headers
-            .copy_rows(&self.request.headers, HeaderName::RecordRoute);
+        copy_rows(&mut self.response, self.request, HeaderName::RecordRoute);
         self
     }
 
@@ -106,5 +102,14 @@ impl<'a> Reply<'a> {
         value.extend_from_slice(b";tag=");
         value.extend_from_slice(tag);
         let _ = headers.set_value_at(index, &value);
+    }
+}
+
+/// Copies the rows of `request` with `id` as they stand, byte for byte.
+fn copy_rows(response: &mut Response, request: &Request, id: HeaderName) {
+    for (index, header) in request.headers.iter().enumerate() {
+        if header.id == id {
+            response.headers.copy_row(&request.headers, index);
+        }
     }
 }

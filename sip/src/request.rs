@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::ascii::is_token;
+use crate::ascii::{is_token, is_uri_text};
+use crate::gather::{Sink, Wire};
 use crate::headers::Headers;
-use crate::message::concat;
-use crate::parse::is_uri_byte;
-use crate::span::{Span, Text};
+use crate::span::{Place, Span, Text};
 use crate::{EditError, Method, Slices, Uri, ViewError};
 
 /// A request: start line, headers, body.
@@ -90,7 +89,7 @@ impl Request {
     /// [`EditError::Value`] where it is empty or holds a control byte, a space, a quote or an
     /// angle bracket.
     pub fn set_uri(&mut self, uri: &[u8]) -> Result<(), EditError> {
-        if uri.is_empty() || !uri.iter().all(|&byte| is_uri_byte(byte)) {
+        if !is_uri_text(uri) {
             return Err(EditError::Value);
         }
         self.line.uri = self.headers.write_text(uri)?;
@@ -100,24 +99,38 @@ impl Request {
 
     /// The pieces to send, in order.
     pub fn gather<'a>(&'a self, out: &mut Slices<'a>) {
-        if self.line.edited {
-            for part in [self.method_bytes(), b" ", self.uri_bytes(), b" SIP/2.0\r\n"] {
-                out.push(part);
-            }
-            self.headers.gather(None, out);
-        } else {
-            let run = Text {
-                place: self.line.method_text.place,
-                span: self.line.line,
-            };
-            self.headers.gather(Some(run), out);
-        }
+        self.pieces(out);
+    }
+
+    /// Appends the request to `out`, for one buffer that is sent or kept whole.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        self.pieces(out);
+    }
+
+    /// Bytes on the wire.
+    pub fn wire_len(&self) -> usize {
+        self.length()
     }
 
     /// The request as one buffer.
     pub fn to_bytes(&self) -> Bytes {
-        let mut slices = Slices::new();
-        self.gather(&mut slices);
-        concat(&slices)
+        self.copy()
+    }
+}
+
+impl Wire for Request {
+    fn pieces<'a>(&'a self, out: &mut impl Sink<'a>) {
+        if self.line.edited {
+            for part in [self.method_bytes(), b" ", self.uri_bytes(), b" SIP/2.0\r\n"] {
+                out.piece(part);
+            }
+            self.headers.gather(None, out);
+        } else {
+            let run = Text {
+                place: Place::Buffer,
+                span: self.line.line,
+            };
+            self.headers.gather(Some(run), out);
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::ascii::is_value_byte;
+use crate::ascii::is_value_text;
+use crate::gather::{Sink, Wire};
 use crate::headers::Headers;
-use crate::message::concat;
 use crate::span::{Place, Span, Text};
 use crate::{EditError, Slices};
 
@@ -70,7 +70,7 @@ impl Response {
     ///
     /// [`EditError::Value`] on a status outside 100–699 or a control byte in the reason.
     pub fn set_status(&mut self, status: u16, reason: &[u8]) -> Result<(), EditError> {
-        if !(100..700).contains(&status) || !reason.iter().all(|&byte| is_value_byte(byte)) {
+        if !(100..700).contains(&status) || !is_value_text(reason) {
             return Err(EditError::Value);
         }
         self.line.reason = self.headers.write_text(reason)?;
@@ -81,6 +81,27 @@ impl Response {
 
     /// The pieces to send, in order.
     pub fn gather<'a>(&'a self, out: &mut Slices<'a>) {
+        self.pieces(out);
+    }
+
+    /// Appends the response to `out`, for one buffer that is sent or kept whole.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        self.pieces(out);
+    }
+
+    /// Bytes on the wire.
+    pub fn wire_len(&self) -> usize {
+        self.length()
+    }
+
+    /// The response as one buffer.
+    pub fn to_bytes(&self) -> Bytes {
+        self.copy()
+    }
+}
+
+impl Wire for Response {
+    fn pieces<'a>(&'a self, out: &mut impl Sink<'a>) {
         if self.line.edited {
             for part in [
                 b"SIP/2.0 ".as_slice(),
@@ -89,7 +110,7 @@ impl Response {
                 self.reason(),
                 b"\r\n",
             ] {
-                out.push(part);
+                out.piece(part);
             }
             self.headers.gather(None, out);
         } else {
@@ -99,13 +120,6 @@ impl Response {
             };
             self.headers.gather(Some(run), out);
         }
-    }
-
-    /// The response as one buffer.
-    pub fn to_bytes(&self) -> Bytes {
-        let mut slices = Slices::new();
-        self.gather(&mut slices);
-        concat(&slices)
     }
 }
 

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::ascii::{hex_digit, number, percent_decode};
-use crate::parse::is_uri_byte;
+use crate::ascii::{hex_digit, is_uri_text, number, percent_decode};
 use crate::{Params, ViewError};
 
 /// A URI that borrows its text.
@@ -46,7 +45,7 @@ impl<'a> Uri<'a> {
     ///
     /// The rule of RFC 3261 §25.1 that it breaks.
     pub fn parse(raw: &'a [u8]) -> Result<Self, ViewError> {
-        if !raw.iter().all(|&byte| is_uri_byte(byte)) {
+        if !is_uri_text(raw) {
             return Err(ViewError::Syntax);
         }
         let colon = memchr::memchr(b':', raw).ok_or(ViewError::Scheme)?;

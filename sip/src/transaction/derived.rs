@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::ascii::{is_value_byte, push_number};
-use crate::headers::unfold;
+use crate::unfold;
 use crate::{CSeq, HeaderName, Limits, MESSAGE_BYTES_MAX, Message, Request, Response, parse};
 
 /// The ACK of a final response other than 2xx to the INVITE `request` (RFC 3261 §17.1.1.3).

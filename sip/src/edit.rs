@@ -1,0 +1,321 @@
+//! Edits of the index: rows go, come and move; the received bytes stay.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::ascii::{is_token, is_value_text, push_number, trim};
+use crate::headers::{Header, Headers, Row, Wanted, view};
+use crate::limits::MESSAGE_BYTES_MAX;
+use crate::list::{after_first, unfold};
+use crate::span::{Place, Span, Text};
+use crate::{EditError, HeaderName};
+
+/// Edits. One that fails changes nothing.
+///
+/// Names are tokens; values hold no control byte, so no edit can end its line. Removing finds a
+/// name in any case, long or compact.
+impl Headers {
+    /// Adds a row at the end.
+    ///
+    /// # Errors
+    ///
+    /// As every edit that writes: a name that is no token, a value with a control byte, a message
+    /// that grows too large.
+    pub fn append(&mut self, name: &[u8], value: &[u8]) -> Result<(), EditError> {
+        self.insert(self.rows.len(), name, value)
+    }
+
+    /// Adds a row before all others.
+    ///
+    /// # Errors
+    ///
+    /// As [`Headers::append`].
+    pub fn prepend(&mut self, name: &[u8], value: &[u8]) -> Result<(), EditError> {
+        self.insert(0, name, value)
+    }
+
+    /// Adds a row before the first one with `id`, or at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Headers::append`].
+    pub fn insert_before(
+        &mut self,
+        id: HeaderName,
+        name: &[u8],
+        value: &[u8],
+    ) -> Result<(), EditError> {
+        let index = self.rows.iter().position(|row| row.id == id);
+        self.insert(index.unwrap_or(self.rows.len()), name, value)
+    }
+
+    /// Adds a row at `index`, at most at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Headers::append`].
+    pub fn insert(&mut self, index: usize, name: &[u8], value: &[u8]) -> Result<(), EditError> {
+        if self.rows.len() >= self.rows_max {
+            return Err(EditError::TooLarge);
+        }
+        let row = self.write_row(name, value)?;
+        self.rows.insert(index.min(self.rows.len()), row);
+        Ok(())
+    }
+
+    /// Makes `value` the only row with `name`: in the place of the first one, or at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Headers::append`].
+    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), EditError> {
+        let wanted = Wanted::of(name);
+        let Some(first) = self.position(wanted) else {
+            return self.append(name, value);
+        };
+        let row = self.write_row(name, value)?;
+        self.put(first, row);
+        for index in (first + 1..self.rows.len()).rev() {
+            if let Some(row) = self.rows.get(index)
+                && wanted.is(&self.buffer, &self.scratch, row)
+            {
+                self.rows.remove(index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the row at `index` another value and keeps its name as it is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Headers::append`]; [`EditError::Index`] where there is no such row.
+    pub fn set_value_at(&mut self, index: usize, value: &[u8]) -> Result<(), EditError> {
+        if !is_value_text(value) {
+            return Err(EditError::Value);
+        }
+        self.rewrite(index, None, value)
+    }
+
+    /// Gives the row at `index` another name and keeps its value, unfolded.
+    ///
+    /// # Errors
+    ///
+    /// As [`Headers::append`]; [`EditError::Index`] where there is no such row.
+    pub fn rename_at(&mut self, index: usize, name: &[u8]) -> Result<(), EditError> {
+        if !is_token(name) {
+            return Err(EditError::Name);
+        }
+        let header = self.get(index).ok_or(EditError::Index)?;
+        let value: SmallVec<[u8; 256]> = SmallVec::from_slice(&header.unfolded());
+        self.rewrite(index, Some(name), &value)
+    }
+
+    /// Removes every row with `name`; returns how many.
+    pub fn remove(&mut self, name: &[u8]) -> usize {
+        let wanted = Wanted::of(name);
+        self.retain_rows(|buffer, scratch, row| !wanted.is(buffer, scratch, row))
+    }
+
+    /// Removes the row at `index`, if it is there.
+    pub fn remove_at(&mut self, index: usize) {
+        if index < self.rows.len() {
+            self.rows.remove(index);
+        }
+    }
+
+    /// Keeps the rows for which `keep` is true; returns how many went.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Header<'_>) -> bool) -> usize {
+        self.retain_rows(|buffer, scratch, row| keep(&view(buffer, scratch, row)))
+    }
+
+    /// Removes the first element of the list header `id`; its row goes when it was the last there.
+    ///
+    /// Returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::TooLarge`].
+    pub fn pop_first(&mut self, id: HeaderName) -> Result<bool, EditError> {
+        // A row of commas alone holds no element.
+        while let Some(index) = self.rows.iter().position(|row| row.id == id) {
+            let value = self.get(index).map_or(&[][..], |header| header.value);
+            let empty = crate::list::elements(value).next().is_none();
+            match unfold(after_first(value)) {
+                rest if rest.is_empty() => self.remove_at(index),
+                rest => {
+                    let rest: SmallVec<[u8; 256]> = SmallVec::from_slice(&rest);
+                    self.rewrite(index, None, &rest)?;
+                }
+            }
+            if !empty {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Puts `value` in place of the first element of the list header `id`, or as the first row of
+    /// the message where there is no such header.
+    ///
+    /// # Errors
+    ///
+    /// As [`Headers::append`].
+    pub fn replace_first(&mut self, id: HeaderName, value: &[u8]) -> Result<(), EditError> {
+        let Some(index) = self.rows.iter().position(|row| row.id == id) else {
+            return self.insert(0, id.as_str().as_bytes(), value);
+        };
+        if !is_value_text(value) {
+            return Err(EditError::Value);
+        }
+        let mut text: SmallVec<[u8; 256]> = SmallVec::from_slice(value);
+        let header = self.get(index).ok_or(EditError::Index)?;
+        let rest = unfold(after_first(header.value));
+        if !rest.is_empty() {
+            text.extend_from_slice(b", ");
+            text.extend_from_slice(&rest);
+        }
+        self.rewrite(index, None, &text)
+    }
+
+    /// Puts `body` in place of the body and sets Content-Length to its size.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::TooLarge`].
+    pub fn set_body(&mut self, body: Bytes) -> Result<(), EditError> {
+        self.set_content_length(body.len())?;
+        self.body = Some(body);
+        Ok(())
+    }
+
+    /// Adds the Content-Length that every message on a stream must have (RFC 3261 §18.3), where a
+    /// datagram came without.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::TooLarge`].
+    pub fn ensure_content_length(&mut self) -> Result<(), EditError> {
+        if self.first(HeaderName::ContentLength).is_some() {
+            return Ok(());
+        }
+        self.set_content_length(self.body().len())
+    }
+
+    fn set_content_length(&mut self, length: usize) -> Result<(), EditError> {
+        let mut digits: SmallVec<[u8; 20]> = SmallVec::new();
+        push_number(&mut digits, length as u64);
+        self.set(HeaderName::ContentLength.as_str().as_bytes(), &digits)
+    }
+
+    /// Copies row `index` of `other` as it stands, byte for byte, to the end.
+    pub(crate) fn copy_row(&mut self, other: &Self, index: usize) {
+        let Some(row) = other.rows.get(index) else {
+            return;
+        };
+        let line = other.bytes_of(row.place, row.line);
+        let start = self.scratch.len();
+        if start + line.len() > MESSAGE_BYTES_MAX || self.rows.len() >= self.rows_max {
+            return;
+        }
+        self.scratch.extend_from_slice(line);
+        let moved = |at: u16| (usize::from(at - row.line.start) + start) as u16;
+        self.rows.push(Row {
+            id: row.id,
+            place: Place::Scratch,
+            line: Span::new(start, start + line.len()),
+            name_end: moved(row.name_end),
+            value: Span {
+                start: moved(row.value.start),
+                end: moved(row.value.end),
+            },
+        });
+    }
+
+    /// Gives the row at `index` another name or value, of which `value` was received or checked:
+    /// quoted pairs may hold control bytes (RFC 3261 §25.1), and only the line must stay whole.
+    pub(crate) fn rewrite(
+        &mut self,
+        index: usize,
+        name: Option<&[u8]>,
+        value: &[u8],
+    ) -> Result<(), EditError> {
+        if memchr::memchr2(b'\r', b'\n', value).is_some() {
+            return Err(EditError::Value);
+        }
+        let header = self.get(index).ok_or(EditError::Index)?;
+        let name: SmallVec<[u8; 32]> = SmallVec::from_slice(name.unwrap_or(header.name));
+        let row = self.push_row(&name, value)?;
+        self.put(index, row);
+        Ok(())
+    }
+
+    fn put(&mut self, index: usize, row: Row) {
+        if let Some(slot) = self.rows.get_mut(index) {
+            *slot = row;
+        }
+    }
+
+    fn retain_rows(&mut self, mut keep: impl FnMut(&[u8], &[u8], &Row) -> bool) -> usize {
+        let before = self.rows.len();
+        let Self {
+            buffer,
+            scratch,
+            rows,
+            ..
+        } = self;
+        rows.retain(|row| keep(buffer, scratch, row));
+        before - self.rows.len()
+    }
+
+    /// Writes `text` to scratch and says where it lies.
+    pub(crate) fn write_text(&mut self, text: &[u8]) -> Result<Text, EditError> {
+        let start = self.scratch.len();
+        if start + text.len() > MESSAGE_BYTES_MAX {
+            return Err(EditError::TooLarge);
+        }
+        self.scratch.extend_from_slice(text);
+        Ok(Text {
+            place: Place::Scratch,
+            span: Span::new(start, start + text.len()),
+        })
+    }
+
+    /// Writes `name: value` CRLF to scratch after checking both.
+    fn write_row(&mut self, name: &[u8], value: &[u8]) -> Result<Row, EditError> {
+        if !is_token(name) {
+            return Err(EditError::Name);
+        }
+        if !is_value_text(value) {
+            return Err(EditError::Value);
+        }
+        self.push_row(name, value)
+    }
+
+    /// Writes a line whose parts were checked.
+    fn push_row(&mut self, name: &[u8], value: &[u8]) -> Result<Row, EditError> {
+        let value = trim(value);
+        let start = self.scratch.len();
+        let name_end = start + name.len();
+        let value_start = name_end + 2;
+        let value_end = value_start + value.len();
+        let end = value_end + 2;
+        if end > MESSAGE_BYTES_MAX || end - start > HEADER_BYTES_MAX {
+            return Err(EditError::TooLarge);
+        }
+        self.scratch.reserve(end - start);
+        for part in [name, b": ", value, b"\r\n"] {
+            self.scratch.extend_from_slice(part);
+        }
+        Ok(Row {
+            id: HeaderName::of(name),
+            place: Place::Scratch,
+            line: Span::new(start, end),
+            name_end: name_end as u16,
+            value: Span::new(value_start, value_end),
+        })
+    }
+}
+
+/// The longest header line that an edit may write.
+const HEADER_BYTES_MAX: usize = 8 * 1024;
