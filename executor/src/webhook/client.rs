@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 use reqwest::redirect;
@@ -124,4 +124,6 @@ impl fmt::Debug for ClientConfig {
     }
 }
 
-const IDLE: std::time::Duration = std::time::Duration::from_secs(30);
+/// Shorter than the 5 seconds after which common web servers close an idle connection: a request
+/// that meets the closing one would fail, and is not repeated by default.
+const IDLE: Duration = Duration::from_secs(4);
