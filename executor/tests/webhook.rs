@@ -553,7 +553,7 @@ impl Lookup for Names {
         let answers = self.0.get(name).cloned().unwrap_or_default();
         let answer = answers
             .get(*asked)
-            .or(answers.last())
+            .or_else(|| answers.last())
             .cloned()
             .unwrap_or_default();
         *asked += 1;
