@@ -41,9 +41,15 @@ pub fn run(ports: &Ports, loader: &Loader) -> ExitCode {
         return fail(error);
     }
     if let Err(error) = std::net::TcpListener::bind(ports.webhook) {
-        return fail(format_args!("cannot listen on tcp:{}: {error}", ports.webhook));
+        return fail(format_args!(
+            "cannot listen on tcp:{}: {error}",
+            ports.webhook
+        ));
     }
-    let mut application = Service::new("demo-webhook".to_owned(), HttpServer::new_app(webhook::Application));
+    let mut application = Service::new(
+        "demo-webhook".to_owned(),
+        HttpServer::new_app(webhook::Application),
+    );
     application.add_tcp(&ports.webhook.to_string());
     let examples = examples(ports);
     let launch = Launch {
@@ -67,7 +73,10 @@ pub fn run(ports: &Ports, loader: &Loader) -> ExitCode {
 fn announce(examples: &[Example], console: SocketAddr) {
     say("\nHookswitch is up. Any user part reaches the demo application; paste one of these:\n");
     for example in examples {
-        say(format_args!("  {}", example.command));
+        say(format_args!(
+            "  {}:\n      {}",
+            example.label, example.command
+        ));
     }
     say(format_args!("\nWatch the calls at http://{console}\n"));
 }
@@ -86,9 +95,18 @@ fn examples(ports: &Ports) -> Vec<Example> {
         command,
     };
     vec![
-        example("SIPp: a call", format!("sipp -sn uac {target} -s demo -m 1")),
-        example("sipsak: OPTIONS", format!("sipsak -vv -s sip:demo@{target}")),
-        example("baresip: dial", format!("baresip -e \"/dial sip:demo@{target}\"")),
+        example(
+            "A call with SIPp",
+            format!("sipp -sn uac {target} -s demo -m 1"),
+        ),
+        example(
+            "OPTIONS with sipsak",
+            format!("sipsak -vv -s sip:demo@{target}"),
+        ),
+        example(
+            "Dial this from baresip or linphone",
+            format!("sip:demo@{target}"),
+        ),
     ]
 }
 
