@@ -32,7 +32,9 @@ fn the_second_leg_carries_the_headers_of_its_uri() {
         &callee,
         "?X-Foo=a%3Bb&x-lower=1%2C2&User-To-User=hi&X-Plus=1+1",
     ));
-    let report = caller("caller_hangs_up", &edge).argument("-d", "600").run();
+    let report = caller("caller_is_bridged", &edge)
+        .argument("-d", "600")
+        .run();
     assert!(report.statuses("INVITE").contains(&200));
     let callee = callee.finish();
     let invite = callee.request("INVITE");
@@ -55,7 +57,9 @@ fn forbidden_headers_do_not_reach_the_callee() {
     let callee = Sipp::callee("callee_answers").start();
     let evil = "?Route=%3Csip:evil%3E&Diversion=x&X-Ok=yes&X-Crlf=a%0d%0aX-Evil:%20yes&X-Hookswitch-Trunk=carrier&From=y";
     let (_hook, edge) = dialling(&to(&callee, evil));
-    caller("caller_hangs_up", &edge).argument("-d", "600").run();
+    caller("caller_is_bridged", &edge)
+        .argument("-d", "600")
+        .run();
     let callee = callee.finish();
     let invite = callee.request("INVITE");
     assert_eq!(invite.all("X-Ok"), ["yes"]);
@@ -77,7 +81,7 @@ fn the_action_hears_of_a_completed_call() {
         .argument("-d", "300")
         .start();
     let (hook, edge) = dialling(&format!("{}&action=/after", to(&callee, "")));
-    caller("caller_is_hung_up", &edge).run();
+    caller("caller_is_reinvited", &edge).run();
     let hit = hook.wait_for("/after");
     let second = callee.finish();
     assert_eq!(hit.param("DialCallStatus"), "completed");
@@ -232,7 +236,9 @@ fn a_number_leaves_by_the_trunk() {
         .trunk("carrier-a", "127.0.0.250/32", &[&target])
         .executor_keys("dial_trunk = \"carrier-a\"");
     let edge = Edge::start(config);
-    caller("caller_hangs_up", &edge).argument("-d", "600").run();
+    caller("caller_is_bridged", &edge)
+        .argument("-d", "600")
+        .run();
     let report = carrier.finish();
     let invite = report.request("INVITE");
     assert!(
@@ -265,9 +271,11 @@ fn a_client_gets_its_parameters() {
             .section(&route)
             .domain("demo.test", &hook.url(dial)),
     );
-    caller("caller_hangs_up", &edge).argument("-d", "600").run();
+    caller("caller_is_bridged", &edge)
+        .argument("-d", "600")
+        .run();
     let report = client.finish();
-    let carried = report.request("INVITE").need("X-Twilio-Params");
+    let carried = report.request("INVITE").need("X-Custom-Parameters");
     let mut pairs: Vec<_> = carried.split('&').collect();
     pairs.sort_unstable();
     assert_eq!(
@@ -322,7 +330,7 @@ fn the_first_of_two_that_answers_is_it() {
         quick.address()
     ));
     let (_hook, edge) = dialling(&format!("uri={uri}"));
-    let caller = caller("caller_hangs_up", &edge)
+    let caller = caller("caller_is_bridged", &edge)
         .argument("-d", "1500")
         .start();
     let (invite, proxy) = slow

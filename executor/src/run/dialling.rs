@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The carrier of `<Parameter>`s towards a SIP client: percent-encoded pairs, joined by `&`.
-const CLIENT_PARAMETERS: &str = "X-Twilio-Params";
+const CLIENT_PARAMETERS: &str = "X-Custom-Parameters";
 
 impl Run {
     pub(super) fn dial(&mut self, verb: Box<Dial>) -> Then {
