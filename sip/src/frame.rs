@@ -1,10 +1,12 @@
 //! Messages out of a byte stream (RFC 3261 §18.3, RFC 5626 §4.4.1).
 
 use bytes::{Buf, Bytes, BytesMut};
+use smallvec::SmallVec;
 
-use crate::ascii::trim;
+use crate::ascii::{is_token, is_token_byte};
 use crate::parse::declare;
-use crate::{HeaderName, Limits, ParseError};
+use crate::scan::{End, First, LINES, Line, scan};
+use crate::{HeaderName, Limits, MESSAGE_BYTES_MAX, ParseError};
 
 /// What the stream held next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +63,11 @@ impl Framer {
     }
 
     /// Whether part of a message waits for its rest: the message deadline runs.
+    ///
+    /// Line ends alone are no part of one, but a keep-alive that may still become the double CRLF.
     pub fn is_partial(&self) -> bool {
-        !self.buffer.is_empty()
+        let line_ends_alone = b"\r\n\r\n".starts_with(&self.buffer);
+        !self.failed && !line_ends_alone
     }
 
     /// The next frame, if it is complete.
@@ -93,7 +98,10 @@ impl Framer {
         Some(Ok(Frame::Message(self.buffer.split_to(wanted).freeze())))
     }
 
-    /// Line ends between messages. A lone CRLF waits for what follows it only if nothing did yet.
+    /// Line ends between messages (RFC 5626 §4.4.1).
+    ///
+    /// A lone CRLF waits for what follows it, so that frames do not depend on how the stream was
+    /// cut into reads.
     fn keep_alive(&mut self) -> Option<Frame> {
         if self.buffer.starts_with(b"\r\n\r\n") {
             self.buffer.advance(4);
@@ -120,7 +128,7 @@ impl Framer {
             }
             return Ok(None);
         };
-        if end > limit {
+        if end > limit.min(MESSAGE_BYTES_MAX) {
             return Err(ParseError::HeaderSectionTooLarge);
         }
         let section = self.buffer.get(..end).unwrap_or_default();
@@ -129,7 +137,7 @@ impl Framer {
         if body > self.limits.body_bytes {
             return Err(ParseError::BodyTooLarge);
         }
-        if end + body > self.limits.message_bytes {
+        if end + body > self.limits.message_bytes.min(MESSAGE_BYTES_MAX) {
             return Err(ParseError::MessageTooLarge);
         }
         Ok(Some(end + body))
@@ -145,24 +153,60 @@ impl Framer {
     }
 }
 
-/// The declared body length of a header section; every line that could name it counts.
+/// The declared body length of a header section that ends in an empty line.
+///
+/// A bare CR or LF is refused here already: elements that take one for a line end would see another
+/// Content-Length.
 fn section_length(section: &[u8]) -> Result<Option<usize>, ParseError> {
-    let mut found = None;
-    let mut lines = section.split(|&byte| byte == b'\n').skip(1).peekable();
-    while let Some(line) = lines.next() {
-        let Some(colon) = memchr::memchr(b':', line) else {
-            continue;
+    let mut declared = None;
+    let mut lines = [Line::default(); LINES];
+    let (mut at, mut first) = (0, First::StartLine);
+    loop {
+        let (found, end) = scan(section, at, first, &mut lines);
+        let found = lines.get(..found).unwrap_or_default();
+        let headers = match first {
+            First::StartLine => found.get(1..).unwrap_or_default(),
+            First::Header => found,
         };
-        if HeaderName::of(trim(&line[..colon])) != HeaderName::ContentLength {
-            continue;
+        for line in headers {
+            if names_length(section, *line)? {
+                declare(&mut declared, section, *line)?;
+            }
         }
-        let folded = lines
-            .peek()
-            .is_some_and(|next| matches!(next, [b' ' | b'\t', ..]));
-        if folded {
-            return Err(ParseError::ContentLength);
+        match end {
+            End::Body(_) => return Ok(declared),
+            End::More(next) => (at, first) = (usize::from(next), First::Header),
+            End::Bare => return Err(ParseError::ControlByte),
+            End::Truncated => return Err(ParseError::Truncated),
         }
-        declare(&mut found, trim(&line[colon + 1..]))?;
     }
-    Ok(found)
 }
+
+/// Whether the line is a Content-Length.
+///
+/// # Errors
+///
+/// A name that is no token, but would be Content-Length to a reader who skips what no token holds.
+fn names_length(section: &[u8], line: Line) -> Result<bool, ParseError> {
+    let name = line.name(section);
+    let id = HeaderName::of(name);
+    if id != HeaderName::Other || is_token(name) {
+        return Ok(id == HeaderName::ContentLength);
+    }
+    let mut word = name;
+    while let [rest @ .., b' ' | b'\t'] = word {
+        word = rest;
+    }
+    if is_token(word) {
+        return Ok(HeaderName::of(word) == HeaderName::ContentLength);
+    }
+    let bytes = name.iter().copied().filter(|&byte| is_token_byte(byte));
+    let skipped: SmallVec<[u8; 32]> = bytes.take(LENGTH_NAME_MAX + 1).collect();
+    if HeaderName::of(&skipped) == HeaderName::ContentLength {
+        return Err(ParseError::ContentLength);
+    }
+    Ok(false)
+}
+
+/// The longest spelling of Content-Length.
+const LENGTH_NAME_MAX: usize = "Content-Length".len();

@@ -179,9 +179,7 @@ impl Ends {
             [a, b] => (*a as u32, *b as u32),
             [a, b, c] => (*a as u32, (*b as u32) << 8 | *c as u32),
             _ => match (name.first_chunk(), name.last_chunk()) {
-                (Some(head), Some(tail)) => {
-                    (u32::from_le_bytes(*head), u32::from_le_bytes(*tail))
-                }
+                (Some(head), Some(tail)) => (u32::from_le_bytes(*head), u32::from_le_bytes(*tail)),
                 _ => (0, 0),
             },
         };

@@ -1,7 +1,7 @@
 //! `name-addr` and `addr-spec` values: From, To, Contact, Route, Record-Route, Refer-To …
 
 use crate::ascii::{is_lws, is_token_byte, trim};
-use crate::params::quoted_end;
+use crate::list::quoted_end;
 use crate::{Params, Uri, ViewError};
 
 /// One `"Display" <uri>;params` value (RFC 3261 §20.10, §25.1).

@@ -2,7 +2,7 @@
 
 use crate::ViewError;
 use crate::ascii::{is_token, is_token_byte, trim};
-use crate::list::split_outside;
+use crate::list::{quoted_end, split_outside};
 
 /// Parameters as written: the text after the first `;`, read on demand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,31 +71,7 @@ impl<'a> Params<'a> {
                     }
                 }
                 Some(value) => {
-                    let allowed = |byte: &u8| {
-                        is_token_byte(*byte)
-                            || matches!(
-                                byte,
-                                b'[' | b']'
-                                    | b':'
-                                    | b'<'
-                                    | b'>'
-                                    | b'@'
-                                    | b'/'
-                                    | b'?'
-                                    | b'='
-                                    | b'&'
-                                    | b'$'
-                                    | b'('
-                                    | b')'
-                                    | b'#'
-                                    | b'{'
-                                    | b'}'
-                                    | b'|'
-                                    | b'^'
-                            )
-                            || *byte >= 0x80
-                    };
-                    if value.is_empty() || !value.iter().all(allowed) {
+                    if value.is_empty() || !value.iter().all(|&byte| is_gen_byte(byte)) {
                         return Err(ViewError::Param);
                     }
                 }
@@ -105,16 +81,30 @@ impl<'a> Params<'a> {
     }
 }
 
-/// Length of a quoted string with its closing quote; `text` starts behind the opening one.
-pub(crate) fn quoted_end(text: &[u8]) -> Option<usize> {
-    let mut escaped = false;
-    for (at, &byte) in text.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return Some(at + 1),
-            _ => {}
-        }
-    }
-    None
+/// Whether an unquoted parameter value may hold `byte`: those of tokens, of IPv6 addresses and of
+/// URIs, which some write without quotes, and UTF-8; no separator of parameters or elements.
+#[inline]
+fn is_gen_byte(byte: u8) -> bool {
+    is_token_byte(byte)
+        || byte >= 0x80
+        || matches!(
+            byte,
+            b'[' | b']'
+                | b':'
+                | b'<'
+                | b'>'
+                | b'@'
+                | b'/'
+                | b'?'
+                | b'='
+                | b'&'
+                | b'$'
+                | b'('
+                | b')'
+                | b'#'
+                | b'{'
+                | b'}'
+                | b'|'
+                | b'^'
+        )
 }

@@ -45,7 +45,7 @@ pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Message, ParseError> {
             within(usize::from(line.end) - start, limits.header_section_bytes)?;
             let row = read_row(&bytes, *line)?;
             if row.id == HeaderName::ContentLength {
-                declare(&mut declared, row.value.of(&bytes))?;
+                declare(&mut declared, &bytes, *line)?;
             }
             rows.push(row);
         }
@@ -119,9 +119,7 @@ fn broken_off(end: End) -> ParseError {
 
 /// Where the start line begins; `None` where there is nothing but line ends.
 fn skip_line_ends(bytes: &[u8]) -> Option<usize> {
-    bytes
-        .iter()
-        .position(|byte| !matches!(byte, b'\r' | b'\n'))
+    bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))
 }
 
 #[inline]
@@ -247,24 +245,22 @@ fn read_status_line(rest: &[u8], line: Line) -> Result<StatusLine, ParseError> {
 ///
 /// Anything else between name and colon is refused: the next element might read another name.
 #[inline(always)] // A row handed over by value is stored and loaded in pieces of unlike size.
-pub(crate) fn read_row(bytes: &[u8], line: Line) -> Result<Row, ParseError> {
-    let (start, colon) = (usize::from(line.start), usize::from(line.colon));
-    let mut name = bytes.get(start..colon).unwrap_or_default();
+fn read_row(bytes: &[u8], line: Line) -> Result<Row, ParseError> {
+    let mut name = line.name(bytes);
     let mut id = HeaderName::of(name);
     if id == HeaderName::Other && !is_token(name) {
         (name, id) = spaced_name(name)?;
     }
-    if line.colon == line.end {
-        return Err(ParseError::HeaderName);
-    }
-    let end = usize::from(line.end) - 2;
-    let value = trim_at(bytes, colon + 1, end);
     Ok(Row {
         id,
         place: Place::Buffer,
         line: line.span(),
-        name_end: (start + name.len()) as u16,
-        value,
+        name_end: (usize::from(line.start) + name.len()) as u16,
+        value: trim_at(
+            bytes,
+            usize::from(line.colon) + 1,
+            usize::from(line.end) - 2,
+        ),
     })
 }
 
@@ -293,11 +289,21 @@ fn trim_at(bytes: &[u8], mut from: usize, mut to: usize) -> Span {
     Span::new(from, to)
 }
 
-/// Takes the one Content-Length; a second one, or anything but a plain number, is doubt about
-/// where the message ends.
-pub(crate) fn declare(declared: &mut Option<usize>, value: &[u8]) -> Result<(), ParseError> {
-    let length = content_length(value)?;
-    if declared.replace(length).is_some() {
+/// Takes the one Content-Length, which stands in `line`; a second one, a folded one, or anything but
+/// a plain number is doubt about where the message ends.
+pub(crate) fn declare(
+    declared: &mut Option<usize>,
+    bytes: &[u8],
+    line: Line,
+) -> Result<(), ParseError> {
+    let value = trim_at(
+        bytes,
+        usize::from(line.colon) + 1,
+        usize::from(line.end) - 2,
+    );
+    let folded = memchr::memchr(b'\n', line.text(bytes)).is_some();
+    let length = content_length(value.of(bytes))?;
+    if folded || declared.replace(length).is_some() {
         return Err(ParseError::ContentLength);
     }
     Ok(())

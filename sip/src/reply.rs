@@ -2,12 +2,15 @@
 
 use bytes::Bytes;
 
-use crate::{HeaderName, NameAddr, Request, Response};
+use crate::ascii::is_token;
+use crate::{Header, HeaderName, NameAddr, Request, Response};
 
 /// Builds a response: Via, From, To, Call-ID and CSeq as the request has them.
 ///
-/// Whatever of these the request lacks is left out; nothing is invented and nothing panics.
+/// Whatever of these the request lacks is left out, and of a single header that it has twice the
+/// first is taken; nothing is invented and nothing panics.
 #[derive(Debug)]
+#[must_use = "a reply is sent after `build`"]
 pub struct Reply<'a> {
     request: &'a Request,
     response: Response,
@@ -19,17 +22,17 @@ impl<'a> Reply<'a> {
     /// A response with `status` (clamped to 100–699) and `reason`.
     pub fn new(request: &'a Request, status: u16, reason: &str) -> Self {
         let mut response = Response::new(status, reason.as_bytes());
+        copy_rows(&mut response, request, HeaderName::Via, usize::MAX);
         for id in [
-            HeaderName::Via,
             HeaderName::From,
             HeaderName::To,
             HeaderName::CallId,
             HeaderName::CSeq,
         ] {
-            copy_rows(&mut response, request, id);
+            copy_rows(&mut response, request, id, 1);
         }
         if status == 100 {
-            copy_rows(&mut response, request, HeaderName::Timestamp);
+            copy_rows(&mut response, request, HeaderName::Timestamp, 1);
         }
         Self {
             request,
@@ -47,17 +50,23 @@ impl<'a> Reply<'a> {
 
     /// Copies Record-Route, as responses that form a dialog do (§12.1.1).
     pub fn record_route(mut self) -> Self {
-        copy_rows(&mut self.response, self.request, HeaderName::RecordRoute);
+        let all = usize::MAX;
+        copy_rows(
+            &mut self.response,
+            self.request,
+            HeaderName::RecordRoute,
+            all,
+        );
         self
     }
 
     /// Adds a header; one that cannot be written is left out.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        let written = self
+        // The value may come from the request: one that cannot stand in a line is not sent.
+        let _ = self
             .response
             .headers
             .append(name.as_bytes(), value.as_ref());
-        debug_assert!(written.is_ok(), "{name}: {written:?}");
         self
     }
 
@@ -85,31 +94,31 @@ impl<'a> Reply<'a> {
 
     fn add_to_tag(&mut self, tag: &[u8]) {
         let headers = &mut self.response.headers;
-        let Some(index) = headers
-            .iter()
-            .position(|header| header.id == HeaderName::To)
-        else {
+        let to = |header: Header<'_>| header.id == HeaderName::To;
+        let Some(index) = headers.iter().position(to) else {
             return;
         };
         let Some(header) = headers.get(index) else {
             return;
         };
         // A To that cannot be read stays as it was sent.
-        if !matches!(NameAddr::parse(header.value), Ok(to) if to.tag().is_none()) {
+        if !is_token(tag) || !matches!(NameAddr::parse(header.value), Ok(to) if to.tag().is_none())
+        {
             return;
         }
         let mut value = header.unfolded().into_owned();
         value.extend_from_slice(b";tag=");
         value.extend_from_slice(tag);
-        let _ = headers.set_value_at(index, &value);
+        // It fails only on a To of 8 KiB, which then stays as it was sent.
+        let _ = headers.rewrite(index, None, &value);
     }
 }
 
-/// Copies the rows of `request` with `id` as they stand, byte for byte.
-fn copy_rows(response: &mut Response, request: &Request, id: HeaderName) {
-    for (index, header) in request.headers.iter().enumerate() {
-        if header.id == id {
-            response.headers.copy_row(&request.headers, index);
-        }
+/// Copies the first `most` rows of `request` with `id` as they stand, byte for byte.
+fn copy_rows(response: &mut Response, request: &Request, id: HeaderName, most: usize) {
+    let rows = request.headers.iter().enumerate();
+    let wanted = rows.filter(|(_, header)| header.id == id);
+    for (index, _) in wanted.take(most) {
+        response.headers.copy_row(&request.headers, index);
     }
 }

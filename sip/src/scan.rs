@@ -36,6 +36,19 @@ impl Line {
         whole.strip_suffix(b"\r\n").unwrap_or(whole)
     }
 
+    /// What stands before the first colon; blanks may end it. Empty where there is no colon.
+    #[inline]
+    pub(crate) fn name(self, bytes: &[u8]) -> &[u8] {
+        if self.colon == self.end {
+            return b"";
+        }
+        let name = Span {
+            start: self.start,
+            end: self.colon,
+        };
+        name.of(bytes)
+    }
+
     #[inline]
     pub(crate) fn len(self) -> usize {
         usize::from(self.end - self.start)
@@ -403,7 +416,15 @@ mod tests {
     #[test]
     fn twins_agree_at_every_block_edge() {
         for shift in 0..130 {
-            for end in ["\r\n\r\n", "\r\n \r\n\r\n", "\r\r\n", "\n", "\r", "\r\n\r", ":\r\n\r\n"] {
+            for end in [
+                "\r\n\r\n",
+                "\r\n \r\n\r\n",
+                "\r\r\n",
+                "\n",
+                "\r",
+                "\r\n\r",
+                ":\r\n\r\n",
+            ] {
                 let text = format!("start\r\n{}{end}tail\n\r:", "x".repeat(shift));
                 all_agree(text.as_bytes(), 0);
                 all_agree(text[..text.len() - 7].as_bytes(), 0);

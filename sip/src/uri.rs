@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use smallvec::SmallVec;
+
 use crate::ascii::{hex_digit, is_uri_text, number, percent_decode};
 use crate::{Params, ViewError};
 
@@ -166,15 +168,20 @@ impl<'a> Uri<'a> {
         }
         match self.scheme {
             Scheme::Other => self.raw == other.raw,
-            Scheme::Tel => tel_digits(self.user).eq(tel_digits(other.user)),
-            Scheme::Sip | Scheme::Sips => {
-                let userinfo = |uri: &Uri<'_>| {
-                    (
-                        uri.user.map(|user| decoded(user).into_owned()),
-                        uri.password.map(|password| decoded(password).into_owned()),
-                    )
+            // RFC 3966 §4: the same number, and the same parameters in any order.
+            Scheme::Tel => {
+                let covers = |a: Params<'_>, b: Params<'_>| {
+                    a.iter().all(|(name, value)| {
+                        b.get(name).is_some_and(|other| same_value(value, other))
+                    })
                 };
-                userinfo(self) == userinfo(other)
+                tel_digits(self.user).eq(tel_digits(other.user))
+                    && covers(self.params, other.params)
+                    && covers(other.params, self.params)
+            }
+            Scheme::Sip | Scheme::Sips => {
+                same_text(self.user, other.user)
+                    && same_text(self.password, other.password)
                     && same_host(self.host, other.host)
                     && self.port == other.port
                     && params_match(self.params, other.params)
@@ -212,7 +219,7 @@ pub(crate) fn parse_hostport(text: &[u8]) -> Result<(&[u8], Option<u16>), ViewEr
         [b'[', rest @ ..] => {
             let end = memchr::memchr(b']', rest).ok_or(ViewError::Host)?;
             let host = &rest[..end];
-            if parse_ip::<Ipv6Addr>(host).is_none() {
+            if parse_ipv6(host).is_none() {
                 return Err(ViewError::Host);
             }
             match &rest[end + 1..] {
@@ -245,7 +252,18 @@ pub(crate) fn parse_hostport(text: &[u8]) -> Result<(&[u8], Option<u16>), ViewEr
 pub fn host_ip(host: &[u8]) -> Option<IpAddr> {
     parse_ip::<Ipv4Addr>(host)
         .map(IpAddr::V4)
-        .or_else(|| parse_ip::<Ipv6Addr>(host).map(IpAddr::V6))
+        .or_else(|| parse_ipv6(host).map(IpAddr::V6))
+}
+
+/// An IPv6 address. The grammar of RFC 3261 also allows a third colon before an embedded IPv4
+/// address, as in `2001:db8:::192.0.2.1`; RFC 5118 §4.10 has it accepted.
+fn parse_ipv6(host: &[u8]) -> Option<Ipv6Addr> {
+    parse_ip(host).or_else(|| {
+        let third = memchr::memmem::find(host, b":::")?;
+        let (head, tail) = host.split_at_checked(third)?;
+        let two: SmallVec<[u8; 48]> = head.iter().chain(tail.get(1..)?).copied().collect();
+        parse_ip(&two).filter(|_| tail.contains(&b'.'))
+    })
 }
 
 /// Whether two hosts are the same: names without case, addresses by value.
@@ -304,31 +322,69 @@ fn params_match(a: Params<'_>, b: Params<'_>) -> bool {
         let strict: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"];
         match b.get(name) {
             None => !strict.iter().any(|s| s.eq_ignore_ascii_case(name)),
-            Some(other) => match (value, other) {
-                (Some(x), Some(y)) => decoded(x).eq_ignore_ascii_case(&decoded(y)),
-                (None, None) => true,
-                _ => false,
-            },
+            Some(other) => same_value(value, other),
         }
     })
+}
+
+/// Parameter values, which are compared without case.
+fn same_value(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => {
+            let small = |(byte, escaped): (u8, bool)| (byte.to_ascii_lowercase(), escaped);
+            units(a).map(small).eq(units(b).map(small))
+        }
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
+fn same_text(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => units(a).eq(units(b)),
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
+/// The bytes that `text` means. An escape is the byte it stands for, but a reserved byte and its
+/// escape stay apart (RFC 3261 §19.1.4).
+fn units(text: &[u8]) -> impl Iterator<Item = (u8, bool)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (&byte, after) = rest.split_first()?;
+        rest = after;
+        if let (b'%', [high, low, after @ ..]) = (byte, after)
+            && let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low))
+        {
+            rest = after;
+            let byte = high << 4 | low;
+            return Some((byte, matches!(byte, b'%') || is_reserved(byte)));
+        }
+        Some((byte, false))
+    })
+}
+
+/// `reserved` of RFC 3261 §25.1.
+fn is_reserved(byte: u8) -> bool {
+    matches!(
+        byte,
+        b';' | b'/' | b'?' | b':' | b'@' | b'&' | b'=' | b'+' | b'$' | b','
+    )
 }
 
 /// RFC 3261 §19.1.4: header components are never ignored; their order does not matter.
 fn headers_match(a: &Uri<'_>, b: &Uri<'_>) -> bool {
     let sorted = |uri: &Uri<'_>| {
-        let mut pairs: Vec<_> = uri
+        let mut pairs: Vec<(Vec<u8>, Option<Vec<(u8, bool)>>)> = uri
             .header_pairs()
             .map(|(name, value)| {
-                (
-                    decoded(name).to_ascii_lowercase(),
-                    value.map(|value| decoded(value).into_owned()),
-                )
+                let value = value.map(|value| units(value).collect());
+                (decoded(name).to_ascii_lowercase(), value)
             })
             .collect();
         pairs.sort();
         pairs
     };
-    sorted(a) == sorted(b)
+    a.headers.is_none() == b.headers.is_none() && sorted(a) == sorted(b)
 }
 
 /// Appends `text` with every byte escaped that a URI header value may not hold
@@ -453,6 +509,10 @@ mod tests {
                 "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
                 "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
             ),
+            ("sip:a%3Bb@h", "sip:a%3bb@h"),
+            ("tel:+1-201-555-0123;a=b;c", "tel:+12015550123;C;A=B"),
+            ("sip:a@[2001:db8:0::1]", "sip:a@[2001:DB8::1]"),
+            ("sip:[2001:db8:::192.0.2.1]", "sip:[2001:db8::192.0.2.1]"),
         ];
         for (a, b) in same {
             assert!(uri(a).equivalent(&uri(b)), "{a} {b}");
@@ -473,6 +533,12 @@ mod tests {
                 "sip:carol@chicago.com",
                 "sip:carol@chicago.com?Subject=next%20meeting",
             ),
+            ("sip:a%3bb@h", "sip:a;b@h"),
+            (
+                "tel:123;phone-context=a.example",
+                "tel:123;phone-context=b.example",
+            ),
+            ("tel:123;phone-context=a.example", "tel:123"),
             ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
             (
                 "sip:carol@chicago.com;security=on",
