@@ -202,7 +202,9 @@ impl Chain {
         debug_assert_eq!(cx.progress.chain, self.id, "resumed on another chain");
         let walk = AssertUnwindSafe(|| {
             if let Some(resume) = resume {
-                let name = self.link_before(cx.progress.ran).map_or("", |link| link.name);
+                let name = self
+                    .link_before(cx.progress.ran)
+                    .map_or("", |link| link.name);
                 observer.enter(Shown::Request(request));
                 let flow = resume(request, cx);
                 observer.leave(name, Hook::Request, Shown::Request(request), &flow);
@@ -210,7 +212,8 @@ impl Chain {
                     return flow;
                 }
             }
-            while let Some(link) = self.links.get(usize::from(cx.progress.ran)) {
+            let rest = self.links.get(usize::from(cx.progress.ran)..);
+            for link in rest.unwrap_or_default() {
                 cx.progress.ran += 1;
                 observer.enter(Shown::Request(request));
                 let flow = link.filter.on_request(request, cx);

@@ -81,7 +81,7 @@ impl Counts {
             .iter()
             .find(|(known, _)| *known == reason)
             // `other` is the last one.
-            .or(cells.last());
+            .or_else(|| cells.last());
         cell.map_or(0, |(_, cell)| cell.fetch_add(1, Ordering::Relaxed) + 1)
     }
 

@@ -1,7 +1,5 @@
 //! Text from the wire, made safe to show.
 
-use std::fmt::Write as _;
-
 /// `text` with everything escaped that could break a log line or a terminal: control characters,
 /// line separators, marks that turn the direction of text, bytes that are not UTF-8, and `\`.
 pub fn escape(text: &[u8]) -> String {
@@ -26,8 +24,7 @@ pub fn escape(text: &[u8]) -> String {
 }
 
 fn push_byte(out: &mut String, byte: u8) {
-    // Writing to a string cannot fail.
-    let _ = write!(out, "\\x{byte:02x}");
+    out.push_str(&format!("\\x{byte:02x}"));
 }
 
 fn is_hidden(c: char) -> bool {

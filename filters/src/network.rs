@@ -77,7 +77,11 @@ impl FromStr for Network {
                 let prefix: u8 = prefix.parse().map_err(|_| NetworkError::Syntax)?;
                 // A mapped address counts its prefix from the start of the IPv6 address.
                 let mapped = ip.is_ipv6() && ip.to_canonical().is_ipv4();
-                let prefix = if mapped { prefix.wrapping_sub(96) } else { prefix };
+                let prefix = if mapped {
+                    prefix.wrapping_sub(96)
+                } else {
+                    prefix
+                };
                 if !plain || prefix > width(ip) {
                     return Err(NetworkError::Prefix);
                 }
@@ -146,7 +150,10 @@ mod tests {
             ("::/0", "[2001:db8::9]:1"),
         ];
         for (net, address) in yes {
-            assert!(network(net).contains(address.parse().unwrap()), "{net} {address}");
+            assert!(
+                network(net).contains(address.parse().unwrap()),
+                "{net} {address}"
+            );
         }
         let no = [
             ("192.0.2.0/25", "192.0.2.129:1"),
@@ -156,7 +163,10 @@ mod tests {
             ("2001:db8::/32", "[2001:db9::9]:1"),
         ];
         for (net, address) in no {
-            assert!(!network(net).contains(address.parse().unwrap()), "{net} {address}");
+            assert!(
+                !network(net).contains(address.parse().unwrap()),
+                "{net} {address}"
+            );
         }
     }
 

@@ -1,7 +1,5 @@
 //! The reference of the filters in Markdown, from what they declare.
 
-use std::fmt::Write as _;
-
 use crate::registry::Entry;
 use crate::settings::{Key, Kind, Unset};
 
@@ -11,7 +9,10 @@ pub(crate) fn all<'e>(entries: impl Iterator<Item = &'e Entry> + Clone) -> Strin
     for entry in entries.clone() {
         let anchor = entry.name;
         let sentence = first_sentence(entry.summary);
-        push(&mut out, format_args!("- [`{anchor}`](#{anchor}): {sentence}\n"));
+        push(
+            &mut out,
+            format_args!("- [`{anchor}`](#{anchor}): {sentence}\n"),
+        );
     }
     for entry in entries {
         out.push('\n');
@@ -33,14 +34,20 @@ pub(crate) fn of(entry: &Entry) -> String {
     }
     for key in entry.keys {
         if let Kind::Tables(keys) = key.kind {
-            push(&mut out, format_args!("\nKeys of each of `{}`:\n\n", key.name));
+            push(
+                &mut out,
+                format_args!("\nKeys of each of `{}`:\n\n", key.name),
+            );
             push_keys(&mut out, keys);
         }
     }
     if !entry.reasons.is_empty() {
         let reasons = entry.reasons.iter().map(|reason| format!("`{reason}`"));
         let reasons: Vec<_> = reasons.collect();
-        push(&mut out, format_args!("\nReasons that it counts: {}.\n", reasons.join(", ")));
+        push(
+            &mut out,
+            format_args!("\nReasons that it counts: {}.\n", reasons.join(", ")),
+        );
     }
     out
 }
@@ -53,11 +60,19 @@ fn push_keys(out: &mut String, keys: &[Key]) {
             Unset::Value(value) => format!("default `{value}`"),
         };
         let kind = key.kind.text();
-        push(out, format_args!("- `{}` ({kind}; {default})\\\n", key.name));
+        push(
+            out,
+            format_args!("- `{}` ({kind}; {default})\\\n", key.name),
+        );
         for line in key.meaning.trim().lines() {
             push(out, format_args!("  {}\n", line.trim()));
         }
-        push(out, format_args!("  Example: `{} = {}`\n", key.name, key.example));
+        // A line break of Markdown behind the last line.
+        out.insert(out.len() - 1, '\\');
+        push(
+            out,
+            format_args!("  Example: `{} = {}`\n", key.name, key.example),
+        );
     }
 }
 
@@ -70,8 +85,7 @@ fn first_sentence(text: &str) -> String {
 }
 
 fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = out.write_fmt(text);
+    out.push_str(&text.to_string());
 }
 
 const HEAD: &str = "\

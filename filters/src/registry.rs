@@ -124,7 +124,13 @@ impl Registry {
         if let DeValue::Table(entries) = table.get_mut() {
             entries.remove("type");
         }
-        Ok((entry.name, (entry.build)(table, cx)?))
+        match (entry.build)(table, cx) {
+            Ok(filter) => Ok((entry.name, filter)),
+            Err(mut errors) => {
+                errors.sort_by_key(|error| error.span.as_ref().map(|span| span.start));
+                Err(errors)
+            }
+        }
     }
 
     /// The reference in Markdown: of one filter, or of all with a heading. `None` where there is no

@@ -28,7 +28,12 @@ mod tests {
     #[test]
     fn strips_in_any_case() {
         let mut request = Request::new(b"OPTIONS", b"sip:a@b").unwrap();
-        for name in ["x-hookSWITCH-trunk", "X-Hookswitch-", "X-Hookswitc", "X-Hook"] {
+        for name in [
+            "x-hookSWITCH-trunk",
+            "X-Hookswitch-",
+            "X-Hookswitc",
+            "X-Hook",
+        ] {
             request.headers.append(name.as_bytes(), b"1").unwrap();
         }
         assert_eq!(strip(&mut request.headers), 2);

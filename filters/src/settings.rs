@@ -189,14 +189,16 @@ fn check_value(
 ) {
     let found = value.get_ref();
     match (kind, found) {
-        (Kind::Bool, DeValue::Boolean(_))
-        | (Kind::Text | Kind::Names, DeValue::String(_)) => return,
+        (Kind::Bool, DeValue::Boolean(_)) | (Kind::Text | Kind::Names, DeValue::String(_)) => {
+            return;
+        }
         (Kind::Integer(low, high), DeValue::Integer(number)) => {
             let digits = number.as_str();
             match i64::from_str_radix(digits, number.radix()) {
                 Ok(number) if (low..=high).contains(&number) => {}
                 _ => {
-                    let error = ConfigError::new(path, value.span(), format!("{digits} is out of range"));
+                    let error =
+                        ConfigError::new(path, value.span(), format!("{digits} is out of range"));
                     errors.push(error.expected(kind.text()));
                 }
             }
@@ -277,7 +279,7 @@ impl Kind {
         match self {
             Self::Bool => "true or false".to_owned(),
             Self::Choice(words) => list(words),
-            Self::Choices(words) => format!("a list of {}", list(words)),
+            Self::Choices(words) => format!("a list with any of {}", list(words)),
             Self::Integer(low, high) => format!("a whole number from {low} to {high}"),
             Self::Names => "a string or a list of strings".to_owned(),
             Self::Tables(_) => "a list of tables".to_owned(),

@@ -107,7 +107,13 @@ impl fmt::Debug for Trace<'_> {
 /// Watches the walk over a chain.
 pub(crate) trait Observe {
     fn enter(&mut self, message: Shown<'_>);
-    fn leave(&mut self, filter: &'static str, hook: Hook, message: Shown<'_>, decision: &impl Decide);
+    fn leave(
+        &mut self,
+        filter: &'static str,
+        hook: Hook,
+        message: Shown<'_>,
+        decision: &impl Decide,
+    );
     fn panicked(&mut self, filter: &'static str, hook: Hook);
 }
 

@@ -25,10 +25,7 @@ pub type Resume = Box<dyn FnOnce(&mut Request, &mut Context) -> Flow + Send>;
 
 impl Wait {
     /// Waits for `future`, at most for `timeout`.
-    pub fn new(
-        timeout: Duration,
-        future: impl Future<Output = Resume> + Send + 'static,
-    ) -> Self {
+    pub fn new(timeout: Duration, future: impl Future<Output = Resume> + Send + 'static) -> Self {
         Self {
             future: Box::pin(future),
             timeout,

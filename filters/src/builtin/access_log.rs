@@ -133,7 +133,10 @@ sample = 10
 
     fn build(config: AccessLogKeys, _: &BuildContext) -> Result<Self, Vec<ConfigError>> {
         Ok(Self {
-            fields: config.fields.iter().fold(0, |bits, field| bits | bit(*field)),
+            fields: config
+                .fields
+                .iter()
+                .fold(0, |bits, field| bits | bit(*field)),
             sample: config.sample.max(1),
             failures: config.failures,
         })

@@ -51,7 +51,10 @@ Record-Route headers, one for each listener that is crossed.";
             if !sip::is_token(name.as_bytes()) {
                 let message = format!("{name:?} is no method");
                 errors.push(ConfigError::new(key, method.span(), message));
-            } else if matches!(Method::of(name.as_bytes()), Method::Ack | Method::Cancel | Method::Register) {
+            } else if matches!(
+                Method::of(name.as_bytes()),
+                Method::Ack | Method::Cancel | Method::Register
+            ) {
                 let message = format!("{name} forms no dialog");
                 errors.push(ConfigError::new(key, method.span(), message));
             }
@@ -60,7 +63,11 @@ Record-Route headers, one for each listener that is crossed.";
             return Err(errors);
         }
         Ok(Self {
-            methods: config.methods.into_iter().map(Spanned::into_inner).collect(),
+            methods: config
+                .methods
+                .into_iter()
+                .map(Spanned::into_inner)
+                .collect(),
             in_dialog: config.in_dialog,
         })
     }

@@ -1,6 +1,6 @@
 //! `sanity`: requests that must not get further.
 
-use sip::{Fault, HeaderName, Limits, Method, ParseError, Request, Uri, ViewError};
+use sip::{CSeq, Header, HeaderName, Limits, Method, ParseError, Request};
 use toml::Spanned;
 
 use crate::{
@@ -36,9 +36,9 @@ settings! {
         required_headers: Vec<Spanned<String>> = Kind::Texts, "[]", r#"["User-Agent"]"#;
         /// Headers that may stand once only beside those that RFC 3261 §20 says so of.
         single_headers: Vec<Spanned<String>> = Kind::Texts, "[]", r#"["X-Tenant"]"#;
-        /// Which headers may not have white space before the colon. RFC 3261 §7.3.1 allows it, and
-        /// elements that disagree about it read different names; so it is refused for `extension`
-        /// headers (names that begin with `X-` or `P-`), for `all`, or for `none`.
+        /// Which headers may not have white space before the colon. RFC 3261 §7.3.1 allows it, but
+        /// elements that disagree about it read different names. So it is refused in `extension`
+        /// headers, whose names begin with `X-` or `P-`; in `all`; or in `none`.
         space_before_colon: SpaceBeforeColon = Kind::Choice(SpaceBeforeColon::WORDS), r#""extension""#, r#""all""#;
         /// What becomes of `X-` and `P-` headers that are folded over several lines: `reject` the
         /// request, `unfold` them into one line, or `allow` them as they are.
@@ -83,10 +83,15 @@ words! {
 }
 
 /// Refuses what no later filter and no later element should have to see.
+///
+/// The grammar of the headers that routing reads is checked by the pipeline before any chain runs;
+/// it is not read a second time here.
 #[derive(Debug)]
 pub struct Sanity {
     action: FaultAction,
     limits: Limits,
+    /// Whether the bound on Via values is tighter than the one that was held already.
+    counts_vias: bool,
     required: Vec<String>,
     single: Vec<String>,
     space_before_colon: SpaceBeforeColon,
@@ -97,35 +102,37 @@ pub struct Sanity {
 /// Why a request is not sane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Finding {
-    Extension(Reason),
-    Fault(Fault),
+    Header(Reason),
     Limit(ParseError),
 }
 
 const CONTROL_BYTE: Reason = Reason("control_byte");
 const DUPLICATE_HEADER: Reason = Reason("duplicate_header");
 const FOLDED_HEADER: Reason = Reason("folded_header");
+const MALFORMED_HEADER: Reason = Reason("malformed_header");
+const METHOD_MISMATCH: Reason = Reason("method_mismatch");
 const MISSING_HEADER: Reason = Reason("missing_header");
 const PROXY_REQUIRE: Reason = Reason("proxy_require");
 const SPACE_BEFORE_COLON: Reason = Reason("space_before_colon");
 const TOO_MANY_HOPS: Reason = Reason("too_many_hops");
 const URI_SCHEME: Reason = Reason("uri_scheme");
+const VIA_TOO_MANY: Reason = Reason("via_too_many");
 
 impl Filter for Sanity {
     fn on_request(&self, request: &mut Request, _: &mut Context) -> Flow {
-        if let Err(finding) = self.check_limits(request) {
-            return self.refuse(finding);
-        }
-        // The scheme comes before the rest: what follows it is not ours to judge (§16.3 step 2).
+        // The scheme comes first: what follows it is not ours to judge (§16.3 step 2).
         if !has_known_scheme(request.uri_bytes()) {
             return Flow::Reply(Reply::new(416, "Unsupported URI Scheme", URI_SCHEME));
         }
-        let checked = sip::check_request(request, &self.limits).map_err(Finding::Fault);
-        if let Err(finding) = checked.and_then(|()| self.check_headers(request)) {
+        let checked = self.check_start_line(request);
+        let checked = checked.and_then(|()| self.check_headers(request));
+        if let Err(finding) = checked.and_then(|()| self.check_named(request)) {
             return self.refuse(finding);
         }
-        if self.x_folding == XFolding::Unfold {
-            unfold_extensions(request);
+        if self.x_folding == XFolding::Unfold
+            && let Err(finding) = unfold_extensions(request)
+        {
+            return self.refuse(finding);
         }
         // RFC 3261 §16.3 step 3.
         let hops = request.headers.first(HeaderName::MaxForwards);
@@ -137,28 +144,39 @@ impl Filter for Sanity {
 }
 
 impl Sanity {
-    /// The bounds, which this filter may have tighter than the parser.
-    fn check_limits(&self, request: &Request) -> Result<(), Finding> {
+    fn check_start_line(&self, request: &Request) -> Result<(), Finding> {
+        if request.uri_bytes().len() > self.limits.uri_bytes {
+            return Err(Finding::Limit(ParseError::UriTooLarge));
+        }
+        if request.method_bytes().len() > self.limits.method_bytes {
+            return Err(Finding::Limit(ParseError::MethodTooLarge));
+        }
+        Ok(())
+    }
+
+    /// One pass over all rows: bounds, what must be there, what may be there once, and what
+    /// elements read differently.
+    fn check_headers(&self, request: &Request) -> Result<(), Finding> {
         let limits = &self.limits;
         let headers = &request.headers;
         let over = |error| Err(Finding::Limit(error));
-        if request.uri_bytes().len() > limits.uri_bytes {
-            return over(ParseError::UriTooLarge);
-        }
-        if request.method_bytes().len() > limits.method_bytes {
-            return over(ParseError::MethodTooLarge);
-        }
         if headers.len() > limits.headers {
             return over(ParseError::HeadersTooMany);
         }
-        let start_line = request.method_bytes().len() + request.uri_bytes().len() + START_LINE_REST;
-        let mut section = start_line + LINE_END;
-        for index in 0..headers.len() {
-            let line = headers.line(index).map_or(0, <[u8]>::len);
-            if line > limits.header_bytes {
+        let start_line = request.method_bytes().len() + request.uri_bytes().len();
+        let mut section = start_line + START_LINE_REST + LINE_END;
+        let mut seen = 0u64;
+        for (index, header) in headers.iter().enumerate() {
+            let line = headers.line(index).unwrap_or_default();
+            if line.len() > limits.header_bytes {
                 return over(ParseError::HeaderTooLarge);
             }
-            section += line;
+            section += line.len();
+            if seen & bit(header.id) != 0 && header.id.is_single() {
+                return Err(Finding::Header(DUPLICATE_HEADER));
+            }
+            seen |= bit(header.id);
+            self.check_row(&header, line)?;
         }
         if section > limits.header_section_bytes {
             return over(ParseError::HeaderSectionTooLarge);
@@ -170,13 +188,58 @@ impl Sanity {
         if section + body > limits.message_bytes {
             return over(ParseError::MessageTooLarge);
         }
+        if REQUIRED.iter().any(|id| seen & bit(*id) == 0) {
+            return Err(Finding::Header(MISSING_HEADER));
+        }
         Ok(())
     }
 
-    /// What elements read differently: names beside blanks, folds, control bytes.
-    fn check_headers(&self, request: &Request) -> Result<(), Finding> {
+    /// Blanks beside the name, folds, control bytes.
+    fn check_row(&self, header: &Header<'_>, line: &[u8]) -> Result<(), Finding> {
+        let extension = is_extension(header.name);
+        let judged = match self.space_before_colon {
+            SpaceBeforeColon::All => true,
+            SpaceBeforeColon::Extension => extension,
+            SpaceBeforeColon::None => false,
+        };
+        if judged && line.get(header.name.len()) != Some(&b':') {
+            return Err(Finding::Header(SPACE_BEFORE_COLON));
+        }
+        if !extension {
+            return Ok(());
+        }
+        if self.x_folding == XFolding::Reject && is_folded(line) {
+            return Err(Finding::Header(FOLDED_HEADER));
+        }
+        let control = |byte: &u8| byte.is_ascii_control() && !is_lws(*byte);
+        if header.value.iter().any(control) {
+            return Err(Finding::Header(CONTROL_BYTE));
+        }
+        Ok(())
+    }
+
+    /// Headers by name: CSeq, Via, and those that the configuration lists.
+    fn check_named(&self, request: &Request) -> Result<(), Finding> {
         let headers = &request.headers;
-        let found = |reason| Err(Finding::Extension(reason));
+        let found = |reason| Err(Finding::Header(reason));
+        let cseq = headers.first(HeaderName::CSeq).unwrap_or_default();
+        match CSeq::parse(cseq) {
+            Err(_) => return found(MALFORMED_HEADER),
+            Ok(cseq) if cseq.method != request.method_bytes() => return found(METHOD_MISMATCH),
+            Ok(_) => {}
+        }
+        let hops = headers.first(HeaderName::MaxForwards);
+        if hops.is_some_and(|hops| sip::number(hops).is_none()) {
+            return found(MALFORMED_HEADER);
+        }
+        if self.counts_vias
+            && headers
+                .list(HeaderName::Via)
+                .nth(self.limits.via_values)
+                .is_some()
+        {
+            return found(VIA_TOO_MANY);
+        }
         for name in &self.required {
             if headers.named(name.as_bytes()).next().is_none() {
                 return found(MISSING_HEADER);
@@ -185,28 +248,6 @@ impl Sanity {
         for name in &self.single {
             if headers.named(name.as_bytes()).nth(1).is_some() {
                 return found(DUPLICATE_HEADER);
-            }
-        }
-        for (index, header) in headers.iter().enumerate() {
-            let extension = is_extension(header.name);
-            let judged = match self.space_before_colon {
-                SpaceBeforeColon::All => true,
-                SpaceBeforeColon::Extension => extension,
-                SpaceBeforeColon::None => false,
-            };
-            let line = headers.line(index).unwrap_or_default();
-            if judged && line.get(header.name.len()) != Some(&b':') {
-                return found(SPACE_BEFORE_COLON);
-            }
-            if !extension {
-                continue;
-            }
-            if self.x_folding == XFolding::Reject && is_folded(line) {
-                return found(FOLDED_HEADER);
-            }
-            let control = |byte: &u8| byte.is_ascii_control() && !is_lws(*byte);
-            if header.value.iter().any(control) {
-                return found(CONTROL_BYTE);
             }
         }
         Ok(())
@@ -233,8 +274,7 @@ impl Sanity {
 
     fn refuse(&self, finding: Finding) -> Flow {
         let (status, phrase, reason) = match finding {
-            Finding::Extension(reason) => (400, "Bad Request", reason),
-            Finding::Fault(fault) => (400, "Bad Request", Reason(fault.label())),
+            Finding::Header(reason) => (400, "Bad Request", reason),
             Finding::Limit(error) => {
                 let (status, phrase) = error.status();
                 (status, phrase, Reason(error.label()))
@@ -247,34 +287,40 @@ impl Sanity {
     }
 }
 
-/// RFC 3261 §16.3 step 2. A URI that cannot be read is a malformed one and no unknown scheme.
+/// RFC 3261 §16.3 step 2.
 fn has_known_scheme(uri: &[u8]) -> bool {
-    match Uri::parse(uri) {
-        Ok(uri) => uri.scheme != sip::Scheme::Other,
-        Err(ViewError::Scheme) => memchr::memchr(b':', uri).is_none(),
-        Err(_) => true,
-    }
+    let end = memchr::memchr(b':', uri).unwrap_or(uri.len());
+    let scheme = uri.get(..end).unwrap_or_default();
+    let known = [b"sip".as_slice(), b"sips", b"tel"];
+    known.iter().any(|known| known.eq_ignore_ascii_case(scheme))
 }
 
-fn unfold_extensions(request: &mut Request) {
+fn unfold_extensions(request: &mut Request) -> Result<(), Finding> {
     let headers = &mut request.headers;
     for index in 0..headers.len() {
         let Some(header) = headers.get(index) else {
-            return;
+            break;
         };
         if !is_extension(header.name) || memchr::memchr(b'\n', header.value).is_none() {
             continue;
         }
         let value = header.unfolded().into_owned();
-        // No byte of it is new, so it can be written; where it cannot, it stays folded.
-        let _ = headers.set_value_at(index, &value);
+        // No byte of it is new, so it can be written unless there is no room.
+        let unfolded = headers.set_value_at(index, &value);
+        unfolded.map_err(|_| Finding::Limit(ParseError::MessageTooLarge))?;
     }
+    Ok(())
 }
 
 /// Whether a header line goes on behind a line end; a fold may stand before the value too.
 fn is_folded(line: &[u8]) -> bool {
     let text = line.strip_suffix(b"\r\n").unwrap_or(line);
     memchr::memchr2(b'\r', b'\n', text).is_some()
+}
+
+/// One bit a known name; all other names share the last one.
+fn bit(id: HeaderName) -> u64 {
+    1 << id as u8
 }
 
 fn is_extension(name: &[u8]) -> bool {
@@ -304,18 +350,17 @@ single_headers = [\"X-Tenant\"]
         Reason("header_section_too_large"),
         Reason("header_too_large"),
         Reason("headers_too_many"),
-        Reason("malformed_header"),
+        MALFORMED_HEADER,
         Reason("message_too_large"),
-        Reason("method_mismatch"),
+        METHOD_MISMATCH,
         Reason("method_too_large"),
         MISSING_HEADER,
         PROXY_REQUIRE,
-        Reason("request_uri"),
         SPACE_BEFORE_COLON,
         TOO_MANY_HOPS,
         URI_SCHEME,
         Reason("uri_too_large"),
-        Reason("via_too_many"),
+        VIA_TOO_MANY,
     ];
     type Config = SanityKeys;
 
@@ -362,6 +407,7 @@ single_headers = [\"X-Tenant\"]
         }
         Ok(Self {
             action: config.action,
+            counts_vias: limits.via_values < server.via_values,
             limits,
             required,
             single,
@@ -372,6 +418,15 @@ single_headers = [\"X-Tenant\"]
     }
 }
 
+/// RFC 3261 §8.1.1; Max-Forwards is let off.
+const REQUIRED: [HeaderName; 5] = [
+    HeaderName::Via,
+    HeaderName::From,
+    HeaderName::To,
+    HeaderName::CallId,
+    HeaderName::CSeq,
+];
+const _: () = assert!((HeaderName::Other as u8) < 64, "`bit` has 64 of them");
 /// A space on either side of the Request-URI, the version and the line end.
 const START_LINE_REST: usize = " ".len() * 2 + "SIP/2.0\r\n".len();
 const LINE_END: usize = "\r\n".len();

@@ -45,7 +45,11 @@ const NO_TRUNK_MATCH: Reason = Reason("no_trunk_match");
 impl Filter for Trunk {
     fn on_request(&self, request: &mut Request, cx: &mut Context) -> Flow {
         let source = &cx.source;
-        let hosts = hosts(request, cx.facts.in_dialog);
+        let hosts = if self.table.has_domains() {
+            hosts(request, cx.facts.in_dialog)
+        } else {
+            SmallVec::new()
+        };
         match self.table.find(source.address, source.transport, &hosts) {
             Some(trunk) => {
                 cx.facts.trust = trunk.trust;
@@ -57,9 +61,7 @@ impl Filter for Trunk {
             }
             None => match self.no_match {
                 NoMatch::Accept => Flow::Continue,
-                NoMatch::Reject => {
-                    Flow::Reply(Reply::new(403, "Forbidden", NO_TRUNK_MATCH))
-                }
+                NoMatch::Reject => Flow::Reply(Reply::new(403, "Forbidden", NO_TRUNK_MATCH)),
                 NoMatch::Silent => Flow::Drop(NO_TRUNK_MATCH),
             },
         }
@@ -108,9 +110,8 @@ with transports, then the first in the file. It never fails open: without trunks
         if !errors.is_empty() {
             return Err(errors);
         }
-        let listed = |trunk: &&crate::TrunkConfig| {
-            names.iter().any(|name| *name.get_ref() == *trunk.name)
-        };
+        let listed =
+            |trunk: &&crate::TrunkConfig| names.iter().any(|name| *name.get_ref() == *trunk.name);
         Ok(Self {
             table: TrunkTable::new(cx.trunks.iter().filter(listed)),
             no_match: config.no_match,

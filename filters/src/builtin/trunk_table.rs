@@ -8,7 +8,7 @@ use sip::Transport;
 use smallvec::SmallVec;
 
 use crate::network::NetworkKey;
-use crate::{Trust, TrunkConfig};
+use crate::{TrunkConfig, Trust};
 
 /// Trunks by source network.
 ///
@@ -20,6 +20,7 @@ pub(crate) struct TrunkTable {
     rules: HashMap<NetworkKey, SmallVec<[Rule; 1]>>,
     /// The prefix lengths in use, longest first: IPv4 and IPv6.
     prefixes: [Vec<u8>; 2],
+    has_domains: bool,
 }
 
 /// A trunk with the conditions that its source alone does not settle.
@@ -45,6 +46,7 @@ impl TrunkTable {
     pub(crate) fn new<'t>(trunks: impl IntoIterator<Item = &'t TrunkConfig>) -> Self {
         let mut table = Self::default();
         for (order, config) in trunks.into_iter().enumerate() {
+            table.has_domains |= !config.domains.is_empty();
             let trunk = Arc::new(TrunkEntry {
                 name: config.name.clone(),
                 trust: config.trust,
@@ -73,6 +75,11 @@ impl TrunkTable {
             prefixes.sort_unstable_by(|a, b| b.cmp(a));
         }
         table
+    }
+
+    /// Whether any trunk has domains, so that the hosts of a request matter.
+    pub(crate) fn has_domains(&self) -> bool {
+        self.has_domains
     }
 
     /// The trunk that calls from `address` over `transport`; `hosts` are those that its domains may
@@ -111,7 +118,11 @@ impl Rule {
 impl TrunkEntry {
     fn fits(&self, transport: Transport, hosts: &[&[u8]]) -> bool {
         let transports = self.transports.is_empty() || self.transports.contains(&transport);
-        let named = |host: &&[u8]| self.domains.iter().any(|domain| sip::same_host(domain, host));
+        let named = |host: &&[u8]| {
+            self.domains
+                .iter()
+                .any(|domain| sip::same_host(domain, host))
+        };
         transports && (self.domains.is_empty() || hosts.iter().any(named))
     }
 }
@@ -126,7 +137,10 @@ mod tests {
         TrunkConfig {
             name: name.into(),
             trust: Trust::Untrusted,
-            sources: sources.iter().map(|source| source.parse().unwrap()).collect(),
+            sources: sources
+                .iter()
+                .map(|source| source.parse().unwrap())
+                .collect(),
             transports: Vec::new(),
             domains: Vec::new(),
         }

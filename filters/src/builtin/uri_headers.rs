@@ -96,7 +96,10 @@ const TOO_LARGE: Reason = Reason("too_large");
 impl Filter for UriHeaders {
     fn on_request(&self, request: &mut Request, _: &mut Context) -> Flow {
         let refuse = |reason| Flow::Reply(Reply::new(400, "Bad Request", reason));
-        // Whether there are headers cannot be told of a URI that cannot be read.
+        if memchr::memchr(b'?', request.uri_bytes()).is_none() {
+            return Flow::Continue;
+        }
+        // What stands behind the `?` of a URI that cannot be read cannot be told.
         let Ok(uri) = request.uri() else {
             return refuse(REQUEST_URI);
         };
@@ -125,13 +128,17 @@ impl Filter for UriHeaders {
     }
 
     fn on_branch(&self, request: &mut Request, target: &Target, _: &mut Context) -> Branch {
-        if let Ok(uri) = request.uri()
-            && uri.headers.is_some()
-        {
+        if memchr::memchr(b'?', request.uri_bytes()).is_some() {
+            let Ok(uri) = request.uri() else {
+                return Branch::Skip(REQUEST_URI);
+            };
             let bare = uri.without_headers().to_vec();
             if request.set_uri(&bare).is_err() {
                 return Branch::Skip(TOO_LARGE);
             }
+        }
+        if memchr::memchr(b'?', &target.uri).is_none() {
+            return Branch::Send;
         }
         let Ok(uri) = Uri::parse(&target.uri) else {
             return Branch::Skip(REQUEST_URI);
@@ -271,7 +278,7 @@ impl UriHeaders {
             if let Err(error) = headers.append(name, value) {
                 let reason = match error {
                     EditError::Name => NAME,
-                    EditError::TooLarge => TOO_LARGE,
+                    EditError::Index | EditError::TooLarge => TOO_LARGE,
                     EditError::Value => CONTROL_BYTE,
                 };
                 if let Err(reason) = self.invalid(reason, name) {
@@ -313,7 +320,9 @@ fn is_refused(name: &[u8]) -> bool {
     };
     listed
         || name.eq_ignore_ascii_case(b"Organization")
-        || [b"Accept-".as_slice(), b"Allow-", b"Content-"].into_iter().any(begins)
+        || [b"Accept-".as_slice(), b"Allow-", b"Content-"]
+            .into_iter()
+            .any(begins)
 }
 
 impl Plugin for UriHeaders {

@@ -91,7 +91,9 @@ impl Value {
 
 /// Builds a regex within bounds; matching takes linear time whatever it is.
 pub(crate) fn regex(pattern: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build();
+    let built = RegexBuilder::new(pattern)
+        .size_limit(REGEX_BYTES_MAX)
+        .build();
     built.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => "the regular expression is too large".to_owned(),
         error => {
@@ -257,7 +259,10 @@ impl Parser {
                         let regex = regex(&pattern).map_err(|error| LangError::new(at, error))?;
                         Ok(Expr::Matches(left, regex))
                     }
-                    (at, _) => Err(LangError::new(at, "expected a regular expression in quotes")),
+                    (at, _) => Err(LangError::new(
+                        at,
+                        "expected a regular expression in quotes",
+                    )),
                 }
             }
             Token::Word(word) if word == "in" => self.within(left),
@@ -335,9 +340,10 @@ impl Parser {
             (_, Token::Word(word)) if is_number(&word) || word == "true" || word == "false" => {
                 Ok(Value::Text(word.into()))
             }
-            (at, Token::Word(word)) if KEYWORDS.contains(&word.as_str()) => {
-                Err(LangError::new(at, format!("expected a value, found `{word}`")))
-            }
+            (at, Token::Word(word)) if KEYWORDS.contains(&word.as_str()) => Err(LangError::new(
+                at,
+                format!("expected a value, found `{word}`"),
+            )),
             (at, Token::Word(word)) => Path::parse(&word, at).map(Value::Path),
             (at, token) => {
                 let message = format!("expected a value, found {}", token.text());
@@ -446,13 +452,34 @@ mod tests {
             ("(method == 'A'", "column 15: expected `)`, found end"),
             ("method == 'A' 'B'", "column 15: unexpected 'B'"),
             ("metod == 'A'", "column 1: unknown name `metod`"),
-            ("method =~ ruri", "column 11: expected a regular expression in quotes"),
-            ("method =~ '('", "column 11: regular expression: unclosed group"),
-            ("method in ['A' 'B']", "column 16: expected `,` or `]`, found 'B'"),
-            ("method in []", "column 12: expected a text in quotes, found `]`"),
-            ("source.ip in ['x']", "column 15: x: expected an address, ADDRESS:PORT or ADDRESS/PREFIX"),
-            ("trunk.trust == 'interal'", "column 16: `interal` is no trust class"),
-            ("header.X-Hookswitch-Trunk == ''", "column 1: names that begin with X-Hookswitch- are reserved"),
+            (
+                "method =~ ruri",
+                "column 11: expected a regular expression in quotes",
+            ),
+            (
+                "method =~ '('",
+                "column 11: regular expression: unclosed group",
+            ),
+            (
+                "method in ['A' 'B']",
+                "column 16: expected `,` or `]`, found 'B'",
+            ),
+            (
+                "method in []",
+                "column 12: expected a text in quotes, found `]`",
+            ),
+            (
+                "source.ip in ['x']",
+                "column 15: x: expected an address, ADDRESS:PORT or ADDRESS/PREFIX",
+            ),
+            (
+                "trunk.trust == 'interal'",
+                "column 16: `interal` is no trust class",
+            ),
+            (
+                "header.X-Hookswitch-Trunk == ''",
+                "column 1: names that begin with X-Hookswitch- are reserved",
+            ),
             ("method & ruri", "column 8: unexpected `&`"),
             ("method not 'A'", "column 12: expected `in` behind `not`"),
             ("and", "column 1: expected a value, found `and`"),

@@ -86,7 +86,10 @@ impl Path {
             Some(("var", name)) if is_var_name(name) => Ok(Self::Var(name.into())),
             Some(("match", group)) => match group.parse() {
                 Ok(group) if group <= GROUPS_MAX => Ok(Self::Match(group)),
-                _ => Err(LangError::new(at, format!("`{group}` is no number of a group"))),
+                _ => Err(LangError::new(
+                    at,
+                    format!("`{group}` is no number of a group"),
+                )),
             },
             _ => {
                 let mut error = LangError::new(at, format!("unknown name `{text}`"));
@@ -130,7 +133,8 @@ impl Fixed {
         let source = &cx.source;
         let user = |uri: Option<Uri<'a>>| uri.map_or(EMPTY, |uri| uri.user_decoded());
         let host = |uri: Option<Uri<'a>>| Cow::Borrowed(uri.map_or(b"".as_slice(), |uri| uri.host));
-        let trust = |trust: Option<Trust>| Cow::Borrowed(trust.map_or("", Trust::as_str).as_bytes());
+        let trust =
+            |trust: Option<Trust>| Cow::Borrowed(trust.map_or("", Trust::as_str).as_bytes());
         let text = |text: Option<&'a str>| Cow::Borrowed(text.unwrap_or_default().as_bytes());
         match self {
             Self::CallId => scope.header("Call-ID"),
@@ -166,7 +170,10 @@ impl Fixed {
                 }
             },
             Self::TargetTrunk => {
-                let trunk = cx.target.as_ref().and_then(|target| target.trunk.as_deref());
+                let trunk = cx
+                    .target
+                    .as_ref()
+                    .and_then(|target| target.trunk.as_deref());
                 text(trunk)
             }
             Self::TargetTrust => trust(cx.target.as_ref().map(|target| target.trust)),

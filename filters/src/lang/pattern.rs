@@ -152,7 +152,10 @@ mod tests {
             ("Refer-*", "r"),
         ];
         for (pattern, name) in yes {
-            assert!(Pattern::parse(pattern).unwrap().matches(&header(name)), "{pattern} {name}");
+            assert!(
+                Pattern::parse(pattern).unwrap().matches(&header(name)),
+                "{pattern} {name}"
+            );
         }
         let no = [
             ("X-Internal-*", "X-Intern"),
@@ -163,7 +166,10 @@ mod tests {
             ("X-Tenant", "X-Tenants"),
         ];
         for (pattern, name) in no {
-            assert!(!Pattern::parse(pattern).unwrap().matches(&header(name)), "{pattern} {name}");
+            assert!(
+                !Pattern::parse(pattern).unwrap().matches(&header(name)),
+                "{pattern} {name}"
+            );
         }
     }
 
@@ -180,6 +186,9 @@ mod tests {
             assert_eq!(Pattern::parse(text), Err(error), "{text}");
         }
         assert_eq!(Pattern::parse_name("X-*"), Err(NameError::WildcardHere));
-        assert_eq!(check_written(&Pattern::parse("v").unwrap()), Err(NameError::Owned));
+        assert_eq!(
+            check_written(&Pattern::parse("v").unwrap()),
+            Err(NameError::Owned)
+        );
     }
 }

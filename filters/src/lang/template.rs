@@ -86,7 +86,10 @@ mod tests {
         assert_eq!(Template::parse("").unwrap().literal(), Some(""));
         assert_eq!(Template::parse("${method}").unwrap().literal(), None);
         for (text, message) in [
-            ("ab$c", "column 3: a `$` begins `${name}`; write `$$` for a dollar sign"),
+            (
+                "ab$c",
+                "column 3: a `$` begins `${name}`; write `$$` for a dollar sign",
+            ),
             ("é${method", "column 2: `${` has no `}`"),
             ("${metod}", "column 3: unknown name `metod`"),
             ("${header.X A}", "column 3: `X A` is no header name"),

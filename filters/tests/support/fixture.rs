@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use filters::{
-    BuildContext, Chain, ConfigError, Context, Counters, Outcome, Reason, Registry, Role, Source,
-    Target, Trace, TrunkConfig, TrunkFact, Trust,
+    BuildContext, Chain, ConfigError, Context, Counters, Flow, Outcome, Reason, Registry, Role,
+    Source, Target, Trace, TrunkConfig, TrunkFact, Trust,
 };
 use serde::Deserialize;
 use sip::{Limits, Message, Method, Transport};
@@ -93,7 +93,9 @@ impl Default for Given {
 
 /// Runs every fixture of `filter`; returns all that was expected, for tests about coverage.
 pub fn run_all(registry: &Registry, filter: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(filter);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(filter);
     let mut paths: Vec<PathBuf> = fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.unwrap().path())
@@ -142,7 +144,11 @@ fn run(registry: &Registry, filter: &str, text: &str, path: &Path) -> String {
         Ok(chain) => chain,
         Err(errors) => return told(&errors, config),
     };
-    let message = wire(blocks.get("message").unwrap_or_else(|| panic!("{}: no message", path.display())));
+    let message = wire(
+        blocks
+            .get("message")
+            .unwrap_or_else(|| panic!("{}: no message", path.display())),
+    );
     let message = sip::parse(message.into(), &Limits::default());
     let message = message.unwrap_or_else(|error| panic!("{}: {error:?}", path.display()));
     let (mut out, lines) = super::events::collect(|| act(&chain, &given, message));
@@ -194,8 +200,12 @@ fn act(chain: &Chain, given: &Given, message: Message) -> String {
     let mut reply = None;
     let message = match (given.hook.as_str(), message) {
         ("request", Message::Request(mut request)) => {
-            if let filters::Flow::Reply(answer) = chain.request_traced(&mut request, &mut cx, &mut trace) {
-                reply = Some(answer);
+            match chain.request_traced(&mut request, &mut cx, &mut trace) {
+                Flow::Reply(answer) => reply = Some(answer),
+                Flow::Drop(reason) if method == Method::Ack => {
+                    writeln!(out, "the chain drops {reason}").unwrap();
+                }
+                _ => {}
             }
             Message::Request(request)
         }
@@ -213,7 +223,10 @@ fn act(chain: &Chain, given: &Given, message: Message) -> String {
             let outcome = Outcome {
                 status: given.status,
                 method: request.method_bytes(),
-                call_id: request.headers.first(sip::HeaderName::CallId).unwrap_or_default(),
+                call_id: request
+                    .headers
+                    .first(sip::HeaderName::CallId)
+                    .unwrap_or_default(),
                 ruri: request.uri_bytes(),
                 target: target.as_ref(),
                 duration: Duration::from_micros(1234),
@@ -235,7 +248,11 @@ fn act(chain: &Chain, given: &Given, message: Message) -> String {
     for (name, value) in reply.iter().flat_map(|reply| &reply.headers) {
         writeln!(out, "  {name}: {}", filters::escape(value)).unwrap();
     }
-    if let Some(trunk) = cx.facts.trunk.filter(|trunk| before.trunk.as_ref() != Some(trunk)) {
+    if let Some(trunk) = cx
+        .facts
+        .trunk
+        .filter(|trunk| before.trunk.as_ref() != Some(trunk))
+    {
         writeln!(out, "trunk {} {}", trunk.name, trunk.trust).unwrap();
     }
     if cx.facts.record_route {
@@ -269,7 +286,13 @@ fn told(errors: &[ConfigError], config: &str) -> String {
         let at = error.span.as_ref().map_or(0, |span| span.start);
         let before = &config[..at];
         let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
         writeln!(out, "config {line}:{column} {error}").unwrap();
     }
     out
@@ -281,7 +304,11 @@ impl GivenTrunk {
         TrunkConfig {
             name: self.name.as_str().into(),
             trust: self.trust,
-            sources: self.source.iter().map(|source| source.parse().unwrap()).collect(),
+            sources: self
+                .source
+                .iter()
+                .map(|source| source.parse().unwrap())
+                .collect(),
             transports: self.transport.iter().map(transport).collect(),
             domains: self.domain.clone(),
         }
@@ -290,7 +317,9 @@ impl GivenTrunk {
 
 /// The bytes of a message that is written with line feeds and escapes.
 fn wire(text: &str) -> Vec<u8> {
-    let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end_matches('\n'), ""));
+    let (head, body) = text
+        .split_once("\n\n")
+        .unwrap_or_else(|| (text.trim_end_matches('\n'), ""));
     let mut out = Vec::new();
     for line in head.lines() {
         push_expanded(&mut out, line);

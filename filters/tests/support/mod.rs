@@ -1,6 +1,7 @@
 //! What the tests of this crate share.
 
 #![allow(dead_code, unreachable_pub)] // Each test binary uses a part of it.
+#![allow(clippy::unwrap_used)]
 
 pub mod events;
 pub mod fixture;
@@ -50,7 +51,9 @@ pub fn assert_reads_back(message: &Message) {
     let again = again.unwrap_or_else(|error| panic!("{error:?}: {:?}", filters::escape(&wire)));
     let rows = |message: &Message| -> Vec<(Vec<u8>, Vec<u8>)> {
         let headers = message.headers().iter();
-        headers.map(|h| (h.name.to_vec(), h.value.to_vec())).collect()
+        headers
+            .map(|h| (h.name.to_vec(), h.value.to_vec()))
+            .collect()
     };
     assert_eq!(rows(message), rows(&again));
     match (message, &again) {

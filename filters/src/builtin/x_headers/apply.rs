@@ -53,7 +53,11 @@ impl Walk<'_> {
     fn ways(&self) -> SmallVec<[Direction; 2]> {
         let far = |trust: Trust| !trust.is_internal();
         let source = far(self.cx.facts.trust);
-        let target = self.cx.target.as_ref().is_some_and(|target| far(target.trust));
+        let target = self
+            .cx
+            .target
+            .as_ref()
+            .is_some_and(|target| far(target.trust));
         let mut ways = SmallVec::new();
         match self.hook {
             On::Request if source => ways.push(Direction::In),
@@ -104,7 +108,9 @@ impl Walk<'_> {
 
     fn applies(&self, rule: &Rule) -> bool {
         let scope = self.scope();
-        let dialog = rule.in_dialog.is_none_or(|inside| inside == self.cx.facts.in_dialog);
+        let dialog = rule
+            .in_dialog
+            .is_none_or(|inside| inside == self.cx.facts.in_dialog);
         let method = rule.methods.as_ref().is_none_or(|methods| {
             let method = scope.method();
             methods.iter().any(|name| &**name == method)
@@ -197,7 +203,10 @@ impl Walk<'_> {
     fn rename(&mut self, from: &Pattern, to: &str) {
         for index in 0..self.message.headers_mut().len() {
             let headers = self.message.headers_mut();
-            if headers.get(index).is_some_and(|header| from.matches(&header)) {
+            if headers
+                .get(index)
+                .is_some_and(|header| from.matches(&header))
+            {
                 let renamed = headers.rename_at(index, to.as_bytes());
                 self.count_error(renamed);
             }
@@ -279,7 +288,7 @@ impl Walk<'_> {
     fn count_error(&self, result: Result<(), EditError>) {
         match result {
             Ok(()) => {}
-            Err(EditError::TooLarge) => {
+            Err(EditError::Index | EditError::TooLarge) => {
                 self.filter.counts.add(TOO_LARGE);
             }
             Err(EditError::Name | EditError::Value) => {

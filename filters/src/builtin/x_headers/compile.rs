@@ -79,7 +79,10 @@ impl Compiler<'_> {
                 })
             }
             Op::Allow => {
-                let direction = keys.direction.take().map_or(Direction::Both, Spanned::into_inner);
+                let direction = keys
+                    .direction
+                    .take()
+                    .map_or(Direction::Both, Spanned::into_inner);
                 let patterns = self.patterns(keys.header.take(), Use::Guarded)?;
                 Some(Edit::Allow {
                     patterns,
@@ -87,9 +90,13 @@ impl Compiler<'_> {
                 })
             }
             Op::Copy | Op::Rename => {
-                let wanted = if op == Op::Copy { Use::Read } else { Use::Written };
+                let wanted = if op == Op::Copy {
+                    Use::Read
+                } else {
+                    Use::Written
+                };
                 let from = self.pattern("header", one(&mut keys.header), wanted, true);
-                let to = self.written_name("to", keys.to.take().ok_or_else(|| None));
+                let to = self.written_name("to", keys.to.take().ok_or(None));
                 let (from, to) = (from?, to?);
                 Some(match op {
                     Op::Copy => Edit::Copy { from, to },
@@ -100,7 +107,9 @@ impl Compiler<'_> {
             Op::Reject => Some(Edit::Reject {
                 status: keys.status.take().map_or(STATUS, Spanned::into_inner),
             }),
-            Op::Remove => self.patterns(keys.header.take(), Use::Written).map(Edit::Remove),
+            Op::Remove => self
+                .patterns(keys.header.take(), Use::Written)
+                .map(Edit::Remove),
             Op::Store => {
                 let subject = self.subject(keys, Use::Read);
                 let var = match keys.var.take() {
@@ -108,7 +117,8 @@ impl Compiler<'_> {
                     Some(var) => {
                         let message = format!("{:?} is no name of a variable", var.get_ref());
                         let error = self.error("var", var.span(), message);
-                        self.errors.push(error.expected("letters, digits, `-` and `_`"));
+                        self.errors
+                            .push(error.expected("letters, digits, `-` and `_`"));
                         None
                     }
                     None => self.missing("var"),
@@ -117,7 +127,8 @@ impl Compiler<'_> {
                     && !patterns.iter().all(Pattern::is_name)
                 {
                     let message = NameError::WildcardHere.to_string();
-                    self.errors.push(self.error("header", self.span.clone(), message));
+                    self.errors
+                        .push(self.error("header", self.span.clone(), message));
                 }
                 Some(Edit::Store {
                     subject: subject?,
@@ -129,12 +140,15 @@ impl Compiler<'_> {
 
     fn match_edit(&mut self, keys: &mut RuleKeys) -> Option<Edit> {
         let mismatch = keys.on_mismatch.take();
-        let on_mismatch = mismatch.as_ref().map_or(OnMismatch::Ignore, |word| *word.get_ref());
+        let on_mismatch = mismatch
+            .as_ref()
+            .map_or(OnMismatch::Ignore, |word| *word.get_ref());
         let drops = on_mismatch == OnMismatch::DropHeader;
         let subject = self.subject(keys, if drops { Use::Written } else { Use::Read });
         if let (Some(mismatch), true, Some(Subject::Value(_))) = (&mismatch, drops, &subject) {
             let message = "a value is no header that could be dropped";
-            self.errors.push(self.error("on_mismatch", mismatch.span(), message));
+            self.errors
+                .push(self.error("on_mismatch", mismatch.span(), message));
         }
         // Without a refusal a status would never be sent.
         let status = match on_mismatch {
@@ -146,7 +160,8 @@ impl Compiler<'_> {
             Some(pattern) => match regex(pattern.get_ref()) {
                 Ok(regex) => Some(regex),
                 Err(message) => {
-                    self.errors.push(self.error("pattern", pattern.span(), message));
+                    self.errors
+                        .push(self.error("pattern", pattern.span(), message));
                     None
                 }
             },
@@ -185,11 +200,13 @@ impl Compiler<'_> {
             let error = self.error("on", span, message);
             self.errors.push(error.expected("`direction`"));
         } else if on.get_ref().is_empty() {
-            self.errors.push(self.error("on", span, "the rule would never run"));
+            self.errors
+                .push(self.error("on", span, "the rule would never run"));
         } else if self.role == Role::Trunk && on.get_ref().contains(&On::Request) {
             let message = "in the chain of a trunk no rule runs on requests";
             let error = self.error("on", span, message);
-            self.errors.push(error.expected("\"branch\" or \"response\""));
+            self.errors
+                .push(error.expected("\"branch\" or \"response\""));
         }
         on.get_ref().iter().fold(0, |bits, hook| bits | bit(*hook))
     }
@@ -225,13 +242,7 @@ impl Compiler<'_> {
         patterns.into_iter().collect()
     }
 
-    fn pattern(
-        &mut self,
-        key: &str,
-        name: OneName,
-        wanted: Use,
-        exact: bool,
-    ) -> Option<Pattern> {
+    fn pattern(&mut self, key: &str, name: OneName, wanted: Use, exact: bool) -> Option<Pattern> {
         let name = match name {
             Ok(name) => name,
             Err(None) => return self.missing(key),
@@ -262,7 +273,8 @@ impl Compiler<'_> {
             {
                 let message = format!("{text:?}: only X- and P- headers are held back");
                 let error = self.error(key, name.span(), message);
-                self.errors.push(error.expected("a name that begins with `X-` or `P-`"));
+                self.errors
+                    .push(error.expected("a name that begins with `X-` or `P-`"));
                 None
             }
             Ok(pattern) => Some(pattern),
@@ -276,7 +288,10 @@ impl Compiler<'_> {
 
     /// A name that a rule writes.
     fn written_name(&mut self, key: &str, name: OneName) -> Option<Box<str>> {
-        let text: Option<Box<str>> = name.as_ref().ok().map(|name| name.get_ref().as_str().into());
+        let text: Option<Box<str>> = name
+            .as_ref()
+            .ok()
+            .map(|name| name.get_ref().as_str().into());
         self.pattern(key, name, Use::Written, true).and(text)
     }
 
@@ -286,9 +301,16 @@ impl Compiler<'_> {
         };
         let parsed = Template::parse(value.get_ref());
         let template = self.language("value", &value, parsed)?;
-        let control = value.get_ref().bytes().any(|byte| byte.is_ascii_control() && byte != b'\t');
+        let control = value
+            .get_ref()
+            .bytes()
+            .any(|byte| byte.is_ascii_control() && byte != b'\t');
         if written && control {
-            let error = self.error("value", value.span(), "no header can hold control characters");
+            let error = self.error(
+                "value",
+                value.span(),
+                "no header can hold control characters",
+            );
             self.errors.push(error);
             return None;
         }
@@ -333,7 +355,8 @@ impl Compiler<'_> {
     }
 
     fn missing<T>(&mut self, key: &str) -> Option<T> {
-        self.errors.push(self.error(key, self.span.clone(), "is missing"));
+        self.errors
+            .push(self.error(key, self.span.clone(), "is missing"));
         None
     }
 

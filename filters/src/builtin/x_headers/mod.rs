@@ -101,6 +101,7 @@ direction stands, and all of them count; what rules add behind it stays. `X-Hook
 the reach of every rule.
 
 **Operations.**
+
 - `allow`: lets `header` (names or patterns of `X-` and `P-` headers) cross.
 - `remove`: removes every `header`.
 - `add`: adds `header` with `value`.

@@ -1,0 +1,171 @@
+//! What must hold for any input.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use filters::{Branch, BuildContext, Chain, Flow, Registry, Target, Trust};
+use proptest::prelude::*;
+use sip::{Limits, Message, Request};
+
+fn chain(filter: &str, config: &str) -> Chain {
+    let cx = BuildContext::default();
+    support::fixture::build(&Registry::builtin(), filter, config, &cx).unwrap()
+}
+
+/// Every rule of `x_headers` that writes.
+const RULES: &str = r#"
+default = "pass"
+rules = [
+  { op = "match", header = "X-A", pattern = '^(?<first>[^ ]*)(.*)$' },
+  { op = "add", header = "X-Out", value = "${match.1}|${match.2}|${var.first}|${ruri.user}|${from.user}" },
+  { op = "copy", header = "X-A", to = "X-Copy" },
+  { op = "rename", header = "X-B", to = "X-Renamed" },
+  { op = "replace", header = "X-C", value = "${header.X-A}${header.X-B}" },
+  { op = "store", header = "From", var = "from" },
+  { op = "add", header = "X-From", value = "${var.from}", when = "header.X-A =~ '^a' or header.X-B != ''" },
+  { op = "remove", header = "X-D*" },
+]
+"#;
+
+/// A request with these bytes in its headers, if that is one.
+fn request(user: &[u8], a: &[u8], b: &[u8]) -> Option<Request> {
+    let text = [
+        b"INVITE sip:".as_slice(),
+        user,
+        b"@example.com SIP/2.0\r\nFrom: <sip:",
+        user,
+        b"@c>;tag=1\r\nX-A: ",
+        a,
+        b"\r\nX-B: ",
+        b,
+        b"\r\nX-C: 1\r\n\r\nbody",
+    ]
+    .concat();
+    match sip::parse(text.into(), &Limits::default()) {
+        Ok(Message::Request(request)) => Some(request),
+        _ => None,
+    }
+}
+
+/// Bytes that are often of interest.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![
+        3 => any::<u8>(),
+        2 => prop::sample::select(b"\r\n\0 \t%&=?:;<>\"abXx-".to_vec()),
+    ];
+    prop::collection::vec(byte, 0..60)
+}
+
+/// What a header value may hold on the wire: any byte but a line end, and folds.
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        6 => prop::collection::vec(any::<u8>().prop_filter("a line end", |b| !b"\r\n".contains(b)), 1..6),
+        6 => "[ -~]{1,8}".prop_map(String::into_bytes),
+        1 => Just(b"\r\n ".to_vec()),
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+/// URI text that parses often: plain bytes and escapes of any byte.
+fn escaped() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        4 => "[a-zA-Z0-9+._-]{1,4}",
+        3 => any::<u8>().prop_map(|byte| format!("%{byte:02x}")),
+        1 => prop::sample::select(vec!["&", "=", "X-", "%", "%0", "Route", "X-Hookswitch-A="])
+            .prop_map(str::to_owned),
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn rules_write_only_what_reads_back(user in escaped(), a in value(), b in value()) {
+        let Some(mut request) = request(user.as_bytes(), &a, &b) else {
+            return Ok(());
+        };
+        let rows = request.headers.len();
+        let mut cx = support::context(Trust::Untrusted);
+        let flow = chain("x_headers", RULES).request(&mut request, &mut cx);
+        prop_assert!(matches!(flow, Flow::Continue));
+        for header in request.headers.iter().skip(rows) {
+            prop_assert!(!header.value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
+        }
+        support::assert_reads_back(&Message::Request(request));
+    }
+
+    #[test]
+    fn uri_headers_write_only_what_reads_back(
+        pairs in prop::collection::vec((escaped(), escaped()), 0..6),
+        others in prop::sample::select(vec!["prefix", "drop", "reject"]),
+        on_conflict in prop::sample::select(vec!["keep", "replace", "append"]),
+    ) {
+        let headers: Vec<String> = pairs.iter().map(|(n, v)| format!("X-{n}={v}")).collect();
+        let uri = format!("sip:a@b?{}", headers.join("&"));
+        let config = format!("others = {others:?}\non_conflict = {on_conflict:?}");
+        let chain = chain("uri_headers", &config);
+        let text = format!("INVITE {uri} SIP/2.0\r\nX-a: 1\r\nVia: SIP/2.0/UDP h\r\n\r\n");
+        let mut cx = support::context(Trust::Untrusted);
+
+        if let Ok(Message::Request(mut request)) = sip::parse(text.into(), &Limits::default()) {
+            let flow = chain.request(&mut request, &mut cx);
+            prop_assert!(matches!(flow, Flow::Continue), "{:?}", flow);
+            prop_assert_eq!(request.uri_bytes(), b"sip:a@b");
+            check(&request)?;
+            support::assert_reads_back(&Message::Request(request));
+        }
+
+        let mut request = support::request("INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\n\r\n");
+        let target = Target { uri: uri.into(), trunk: None, trust: Trust::Untrusted };
+        let branch = chain.branch(&mut request, &target, &mut cx);
+        prop_assert_eq!(branch, Branch::Send);
+        check(&request)?;
+        support::assert_reads_back(&Message::Request(request));
+    }
+
+    #[test]
+    fn no_bytes_panic_any_filter(text in bytes(), a in value()) {
+        let text: Vec<u8> = text.into_iter().filter(|byte| *byte > b' ').collect();
+        let text = [b"INVITE ".as_slice(), &text, b" SIP/2.0\r\nX-A: ", &a, b"\r\n\r\n"].concat();
+        let Ok(Message::Request(request)) = sip::parse(text.into(), &Limits::default()) else {
+            return Ok(());
+        };
+        for name in Registry::builtin().names() {
+            let mut request = request.clone();
+            let mut cx = support::context(Trust::Untrusted);
+            let flow = chain(name, "").request(&mut request, &mut cx);
+            if let Flow::Reply(reply) = flow {
+                prop_assert_ne!(reply.status, 500);
+            }
+            support::assert_reads_back(&Message::Request(request));
+        }
+    }
+
+    #[test]
+    fn no_text_panics_the_configuration(text in "[ -~]{0,40}", key in "value|when|pattern|header|to") {
+        let config = format!("rules = [{{ op = \"add\", header = \"X-A\", {key} = {text:?} }}]");
+        if toml::from_str::<toml::Table>(&config).is_ok() {
+            let cx = BuildContext::default();
+            let built = support::fixture::build(&Registry::builtin(), "x_headers", &config, &cx);
+            for error in built.err().unwrap_or_default() {
+                prop_assert!(error.span.is_some(), "{}", error);
+                prop_assert!(error.key.starts_with("rules[0]."), "{}", error);
+            }
+        }
+    }
+}
+
+/// Only X- headers came in, none of them reserved, and none with a control byte.
+fn check(request: &Request) -> Result<(), TestCaseError> {
+    prop_assert_eq!(request.headers.named(b"Via").count(), 1);
+    for header in request.headers.iter().filter(|header| !header.is(b"Via")) {
+        prop_assert!(header.name.starts_with(b"X-"), "{:?}", header);
+        prop_assert!(!filters::reserved::is_reserved(header.name), "{:?}", header);
+        prop_assert!(
+            !header.value.iter().any(u8::is_ascii_control),
+            "{:?}",
+            header
+        );
+    }
+    Ok(())
+}
