@@ -94,14 +94,19 @@ impl<'a> Report<'a> {
 
     /// Adds what the TOML reader found within `section`.
     pub(super) fn add_toml(&mut self, section: &str, whole: Option<Range<usize>>, error: &toml::de::Error) {
-        let span = error.span().filter(|span| !span.is_empty()).or(whole);
+        // An empty span is the end of the file, or no place at all: the section says more, if there is one.
+        let span = match error.span() {
+            Some(span) if span.is_empty() => whole.or(Some(span)),
+            Some(span) => Some(span),
+            None => whole,
+        };
         let key = span.clone().and_then(|span| key_at(self.text, span.start));
         let key = match key {
             Some(key) if section.is_empty() => key,
             Some(key) => format!("{section}.{key}"),
             None => section.to_owned(),
         };
-        let message = error.message().trim_end().replace('\n', "; ");
+        let message = plain(error.message());
         self.add(span, key, message);
     }
 
@@ -113,6 +118,20 @@ impl<'a> Report<'a> {
         self.errors.sort_by_key(|(at, _)| *at);
         Errors(self.errors.into_iter().map(|(_, error)| error).collect())
     }
+}
+
+/// The TOML reader's message on one line, without the names of Rust types.
+fn plain(message: &str) -> String {
+    let words = |line: &str| {
+        let words = line.split(' ').map(|word| match word {
+            "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+            "f64" | "i64" => "a number",
+            word => word,
+        });
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let lines = message.trim_end().lines().map(words);
+    lines.collect::<Vec<_>>().join("; ")
 }
 
 /// Line and column, both from 1, of the byte at `at`.
