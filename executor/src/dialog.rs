@@ -139,14 +139,18 @@ impl Dialog {
         let mut request = Request::new(method.as_bytes(), &uri).ok()?;
         let headers = &mut request.headers;
         headers.append(b"Via", via).ok()?;
-        headers.append(b"Max-Forwards", forwards.to_string().as_bytes()).ok()?;
+        headers
+            .append(b"Max-Forwards", forwards.to_string().as_bytes())
+            .ok()?;
         for route in &routes {
             headers.append(b"Route", route).ok()?;
         }
         headers.append(b"From", &self.local).ok()?;
         headers.append(b"To", &self.remote).ok()?;
         headers.append(b"Call-ID", &self.call_id).ok()?;
-        headers.append(b"CSeq", format!("{number} {method}").as_bytes()).ok()?;
+        headers
+            .append(b"CSeq", format!("{number} {method}").as_bytes())
+            .ok()?;
         Some(request)
     }
 
@@ -166,14 +170,23 @@ impl Dialog {
 
     /// The URI whose host a request is sent to (§8.1.2): the first hop, or the target.
     pub(crate) fn next_hop(&self) -> Bytes {
-        let first = self.routes.first().and_then(|route| NameAddr::parse(route).ok());
-        first.map_or_else(|| self.target.clone(), |first| Bytes::copy_from_slice(first.uri))
+        let first = self
+            .routes
+            .first()
+            .and_then(|route| NameAddr::parse(route).ok());
+        first.map_or_else(
+            || self.target.clone(),
+            |first| Bytes::copy_from_slice(first.uri),
+        )
     }
 }
 
 /// The `tag` of a From or To value.
 pub(crate) fn tag_of(value: impl AsRef<[u8]>) -> Option<Bytes> {
-    NameAddr::parse(value.as_ref()).ok()?.tag().map(Bytes::copy_from_slice)
+    NameAddr::parse(value.as_ref())
+        .ok()?
+        .tag()
+        .map(Bytes::copy_from_slice)
 }
 
 /// The number of CSeq.
@@ -183,7 +196,9 @@ pub(crate) fn cseq(headers: &Headers) -> Option<u32> {
 
 fn contact(headers: &Headers) -> Option<Bytes> {
     let contact = NameAddr::parse(headers.list(HeaderName::Contact).next()?).ok()?;
-    Uri::parse(contact.uri).ok().map(|_| Bytes::copy_from_slice(contact.uri))
+    Uri::parse(contact.uri)
+        .ok()
+        .map(|_| Bytes::copy_from_slice(contact.uri))
 }
 
 fn record_routes(headers: &Headers) -> impl Iterator<Item = Bytes> {
@@ -215,14 +230,20 @@ mod tests {
         Contact: <sip:alice@192.0.2.1:5070>\r\n\r\n";
 
     fn request(text: &str) -> Request {
-        match sip::parse(Bytes::copy_from_slice(text.as_bytes()), &sip::Limits::default()) {
+        match sip::parse(
+            Bytes::copy_from_slice(text.as_bytes()),
+            &sip::Limits::default(),
+        ) {
             Ok(sip::Message::Request(request)) => request,
             other => panic!("{other:?}"),
         }
     }
 
     fn response(text: &str) -> Response {
-        match sip::parse(Bytes::copy_from_slice(text.as_bytes()), &sip::Limits::default()) {
+        match sip::parse(
+            Bytes::copy_from_slice(text.as_bytes()),
+            &sip::Limits::default(),
+        ) {
             Ok(sip::Message::Response(response)) => response,
             other => panic!("{other:?}"),
         }
@@ -237,7 +258,11 @@ mod tests {
         let mut dialog = Dialog::callee(&request(INVITE), Bytes::from_static(b"t2")).unwrap();
         assert_eq!(&dialog.next_hop()[..], b"sip:p2;lr");
         assert_eq!(
-            text(&dialog.request("BYE", b"SIP/2.0/UDP me;branch=z9hG4bK9", FORWARDS).unwrap()),
+            text(
+                &dialog
+                    .request("BYE", b"SIP/2.0/UDP me;branch=z9hG4bK9", FORWARDS)
+                    .unwrap()
+            ),
             "BYE sip:alice@192.0.2.1:5070 SIP/2.0\r\nVia: SIP/2.0/UDP me;branch=z9hG4bK9\r\n\
              Max-Forwards: 70\r\nRoute: <sip:p2;lr>\r\nRoute: <sip:p1;lr>\r\n\
              From: <sip:bob@b.example>;tag=t2\r\nTo: \"A\" <sip:alice@a.example>;tag=a1\r\n\
@@ -250,24 +275,42 @@ mod tests {
         let (from, to) = ("sip:me@d.example", "sip:carol@c.example");
         let tag = Bytes::from_static(b"m1");
         let mut dialog = Dialog::caller(Bytes::from_static(b"c2"), from, to, tag, Vec::new());
-        let _ = dialog.request("INVITE", b"SIP/2.0/UDP me;branch=z9hG4bK9", 12).unwrap();
+        let _ = dialog
+            .request("INVITE", b"SIP/2.0/UDP me;branch=z9hG4bK9", 12)
+            .unwrap();
         dialog.establish(&response(
             "SIP/2.0 200 OK\r\nRecord-Route: <sip:p2;lr>\r\nRecord-Route: <sip:p1;lr>\r\n\
              To: <sip:carol@c.example>;tag=c9\r\nContact: <sip:carol@192.0.2.3>\r\n\r\n",
         ));
         let ack = text(&dialog.ack(1, b"SIP/2.0/UDP me;branch=z9hG4bK10").unwrap());
-        assert!(ack.starts_with("ACK sip:carol@192.0.2.3 SIP/2.0\r\n"), "{ack}");
-        assert!(ack.contains("Route: <sip:p1;lr>\r\nRoute: <sip:p2;lr>\r\n"), "{ack}");
-        assert!(ack.contains("tag=c9\r\nCall-ID: c2\r\nCSeq: 1 ACK\r\n"), "{ack}");
+        assert!(
+            ack.starts_with("ACK sip:carol@192.0.2.3 SIP/2.0\r\n"),
+            "{ack}"
+        );
+        assert!(
+            ack.contains("Route: <sip:p1;lr>\r\nRoute: <sip:p2;lr>\r\n"),
+            "{ack}"
+        );
+        assert!(
+            ack.contains("tag=c9\r\nCall-ID: c2\r\nCSeq: 1 ACK\r\n"),
+            "{ack}"
+        );
     }
 
     #[test]
     fn a_strict_router_gets_the_request_uri() {
         let strict = INVITE.replace("<sip:p2;lr>", "<sip:p2>");
         let mut dialog = Dialog::callee(&request(&strict), Bytes::from_static(b"t2")).unwrap();
-        let bye = text(&dialog.request("BYE", b"SIP/2.0/UDP me;branch=z9hG4bK9", 70).unwrap());
+        let bye = text(
+            &dialog
+                .request("BYE", b"SIP/2.0/UDP me;branch=z9hG4bK9", 70)
+                .unwrap(),
+        );
         assert!(bye.starts_with("BYE sip:p2 SIP/2.0\r\n"), "{bye}");
-        assert!(bye.contains("Route: <sip:p1;lr>\r\nRoute: <sip:alice@192.0.2.1:5070>\r\n"), "{bye}");
+        assert!(
+            bye.contains("Route: <sip:p1;lr>\r\nRoute: <sip:alice@192.0.2.1:5070>\r\n"),
+            "{bye}"
+        );
     }
 
     #[test]

@@ -34,7 +34,11 @@ pub(crate) struct Challenged<'a> {
 
 impl Digest {
     pub(crate) fn new(credentials: Credentials) -> Self {
-        Self { credentials, realm: None, nonces: Vec::new() }
+        Self {
+            credentials,
+            realm: None,
+            nonces: Vec::new(),
+        }
     }
 
     /// The answer to the first challenge of a 401 or 407 that we can answer, if we may.
@@ -50,7 +54,10 @@ impl Digest {
             407 => (HeaderName::ProxyAuthenticate, "Proxy-Authorization"),
             _ => return None,
         };
-        let challenge = headers.all(id).take(CHALLENGES_MAX).find_map(Challenge::parse)?;
+        let challenge = headers
+            .all(id)
+            .take(CHALLENGES_MAX)
+            .find_map(Challenge::parse)?;
         let pinned = self.realm.get_or_insert_with(|| challenge.realm.clone());
         let repeated = !self.nonces.is_empty();
         if *pinned != challenge.realm
@@ -61,7 +68,10 @@ impl Digest {
             return None;
         }
         self.nonces.push(challenge.nonce.clone());
-        Some(Authorization { name, value: challenge.respond(&self.credentials, request, cnonce) })
+        Some(Authorization {
+            name,
+            value: challenge.respond(&self.credentials, request, cnonce),
+        })
     }
 }
 
@@ -107,12 +117,25 @@ impl Challenge {
         }
         let auth = match &qop {
             None => false,
-            Some(qop) if qop.split(',').any(|one| one.trim().eq_ignore_ascii_case("auth")) => true,
+            Some(qop)
+                if qop
+                    .split(',')
+                    .any(|one| one.trim().eq_ignore_ascii_case("auth")) =>
+            {
+                true
+            }
             // Only auth-int: the body would have to be hashed; nobody asks for it.
             Some(_) => return None,
         };
         let algorithm = Algorithm::of(algorithm.as_deref().unwrap_or("MD5"))?;
-        Some(Self { realm: realm?, nonce: nonce?, opaque, algorithm, auth, stale })
+        Some(Self {
+            realm: realm?,
+            nonce: nonce?,
+            opaque,
+            algorithm,
+            auth,
+            stale,
+        })
     }
 
     fn respond(&self, who: &Credentials, request: Challenged<'_>, cnonce: &str) -> String {
@@ -150,15 +173,33 @@ impl Challenge {
 
 impl Algorithm {
     fn of(name: &str) -> Option<Self> {
-        ALGORITHMS.into_iter().find(|known| known.name.eq_ignore_ascii_case(name))
+        ALGORITHMS
+            .into_iter()
+            .find(|known| known.name.eq_ignore_ascii_case(name))
     }
 }
 
 const ALGORITHMS: [Algorithm; 4] = [
-    Algorithm { name: "MD5", hash: md5_hex, session: false },
-    Algorithm { name: "MD5-sess", hash: md5_hex, session: true },
-    Algorithm { name: "SHA-256", hash: sha256_hex, session: false },
-    Algorithm { name: "SHA-256-sess", hash: sha256_hex, session: true },
+    Algorithm {
+        name: "MD5",
+        hash: md5_hex,
+        session: false,
+    },
+    Algorithm {
+        name: "MD5-sess",
+        hash: md5_hex,
+        session: true,
+    },
+    Algorithm {
+        name: "SHA-256",
+        hash: sha256_hex,
+        session: false,
+    },
+    Algorithm {
+        name: "SHA-256-sess",
+        hash: sha256_hex,
+        session: true,
+    },
 ];
 
 fn md5_hex(text: &str) -> String {
@@ -218,14 +259,25 @@ mod tests {
 
     fn digest() -> Digest {
         let password = Secret::new("Circle of Life");
-        Digest::new(Credentials { username: "Mufasa".to_owned(), password })
+        Digest::new(Credentials {
+            username: "Mufasa".to_owned(),
+            password,
+        })
     }
 
     fn answer(digest: &mut Digest, challenge: &str) -> Option<Authorization> {
         let text = format!("SIP/2.0 401 Unauthorized\r\nWWW-Authenticate: {challenge}\r\n\r\n");
         let message = sip::parse(text.into_bytes().into(), &sip::Limits::default()).unwrap();
-        let request = Challenged { method: "GET", uri: "/dir/index.html" };
-        digest.answer(401, message.headers(), request, "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ")
+        let request = Challenged {
+            method: "GET",
+            uri: "/dir/index.html",
+        };
+        digest.answer(
+            401,
+            message.headers(),
+            request,
+            "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
+        )
     }
 
     /// The examples of RFC 7616 §3.9.1.
@@ -233,9 +285,11 @@ mod tests {
     fn the_vectors_of_the_rfc() {
         for (algorithm, response) in [
             ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
-            ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+            (
+                "SHA-256",
+                "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
+            ),
         ] {
-            // The password of the example has a lower-case "of Life", its user is "Mufasa".
             let value = answer(
                 &mut digest(),
                 &format!(
@@ -247,7 +301,10 @@ mod tests {
             .unwrap()
             .value;
             assert!(value.contains(response), "{algorithm}: {value}");
-            assert!(value.contains("qop=auth, nc=00000001, opaque=\"FQhe"), "{value}");
+            assert!(
+                value.contains("qop=auth, nc=00000001, opaque=\"FQhe"),
+                "{value}"
+            );
         }
     }
 
@@ -255,7 +312,10 @@ mod tests {
     fn a_nonce_is_answered_once_and_a_second_challenge_only_when_stale() {
         let mut digest = digest();
         assert!(answer(&mut digest, "Digest realm=\"r\", nonce=\"1\"").is_some());
-        assert_eq!(answer(&mut digest, "Digest realm=\"r\", nonce=\"1\", stale=true"), None);
+        assert_eq!(
+            answer(&mut digest, "Digest realm=\"r\", nonce=\"1\", stale=true"),
+            None
+        );
         assert_eq!(answer(&mut digest, "Digest realm=\"r\", nonce=\"2\""), None);
         assert!(answer(&mut digest, "Digest realm=\"r\", nonce=\"3\", stale=TRUE").is_some());
     }
@@ -264,7 +324,13 @@ mod tests {
     fn another_realm_gets_nothing() {
         let mut digest = digest();
         assert!(answer(&mut digest, "Digest realm=\"r\", nonce=\"1\"").is_some());
-        assert_eq!(answer(&mut digest, "Digest realm=\"evil\", nonce=\"2\", stale=true"), None);
+        assert_eq!(
+            answer(
+                &mut digest,
+                "Digest realm=\"evil\", nonce=\"2\", stale=true"
+            ),
+            None
+        );
     }
 
     #[test]

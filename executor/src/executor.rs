@@ -106,11 +106,23 @@ impl Executor {
         let mut sockets = Vec::new();
         for listen in &settings.listen {
             let (socket, address) = bind(listen)?;
-            bound.push(Bound { transport: listen.transport, address });
+            bound.push(Bound {
+                transport: listen.transport,
+                address,
+            });
             sockets.push(socket);
         }
         let gauges = Arc::new(Gauges::default());
-        Ok(Self { settings, observer, media: None, gauges, bound, sockets, webhook, random })
+        Ok(Self {
+            settings,
+            observer,
+            media: None,
+            gauges,
+            bound,
+            sockets,
+            webhook,
+            random,
+        })
     }
 
     /// Puts another media engine in place of the silent one.
@@ -170,7 +182,11 @@ impl Executor {
         };
         let engine = self.media.unwrap_or_else(|| {
             let seed = self.random.number() as u32;
-            Box::new(SilentEngine::new(self.settings.rtp_ports, Arc::clone(&self.gauges), seed))
+            Box::new(SilentEngine::new(
+                self.settings.rtp_ports,
+                Arc::clone(&self.gauges),
+                seed,
+            ))
         });
         let limits = self.settings.limits.transactions;
         let core = Core {
@@ -205,13 +221,22 @@ impl Executor {
     pub fn spawn(self) -> io::Result<Handle> {
         let (bound, gauges) = (self.bound.clone(), self.gauges());
         let (shutdown, told) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let work = move || {
             // A dropped handle is a shutdown too.
             runtime.block_on(self.run(async { told.await.unwrap_or(()) }))
         };
-        let thread = std::thread::Builder::new().name("executor".to_owned()).spawn(work)?;
-        Ok(Handle { bound, gauges, shutdown: Some(shutdown), thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("executor".to_owned())
+            .spawn(work)?;
+        Ok(Handle {
+            bound,
+            gauges,
+            shutdown: Some(shutdown),
+            thread: Some(thread),
+        })
     }
 }
 
@@ -238,14 +263,24 @@ impl Handle {
     /// What ended the executor before.
     pub fn join(mut self) -> io::Result<()> {
         self.shutdown = None;
-        let Some(thread) = self.thread.take() else { return Ok(()) };
-        thread.join().unwrap_or_else(|_| Err(io::Error::other("the executor panicked")))
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the executor panicked")))
     }
 }
 
 fn bind(listen: &Listen) -> Result<(Socket, SocketAddr), SetupError> {
-    let Listen { transport, address, .. } = *listen;
-    let failed = |error| SetupError::Bind { transport, address, error };
+    let Listen {
+        transport, address, ..
+    } = *listen;
+    let failed = |error| SetupError::Bind {
+        transport,
+        address,
+        error,
+    };
     match transport {
         Transport::Udp => {
             let socket = StdSocket::bind(address).map_err(failed)?;
@@ -277,11 +312,17 @@ async fn outbound(names: &Names, proxy: &str) -> io::Result<Path> {
     let host = String::from_utf8_lossy(uri.host).into_owned();
     let port = uri.port.unwrap_or(transport.default_port());
     let mut addresses = tokio::net::lookup_host((host, port)).await?;
-    addresses.find_map(|address| names.path(transport, address)).ok_or_else(unusable)
+    addresses
+        .find_map(|address| names.path(transport, address))
+        .ok_or_else(unusable)
 }
 
 /// How the SIP sockets are set up: only one of them is bound to each address.
-const UDP: UdpOptions = UdpOptions { recv_buffer: 4 << 20, send_buffer: 1 << 20, reuse_port: false };
+const UDP: UdpOptions = UdpOptions {
+    recv_buffer: 4 << 20,
+    send_buffer: 1 << 20,
+    reuse_port: false,
+};
 
 /// Mails that may wait; more make their senders wait, or are lost like datagrams.
 const MAILBOX: usize = 4096;

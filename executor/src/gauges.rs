@@ -62,7 +62,11 @@ impl Held {
         count: usize,
     ) -> Self {
         gauge(gauges).fetch_add(count, Ordering::Relaxed);
-        Self { gauges: Arc::clone(gauges), gauge, count }
+        Self {
+            gauges: Arc::clone(gauges),
+            gauge,
+            count,
+        }
     }
 }
 

@@ -139,7 +139,11 @@ pub struct WebhookReply {
 
 impl SipMessage {
     pub(crate) fn new(peer: SocketAddr, transport: Transport, wire: &Bytes) -> Self {
-        Self { peer, transport, wire: without_credentials(wire) }
+        Self {
+            peer,
+            transport,
+            wire: without_credentials(wire),
+        }
     }
 }
 
@@ -147,7 +151,8 @@ impl SipMessage {
 fn without_credentials(wire: &Bytes) -> Bytes {
     let is_secret = |line: &[u8]| {
         SECRET.iter().any(|name| {
-            line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+            line.get(..name.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(name))
         })
     };
     if !wire.split(|&byte| byte == b'\n').any(is_secret) {

@@ -65,7 +65,9 @@ impl Description {
     /// Reads a body.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Unreadable> {
         let text = std::str::from_utf8(body).map_err(|_| Unreadable)?;
-        let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+        let mut lines = text
+            .split('\n')
+            .map(|line| line.strip_suffix('\r').unwrap_or(line));
         if lines.next() != Some("v=0") {
             return Err(Unreadable);
         }
@@ -91,12 +93,18 @@ impl Description {
                 _ => {}
             }
         }
-        Ok(Self { time: time.unwrap_or_else(|| "0 0".to_owned()), streams })
+        Ok(Self {
+            time: time.unwrap_or_else(|| "0 0".to_owned()),
+            streams,
+        })
     }
 
     /// The stream that we take part in, and what both sides can do on it.
     fn choose(&self) -> Option<(usize, Choice)> {
-        self.streams.iter().enumerate().find_map(|(at, stream)| Some((at, stream.choose()?)))
+        self.streams
+            .iter()
+            .enumerate()
+            .find_map(|(at, stream)| Some((at, stream.choose()?)))
     }
 
     /// What the peer and we have in common; `None`: no codec.
@@ -122,7 +130,10 @@ impl Description {
                 push_stream(&mut text, stream, &choice, rtp);
             } else {
                 let formats = stream.formats.join(" ");
-                push(&mut text, format_args!("m={} 0 {} {formats}", stream.kind, stream.proto));
+                push(
+                    &mut text,
+                    format_args!("m={} 0 {} {formats}", stream.kind, stream.proto),
+                );
             }
         }
         Some(Bytes::from(text))
@@ -137,7 +148,11 @@ struct Choice {
 }
 
 impl Stream {
-    fn parse(line: &str, address: Option<IpAddr>, direction: Direction) -> Result<Self, Unreadable> {
+    fn parse(
+        line: &str,
+        address: Option<IpAddr>,
+        direction: Direction,
+    ) -> Result<Self, Unreadable> {
         let mut words = line.split_ascii_whitespace();
         let kind = words.next().ok_or(Unreadable)?;
         let port = words.next().ok_or(Unreadable)?;
@@ -147,9 +162,21 @@ impl Stream {
             return Err(Unreadable);
         }
         // "port/number of ports": the first one counts.
-        let port = port.split('/').next().and_then(|port| port.parse().ok()).ok_or(Unreadable)?;
+        let port = port
+            .split('/')
+            .next()
+            .and_then(|port| port.parse().ok())
+            .ok_or(Unreadable)?;
         let (kind, proto) = (kind.to_owned(), proto.to_owned());
-        Ok(Self { kind, port, proto, formats, maps: Vec::new(), address, direction })
+        Ok(Self {
+            kind,
+            port,
+            proto,
+            formats,
+            maps: Vec::new(),
+            address,
+            direction,
+        })
     }
 
     fn attribute(&mut self, value: &str) {
@@ -159,7 +186,8 @@ impl Stream {
             && let Some((payload, encoding)) = map.split_once(' ')
             && self.maps.len() < FORMATS_MAX
         {
-            self.maps.push((payload.to_owned(), encoding.trim().to_ascii_lowercase()));
+            self.maps
+                .push((payload.to_owned(), encoding.trim().to_ascii_lowercase()));
         }
     }
 
@@ -175,16 +203,25 @@ impl Stream {
     }
 
     fn choose(&self) -> Option<Choice> {
-        let plain = ["RTP/AVP", "RTP/AVPF"].iter().any(|p| self.proto.eq_ignore_ascii_case(p));
+        let plain = ["RTP/AVP", "RTP/AVPF"]
+            .iter()
+            .any(|p| self.proto.eq_ignore_ascii_case(p));
         if self.kind != "audio" || self.port == 0 || !plain {
             return None;
         }
-        let mut choice = Choice { voice: Vec::new(), events: None, order: Vec::new() };
+        let mut choice = Choice {
+            voice: Vec::new(),
+            events: None,
+            order: Vec::new(),
+        };
         for format in &self.formats {
             let Some(payload) = format.parse::<u8>().ok().filter(|payload| *payload < 128) else {
                 continue;
             };
-            match self.encoding(format).map(|encoding| encoding.trim_end_matches("/1")) {
+            match self
+                .encoding(format)
+                .map(|encoding| encoding.trim_end_matches("/1"))
+            {
                 Some("pcmu/8000") => choice.voice.push((payload, "PCMU")),
                 Some("pcma/8000") => choice.voice.push((payload, "PCMA")),
                 Some("telephone-event/8000") if choice.events.is_none() => {
@@ -287,12 +324,23 @@ fn session_part(origin: &Origin, time: &str) -> String {
 fn push_stream(text: &mut String, stream: &Stream, choice: &Choice, rtp: SocketAddr) {
     let formats: Vec<_> = choice.order.iter().map(u8::to_string).collect();
     let formats = formats.join(" ");
-    push(text, format_args!("m={} {} {} {formats}", stream.kind, rtp.port(), stream.proto));
+    push(
+        text,
+        format_args!(
+            "m={} {} {} {formats}",
+            stream.kind,
+            rtp.port(),
+            stream.proto
+        ),
+    );
     for &payload in &choice.order {
         if let Some((_, name)) = choice.voice.iter().find(|(voice, _)| *voice == payload) {
             push(text, format_args!("a=rtpmap:{payload} {name}/8000"));
         } else {
-            push(text, format_args!("a=rtpmap:{payload} telephone-event/8000"));
+            push(
+                text,
+                format_args!("a=rtpmap:{payload} telephone-event/8000"),
+            );
             push(text, format_args!("a=fmtp:{payload} 0-16"));
         }
     }
@@ -301,7 +349,11 @@ fn push_stream(text: &mut String, stream: &Stream, choice: &Choice, rtp: SocketA
 }
 
 fn origin_line(origin: &Origin) -> String {
-    let Origin { id, version, address } = origin;
+    let Origin {
+        id,
+        version,
+        address,
+    } = origin;
     format!("o=hookswitch {id} {version} {}\r\n", network(*address))
 }
 
@@ -324,7 +376,10 @@ fn connection(value: &str) -> Result<Option<IpAddr>, Unreadable> {
     else {
         return Err(Unreadable);
     };
-    Ok(address.split('/').next().and_then(|address| address.parse().ok()))
+    Ok(address
+        .split('/')
+        .next()
+        .and_then(|address| address.parse().ok()))
 }
 
 /// Streams in one description at most.
@@ -345,7 +400,11 @@ mod tests {
         a=rtpmap:8 PCMA/8000/1\r\na=rtpmap:96 telephone-event/8000\r\na=sendonly\r\n";
 
     fn origin() -> Origin {
-        Origin { id: 7, version: 3, address: "127.0.0.1".parse().unwrap() }
+        Origin {
+            id: 7,
+            version: 3,
+            address: "127.0.0.1".parse().unwrap(),
+        }
     }
 
     fn answer(offer: &str) -> Option<String> {
@@ -367,10 +426,23 @@ mod tests {
 
     #[test]
     fn what_was_agreed() {
-        let agreed = Description::parse(OFFER.as_bytes()).unwrap().agreed().unwrap();
-        assert_eq!(agreed, Agreed { remote: None, voice: 8, events: Some(96) });
+        let agreed = Description::parse(OFFER.as_bytes())
+            .unwrap()
+            .agreed()
+            .unwrap();
+        assert_eq!(
+            agreed,
+            Agreed {
+                remote: None,
+                voice: 8,
+                events: Some(96)
+            }
+        );
         let both = OFFER.replace("a=sendonly\r\n", "");
-        let agreed = Description::parse(both.as_bytes()).unwrap().agreed().unwrap();
+        let agreed = Description::parse(both.as_bytes())
+            .unwrap()
+            .agreed()
+            .unwrap();
         assert_eq!(agreed.remote, Some("192.0.2.1:4000".parse().unwrap()));
     }
 
@@ -390,8 +462,13 @@ mod tests {
 
     #[test]
     fn unreadable() {
-        for bad in ["", "hello", "v=1\r\n", "v=0\r\nm=audio\r\n", "v=0\r\nm=audio x RTP/AVP 0\r\n"]
-        {
+        for bad in [
+            "",
+            "hello",
+            "v=1\r\n",
+            "v=0\r\nm=audio\r\n",
+            "v=0\r\nm=audio x RTP/AVP 0\r\n",
+        ] {
             assert!(Description::parse(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(Description::parse(b"v=0\r\n\xff=").is_err());
@@ -402,7 +479,10 @@ mod tests {
         let ours = offer(&origin(), "127.0.0.1:20000".parse().unwrap());
         let read = Description::parse(&ours).unwrap();
         assert_eq!(read.agreed().unwrap().events, Some(101));
-        assert!(read.answer(&origin(), "127.0.0.1:20002".parse().unwrap()).is_some());
+        assert!(
+            read.answer(&origin(), "127.0.0.1:20002".parse().unwrap())
+                .is_some()
+        );
     }
 
     #[test]
@@ -411,10 +491,19 @@ mod tests {
         let text = String::from_utf8(passed.to_vec()).unwrap();
         assert_eq!(
             text,
-            OFFER.replace("o=alice 1 1 IN IP4 192.0.2.1", "o=hookswitch 7 3 IN IP4 127.0.0.1")
+            OFFER.replace(
+                "o=alice 1 1 IN IP4 192.0.2.1",
+                "o=hookswitch 7 3 IN IP4 127.0.0.1"
+            )
         );
         assert!(same_way(OFFER.as_bytes(), &passed));
-        assert!(!same_way(OFFER.as_bytes(), OFFER.replace("4000", "4002").as_bytes()));
-        assert!(!same_way(OFFER.as_bytes(), OFFER.replace("sendonly", "sendrecv").as_bytes()));
+        assert!(!same_way(
+            OFFER.as_bytes(),
+            OFFER.replace("4000", "4002").as_bytes()
+        ));
+        assert!(!same_way(
+            OFFER.as_bytes(),
+            OFFER.replace("sendonly", "sendrecv").as_bytes()
+        ));
     }
 }

@@ -127,7 +127,10 @@ impl Settings {
     pub(crate) fn domain(&self, host: &[u8]) -> Option<&Domain> {
         let named = |domain: &&Domain| sip::same_host(domain.name.as_bytes(), host);
         let any = |domain: &&Domain| &*domain.name == "*";
-        self.domains.iter().find(named).or_else(|| self.domains.iter().find(any))
+        self.domains
+            .iter()
+            .find(named)
+            .or_else(|| self.domains.iter().find(any))
     }
 
     /// Whether a source is one of the proxies.
@@ -150,24 +153,38 @@ impl Settings {
 impl Listen {
     /// A UDP socket.
     pub fn udp(address: SocketAddr) -> Self {
-        Self { transport: Transport::Udp, address, advertise: None }
+        Self {
+            transport: Transport::Udp,
+            address,
+            advertise: None,
+        }
     }
 
     /// A TCP listener.
     pub fn tcp(address: SocketAddr) -> Self {
-        Self { transport: Transport::Tcp, address, advertise: None }
+        Self {
+            transport: Transport::Tcp,
+            address,
+            advertise: None,
+        }
     }
 }
 
 impl TrustedPeer {
     /// One source address, whatever its port.
     pub fn address(address: IpAddr) -> Self {
-        Self { network: IpNet::from(address), port: None }
+        Self {
+            network: IpNet::from(address),
+            port: None,
+        }
     }
 
     /// One socket.
     pub fn socket(address: SocketAddr) -> Self {
-        Self { network: IpNet::from(address.ip()), port: Some(address.port()) }
+        Self {
+            network: IpNet::from(address.ip()),
+            port: Some(address.port()),
+        }
     }
 
     fn matches(&self, source: SocketAddr) -> bool {
@@ -181,7 +198,10 @@ impl FromStr for TrustedPeer {
 
     /// Reads `127.0.0.0/8`, `127.0.0.1`, `127.0.0.1:5061`, `::1` or `[::1]:5061`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let network = text.parse().map(|network| Self { network, port: None });
+        let network = text.parse().map(|network| Self {
+            network,
+            port: None,
+        });
         network
             .or_else(|_| text.parse().map(Self::address))
             .or_else(|_| text.parse().map(Self::socket))
@@ -223,7 +243,9 @@ mod tests {
     #[test]
     fn trusted_peers() {
         let trusts = |peer: &str, source: &str| {
-            peer.parse::<TrustedPeer>().unwrap().matches(source.parse().unwrap())
+            peer.parse::<TrustedPeer>()
+                .unwrap()
+                .matches(source.parse().unwrap())
         };
         assert!(trusts("127.0.0.0/8", "127.9.9.9:1"));
         assert!(trusts("127.0.0.1", "127.0.0.1:9"));
@@ -241,9 +263,15 @@ mod tests {
         let domain = |name| Domain::new(name, Secret::default(), hook.clone());
         let domains = vec![domain("*"), domain("demo.example")];
         let settings = Settings::new(Vec::new(), Vec::new(), domains);
-        assert_eq!(&*settings.domain(b"Demo.Example").unwrap().name, "demo.example");
+        assert_eq!(
+            &*settings.domain(b"Demo.Example").unwrap().name,
+            "demo.example"
+        );
         assert_eq!(&*settings.domain(b"other").unwrap().name, "*");
-        let none = Settings { domains: Vec::new(), ..settings };
+        let none = Settings {
+            domains: Vec::new(),
+            ..settings
+        };
         assert!(none.domain(b"demo.example").is_none());
     }
 }

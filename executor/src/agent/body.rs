@@ -17,7 +17,9 @@ pub(crate) fn description(headers: &Headers) -> Result<Option<Bytes>, Unsupporte
     if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
         return Err(Unsupported);
     }
-    let kind = headers.first(HeaderName::ContentType).unwrap_or(b"application/sdp");
+    let kind = headers
+        .first(HeaderName::ContentType)
+        .unwrap_or(b"application/sdp");
     let kind = sip::unfold(kind);
     if is_type(&kind, b"application/sdp") {
         return Ok(Some(body));
@@ -42,7 +44,9 @@ pub(crate) fn key(headers: &Headers) -> Result<Option<char>, Unsupported> {
         lines.find_map(|line| {
             let at = line.iter().position(|&byte| byte == b'=')?;
             let (name, value) = line.split_at(at);
-            sip::trim(name).eq_ignore_ascii_case(b"Signal").then(|| sip::trim(&value[1..]))
+            sip::trim(name)
+                .eq_ignore_ascii_case(b"Signal")
+                .then(|| sip::trim(&value[1..]))
         })
     } else if is_type(kind, b"application/dtmf") {
         Some(sip::trim(body))
@@ -61,14 +65,19 @@ pub(crate) fn key(headers: &Headers) -> Result<Option<char>, Unsupported> {
 }
 
 fn is_type(value: &[u8], kind: &[u8]) -> bool {
-    let end = value.iter().position(|&byte| byte == b';').unwrap_or(value.len());
+    let end = value
+        .iter()
+        .position(|&byte| byte == b';')
+        .unwrap_or(value.len());
     sip::trim(value.get(..end).unwrap_or_default()).eq_ignore_ascii_case(kind)
 }
 
 fn boundary(kind: &[u8]) -> Option<Vec<u8>> {
     let at = kind.iter().position(|&byte| byte == b';')?;
     let value = sip::Params::new(kind.get(at + 1..)).value(b"boundary")?;
-    let bare = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    let bare = value
+        .strip_prefix(b"\"")
+        .and_then(|value| value.strip_suffix(b"\""));
     let mut delimiter = b"--".to_vec();
     delimiter.extend_from_slice(bare.unwrap_or(value));
     // RFC 2046 §5.1.1: 1 to 70 characters.
@@ -83,8 +92,12 @@ fn part(body: &Bytes, delimiter: &[u8]) -> Option<Bytes> {
         let (head, content) = split_head(part)?;
         let sdp = head.split(|&byte| byte == b'\n').any(|line| {
             let name = b"content-type:";
-            line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
-                && is_type(line.get(name.len()..).unwrap_or_default(), b"application/sdp")
+            line.get(..name.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(name))
+                && is_type(
+                    line.get(name.len()..).unwrap_or_default(),
+                    b"application/sdp",
+                )
         });
         if sdp {
             // The line end before the next delimiter belongs to the delimiter.
@@ -101,7 +114,10 @@ fn split_head(part: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn memchr_all<'a>(text: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    text.windows(needle.len()).enumerate().filter(move |(_, at)| *at == needle).map(|(at, _)| at)
+    text.windows(needle.len())
+        .enumerate()
+        .filter(move |(_, at)| *at == needle)
+        .map(|(at, _)| at)
 }
 
 /// Parts of a multipart body that are looked at.
@@ -125,20 +141,32 @@ mod tests {
     #[test]
     fn a_description_alone_and_among_parts() {
         let alone = headers("Application/SDP; charset=utf-8", "v=0\r\n");
-        assert_eq!(description(&alone), Ok(Some(Bytes::from_static(b"v=0\r\n"))));
+        assert_eq!(
+            description(&alone),
+            Ok(Some(Bytes::from_static(b"v=0\r\n")))
+        );
         let parts = "--b\r\nContent-Type: application/isup\r\n\r\nx\r\n--b\r\n\
                      Content-Type: application/sdp\r\n\r\nv=0\r\n\r\n--b--\r\n";
         let mixed = headers("multipart/mixed;boundary=\"b\"", parts);
-        assert_eq!(description(&mixed), Ok(Some(Bytes::from_static(b"v=0\r\n"))));
+        assert_eq!(
+            description(&mixed),
+            Ok(Some(Bytes::from_static(b"v=0\r\n")))
+        );
         assert_eq!(description(&headers("text/plain", "x")), Err(Unsupported));
-        assert_eq!(description(&headers("multipart/mixed", parts)), Err(Unsupported));
+        assert_eq!(
+            description(&headers("multipart/mixed", parts)),
+            Err(Unsupported)
+        );
         assert_eq!(description(&headers("text/plain", "")), Ok(None));
     }
 
     #[test]
     fn keys_in_info() {
         let relay = |signal: &str| {
-            key(&headers("application/dtmf-relay", &format!("Signal={signal}\r\nDuration=160\r\n")))
+            key(&headers(
+                "application/dtmf-relay",
+                &format!("Signal={signal}\r\nDuration=160\r\n"),
+            ))
         };
         assert_eq!(relay("5"), Ok(Some('5')));
         assert_eq!(relay(" * "), Ok(Some('*')));

@@ -59,13 +59,20 @@ impl Call {
             }
         }
         self.restore_owed = false;
-        self.bridge = Some(Bridge { callee, budget: BUDGET, relay: None });
+        self.restore_wanted = false;
+        self.bridge = Some(Bridge {
+            callee,
+            budget: BUDGET,
+            relay: None,
+        });
         self.settle(core);
     }
 
     /// The bridge is no more; the caller may be left with the description of nobody.
     pub(crate) fn disconnect(&mut self, core: &mut Core) {
-        let Some(bridge) = self.bridge.take() else { return };
+        let Some(bridge) = self.bridge.take() else {
+            return;
+        };
         if let Some(relay) = bridge.relay {
             self.refuse_relay(core, relay, 487, "Request Terminated");
         }
@@ -74,7 +81,9 @@ impl Call {
 
     /// Tells a leg of the bridge what it does not know of the other, one leg at a time.
     pub(crate) fn settle(&mut self, core: &mut Core) {
-        let Some(bridge) = &mut self.bridge else { return self.settle_alone(core) };
+        let Some(bridge) = &mut self.bridge else {
+            return self.settle_alone(core);
+        };
         let quiet = |leg: Option<&Leg>| {
             leg.is_some_and(|leg| {
                 leg.state == State::Confirmed && !leg.is_busy() && leg.retry.is_none()
@@ -85,8 +94,13 @@ impl Call {
             return;
         }
         for (leg, other) in [(CALLER, callee), (callee, CALLER)] {
-            let heard = self.legs.get(&other).and_then(|other| other.session.heard.clone());
-            let (Some(heard), Some(leg)) = (heard, self.legs.get_mut(&leg)) else { continue };
+            let heard = self
+                .legs
+                .get(&other)
+                .and_then(|other| other.session.heard.clone());
+            let (Some(heard), Some(leg)) = (heard, self.legs.get_mut(&leg)) else {
+                continue;
+            };
             if !leg.session.knows(&heard) {
                 bridge.budget -= 1;
                 let body = leg.session.pass_on(&heard);
@@ -98,27 +112,30 @@ impl Call {
 
     /// The caller waits for its own description while a re-INVITE was under way.
     fn settle_alone(&mut self, core: &mut Core) {
-        let wanted = self.legs.get(&CALLER).is_some_and(|leg| leg.media.is_some());
-        if self.restore_owed && wanted {
+        if self.restore_wanted {
             self.restore(core);
         }
     }
 
     /// Gives the caller our own description again, before it is to hear something of ours.
     pub(crate) fn restore(&mut self, core: &mut Core) {
-        let Some(leg) = self.legs.get_mut(&CALLER) else { return };
+        let Some(leg) = self.legs.get_mut(&CALLER) else {
+            return;
+        };
         if !self.restore_owed || leg.state != State::Confirmed {
             return;
         }
         if leg.session.is_ours() {
             self.restore_owed = false;
+            self.restore_wanted = false;
             return;
         }
         if let Err(error) = leg.open_media(core) {
             tracing::error!(%error, "no media port");
             return;
         }
-        if leg.is_busy() || leg.retry.is_some() {
+        self.restore_wanted = leg.is_busy() || leg.retry.is_some();
+        if self.restore_wanted {
             return;
         }
         self.restore_owed = false;
@@ -132,9 +149,18 @@ impl Call {
     /// A re-INVITE or UPDATE in a dialog (RFC 3261 §14.2, RFC 3311 §5.2).
     pub(crate) fn modified(&mut self, core: &mut Core, key: u32, incoming: &Incoming) {
         let invite = incoming.request.method() == sip::Method::Invite;
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         let Ok(offer) = body::description(&incoming.request.headers) else {
-            return refuse(core, leg, incoming, 415, "Unsupported Media Type", &[("Accept", ACCEPT)]);
+            return refuse(
+                core,
+                leg,
+                incoming,
+                415,
+                "Unsupported Media Type",
+                &[("Accept", ACCEPT)],
+            );
         };
         if leg.inviting.is_some() && (invite || offer.is_some()) {
             return refuse(core, leg, incoming, 491, "Request Pending", &[]);
@@ -151,7 +177,9 @@ impl Call {
             _ => {}
         }
         leg.dialog.refresh(&incoming.request.headers);
-        let Some(server) = incoming.server else { return };
+        let Some(server) = incoming.server else {
+            return;
+        };
         if invite {
             leg.invited = Some(Invited {
                 server,
@@ -161,18 +189,25 @@ impl Call {
                 answered: None,
             });
         }
-        match (offer, self.bridge.as_ref().and_then(|bridge| bridge.other(key))) {
+        match (
+            offer,
+            self.bridge.as_ref().and_then(|bridge| bridge.other(key)),
+        ) {
             (None, _) if !invite => self.plain_answer(core, key, incoming),
             (Some(offer), Some(other)) => self.relay(core, key, other, incoming, offer),
-            (None, Some(other)) => self.offer_of_other(core, key, other),
+            (None, Some(other)) => self.offer_of_other(core, key, other, incoming),
             (offer, None) => self.modified_alone(core, key, incoming, offer),
         }
     }
 
     /// UPDATE without a description refreshes the target, no more.
     fn plain_answer(&mut self, core: &mut Core, key: u32, incoming: &Incoming) {
-        let Some(leg) = self.legs.get(&key) else { return };
-        let contact = core.names.contact(&core.way(&leg.dialog.next_hop(), &leg.path));
+        let Some(leg) = self.legs.get(&key) else {
+            return;
+        };
+        let contact = core
+            .names
+            .contact(&core.way(&leg.dialog.next_hop(), &leg.path));
         if let Some(server) = incoming.server {
             let reply = Reply::new(&incoming.request, 200, "OK").header("Contact", contact);
             core.respond(&leg.tag, server, &reply.build());
@@ -187,7 +222,9 @@ impl Call {
         let (Some(server), true) = (incoming.server, free) else {
             return self.refuse_modified(core, key, incoming, 491, "Request Pending");
         };
-        let Some(leg) = self.legs.get_mut(&other) else { return };
+        let Some(leg) = self.legs.get_mut(&other) else {
+            return;
+        };
         let before = leg.session.last_told();
         let body = leg.session.pass_on(&offer);
         if !leg.invite(core, InviteReason::Relay, FORWARDS, &[], Some(body)) {
@@ -207,7 +244,13 @@ impl Call {
     }
 
     /// The other leg has answered what was passed on to it.
-    pub(crate) fn relay_done(&mut self, core: &mut Core, key: u32, status: u16, response: Option<&Response>) {
+    pub(crate) fn relay_done(
+        &mut self,
+        core: &mut Core,
+        key: u32,
+        status: u16,
+        response: Option<&Response>,
+    ) {
         let Some(relay) = self.bridge.as_mut().and_then(|bridge| bridge.relay.take()) else {
             return self.settle(core);
         };
@@ -234,20 +277,30 @@ impl Call {
     }
 
     fn answer_relay(&mut self, core: &mut Core, relay: Relay, answer: &Bytes) {
-        let Some(leg) = self.legs.get_mut(&relay.from) else { return };
+        let Some(leg) = self.legs.get_mut(&relay.from) else {
+            return;
+        };
         leg.session.heard = Some(relay.offer);
         let body = leg.session.pass_on(answer);
         if relay.invite {
             leg.accept(core, &body, false);
             return;
         }
-        let contact = core.names.contact(&core.way(&leg.dialog.next_hop(), &leg.path));
+        let contact = core
+            .names
+            .contact(&core.way(&leg.dialog.next_hop(), &leg.path));
         let reply = Reply::new(&relay.request, 200, "OK").header("Contact", contact);
-        core.respond(&leg.tag, relay.server, &reply.body("application/sdp", body).build());
+        core.respond(
+            &leg.tag,
+            relay.server,
+            &reply.body("application/sdp", body).build(),
+        );
     }
 
     fn refuse_relay(&mut self, core: &mut Core, relay: Relay, status: u16, reason: &str) {
-        let Some(leg) = self.legs.get_mut(&relay.from) else { return };
+        let Some(leg) = self.legs.get_mut(&relay.from) else {
+            return;
+        };
         if relay.invite {
             leg.reject(core, status, reason, &[]);
         } else {
@@ -258,8 +311,12 @@ impl Call {
 
     /// CANCEL of a re-INVITE that was passed on.
     pub(crate) fn relay_cancelled(&mut self, core: &mut Core, key: u32) {
-        let Some(bridge) = &mut self.bridge else { return };
-        let Some(relay) = bridge.relay.take_if(|relay| relay.from == key) else { return };
+        let Some(bridge) = &mut self.bridge else {
+            return;
+        };
+        let Some(relay) = bridge.relay.take_if(|relay| relay.from == key) else {
+            return;
+        };
         let other = bridge.other(relay.from);
         let inviting = other.and_then(|other| self.legs.get(&other)?.inviting.as_ref());
         if let Some(inviting) = inviting {
@@ -268,10 +325,13 @@ impl Call {
     }
 
     /// A re-INVITE without an offer: the other leg's description is ours, and the ACK answers it.
-    fn offer_of_other(&mut self, core: &mut Core, key: u32, other: u32) {
-        let heard = self.legs.get(&other).and_then(|other| other.session.heard.clone());
+    fn offer_of_other(&mut self, core: &mut Core, key: u32, other: u32, incoming: &Incoming) {
+        let heard = self
+            .legs
+            .get(&other)
+            .and_then(|other| other.session.heard.clone());
         let (Some(heard), Some(leg)) = (heard, self.legs.get_mut(&key)) else {
-            return;
+            return self.refuse_modified(core, key, incoming, 500, "Server Internal Error");
         };
         if let Some(bridge) = &mut self.bridge {
             bridge.budget = BUDGET;
@@ -281,8 +341,16 @@ impl Call {
     }
 
     /// A re-INVITE or UPDATE of a leg that talks to nobody but us.
-    fn modified_alone(&mut self, core: &mut Core, key: u32, incoming: &Incoming, offer: Option<Bytes>) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+    fn modified_alone(
+        &mut self,
+        core: &mut Core,
+        key: u32,
+        incoming: &Incoming,
+        offer: Option<Bytes>,
+    ) {
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         let offered = offer.is_none();
         let before = std::mem::replace(&mut leg.session.heard, offer);
         let body = match own_description(leg, core) {
@@ -290,7 +358,11 @@ impl Call {
             Err(status) => {
                 leg.session.heard = before;
                 leg.connect_media();
-                let reason = if status == 488 { "Not Acceptable Here" } else { "Service Unavailable" };
+                let reason = if status == 488 {
+                    "Not Acceptable Here"
+                } else {
+                    "Service Unavailable"
+                };
                 return self.refuse_modified(core, key, incoming, status, reason);
             }
         };
@@ -300,15 +372,30 @@ impl Call {
         if incoming.request.method() == sip::Method::Invite {
             return leg.accept(core, &body, offered);
         }
-        let contact = core.names.contact(&core.way(&leg.dialog.next_hop(), &leg.path));
+        let contact = core
+            .names
+            .contact(&core.way(&leg.dialog.next_hop(), &leg.path));
         if let Some(server) = incoming.server {
             let reply = Reply::new(&incoming.request, 200, "OK").header("Contact", contact);
-            core.respond(&leg.tag, server, &reply.body("application/sdp", body).build());
+            core.respond(
+                &leg.tag,
+                server,
+                &reply.body("application/sdp", body).build(),
+            );
         }
     }
 
-    fn refuse_modified(&mut self, core: &mut Core, key: u32, incoming: &Incoming, status: u16, reason: &str) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+    fn refuse_modified(
+        &mut self,
+        core: &mut Core,
+        key: u32,
+        incoming: &Incoming,
+        status: u16,
+        reason: &str,
+    ) {
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         if incoming.request.method() == sip::Method::Invite {
             leg.reject(core, status, reason, &[]);
         } else {
@@ -317,8 +404,17 @@ impl Call {
     }
 
     /// The answer to a re-INVITE of our own.
-    pub(crate) fn told(&mut self, core: &mut Core, key: u32, inviting: &Inviting, status: u16, response: Option<&Response>) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+    pub(crate) fn told(
+        &mut self,
+        core: &mut Core,
+        key: u32,
+        inviting: &Inviting,
+        status: u16,
+        response: Option<&Response>,
+    ) {
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         let answer = response.and_then(|response| body::description(&response.headers).ok()?);
         match (status, answer) {
             (200..300, Some(answer)) => {
@@ -334,6 +430,7 @@ impl Call {
                 leg.session.forget_told();
                 if inviting.reason == InviteReason::Own {
                     self.restore_owed = true;
+                    self.restore_wanted = true;
                 }
                 let due = Due::Retry(leg.key);
                 leg.retry = Some(core.start_timer(std::time::Duration::from_millis(millis), due));
@@ -366,8 +463,17 @@ impl Call {
     }
 }
 
-fn refuse(core: &mut Core, leg: &Leg, incoming: &Incoming, status: u16, reason: &str, headers: &[(&str, &str)]) {
-    let Some(server) = incoming.server else { return };
+fn refuse(
+    core: &mut Core,
+    leg: &Leg,
+    incoming: &Incoming,
+    status: u16,
+    reason: &str,
+    headers: &[(&str, &str)],
+) {
+    let Some(server) = incoming.server else {
+        return;
+    };
     let mut reply = Reply::new(&incoming.request, status, reason);
     for (name, value) in headers {
         reply = reply.header(name, value);

@@ -40,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) bridge: Option<Bridge>,
     /// The caller still has the description of somebody who is gone.
     pub(crate) restore_owed: bool,
+    /// It is to get ours as soon as no INVITE is under way.
+    pub(crate) restore_wanted: bool,
     pub(crate) queue: VecDeque<(u32, Event)>,
     /// What the call may still be bothered with.
     pub(crate) events_left: u32,
@@ -93,7 +95,12 @@ impl Call {
             let reported = leg.callee.as_ref().is_none_or(|callee| callee.over);
             leg.state == State::Gone && leg.script.is_none() && leg.inviting.is_none() && reported
         };
-        while let Some(key) = self.legs.iter().find(|(_, leg)| over(leg)).map(|(key, _)| *key) {
+        while let Some(key) = self
+            .legs
+            .iter()
+            .find(|(_, leg)| over(leg))
+            .map(|(key, _)| *key)
+        {
             if let Some(leg) = self.legs.remove(&key) {
                 core.dialogs.remove(&leg.dialog.local_tag);
             }
@@ -118,7 +125,13 @@ impl Call {
             Action::Connect => self.callee_passed(core, leg),
             Action::Dial(plan) => self.start_dial(core, *plan),
             Action::Fetch(request) => {
-                if let Some(Leg { script: Some(script), key, tag, .. }) = self.legs.get_mut(&leg) {
+                if let Some(Leg {
+                    script: Some(script),
+                    key,
+                    tag,
+                    ..
+                }) = self.legs.get_mut(&leg)
+                {
                     script.fetch(core, *key, tag, *request);
                 }
             }
@@ -136,14 +149,25 @@ impl Call {
                 if matches!(id.kind, TimerKind::Pause | TimerKind::GatherInput) {
                     self.restore(core);
                 }
-                let due = Due::Run(LegKey { call: self.key, leg }, id);
+                let due = Due::Run(
+                    LegKey {
+                        call: self.key,
+                        leg,
+                    },
+                    id,
+                );
                 let timer = core.start_timer(after, due);
                 if let Some(script) = self.script(leg) {
                     script.timers.insert(id.kind, timer);
                 }
             }
             Action::StatusCallback(request) => {
-                if let Some(Leg { script: Some(script), tag, .. }) = self.legs.get(&leg) {
+                if let Some(Leg {
+                    script: Some(script),
+                    tag,
+                    ..
+                }) = self.legs.get(&leg)
+                {
                     call_back(core, tag, &script.context, *request);
                 }
             }
@@ -174,10 +198,27 @@ impl Call {
 
     /// 180, or 183 with the description of the callee whose early media are there.
     fn ring(&mut self, core: &mut Core, early_media: bool) {
-        let early = if early_media { self.early_description() } else { None };
-        let Some(leg) = self.legs.get_mut(&CALLER) else { return };
-        let contact = core.names.contact(&core.way(&leg.dialog.next_hop(), &leg.path));
-        let Leg { invited: Some(invited), session, dialog, tag, .. } = leg else { return };
+        let early = if early_media {
+            self.early_description()
+        } else {
+            None
+        };
+        let Some(leg) = self.legs.get_mut(&CALLER) else {
+            return;
+        };
+        let contact = core
+            .names
+            .contact(&core.way(&leg.dialog.next_hop(), &leg.path));
+        let Leg {
+            invited: Some(invited),
+            session,
+            dialog,
+            tag,
+            ..
+        } = leg
+        else {
+            return;
+        };
         if invited.answered.is_some() {
             return;
         }
@@ -198,7 +239,9 @@ impl Call {
     /// 200 with a description: the waiting callee's, or our own.
     fn answer(&mut self, core: &mut Core) {
         let passed = self.waiting_description();
-        let Some(leg) = self.legs.get_mut(&CALLER) else { return };
+        let Some(leg) = self.legs.get_mut(&CALLER) else {
+            return;
+        };
         if leg.state != State::Early {
             return;
         }
@@ -210,7 +253,11 @@ impl Call {
         match body {
             Ok(body) => leg.accept(core, &body, offered),
             Err(status) => {
-                let reason = if status == 488 { "Not Acceptable Here" } else { "Service Unavailable" };
+                let reason = if status == 488 {
+                    "Not Acceptable Here"
+                } else {
+                    "Service Unavailable"
+                };
                 leg.reject(core, status, reason, &[]);
                 self.tell(CALLER, Event::Answered(false));
             }
@@ -221,7 +268,9 @@ impl Call {
         if leg == CALLER {
             self.restore(core);
         }
-        let Some(found) = self.legs.get_mut(&leg) else { return };
+        let Some(found) = self.legs.get_mut(&leg) else {
+            return;
+        };
         match found.open_media(core) {
             Ok(_) => {
                 if let Some(media) = &mut found.media {
@@ -237,7 +286,9 @@ impl Call {
 
     /// The run of a leg is over.
     fn finished(&mut self, core: &mut Core, leg: u32, finish: Finish) {
-        let Some(found) = self.legs.get_mut(&leg) else { return };
+        let Some(found) = self.legs.get_mut(&leg) else {
+            return;
+        };
         found.script = None;
         if leg != CALLER {
             return;
@@ -245,8 +296,20 @@ impl Call {
         // The run has ended its leg; if it has not, nothing may stay behind.
         found.hang_up(core);
         self.finish = Some(finish);
-        let Finish { status, sip_code, duration } = finish;
-        self.record(core, CALLER, CallEvent::Ended(Ended { status, sip_code, duration }));
+        let Finish {
+            status,
+            sip_code,
+            duration,
+        } = finish;
+        self.record(
+            core,
+            CALLER,
+            CallEvent::Ended(Ended {
+                status,
+                sip_code,
+                duration,
+            }),
+        );
         self.cancel_dial(core);
         self.dial = None;
         self.queue.clear();
@@ -264,8 +327,12 @@ impl Call {
 
     /// REFER in the dialog (RFC 3515).
     fn refer(&mut self, core: &mut Core, leg: u32, refer_to: &str) {
-        let Some(found) = self.legs.get_mut(&leg) else { return };
-        let contact = core.names.contact(&core.way(&found.dialog.next_hop(), &found.path));
+        let Some(found) = self.legs.get_mut(&leg) else {
+            return;
+        };
+        let contact = core
+            .names
+            .contact(&core.way(&found.dialog.next_hop(), &found.path));
         let target = format!("<{refer_to}>");
         let by = sip::NameAddr::parse(&found.dialog.local)
             .map(|local| [b"<", local.uri, b">"].concat())
@@ -276,11 +343,11 @@ impl Call {
             ("Referred-By", &by),
             ("User-Agent", super::leg::PRODUCT),
         ];
-        let sent = (!found.is_over()).then(|| found.send(core, Purpose::Refer, "REFER", &headers, None));
+        let sent =
+            (!found.is_over()).then(|| found.send(core, Purpose::Refer, "REFER", &headers, None));
         match sent.flatten() {
             Some(client) => {
-                found.referred.client = Some(client);
-                found.referred.numbers.push(found.dialog.local_seq());
+                found.referred.add(client, found.dialog.local_seq());
             }
             None => self.tell(leg, Event::ReferRefused(503)),
         }
@@ -333,8 +400,12 @@ impl Call {
 
     /// The caller cancelled an INVITE (RFC 3261 §9.2).
     pub(crate) fn cancelled(&mut self, core: &mut Core, leg: u32, invite: sip::ServerId) {
-        let Some(found) = self.legs.get_mut(&leg) else { return };
-        let Some(invited) = &found.invited else { return };
+        let Some(found) = self.legs.get_mut(&leg) else {
+            return;
+        };
+        let Some(invited) = &found.invited else {
+            return;
+        };
         if invited.server != invite || invited.answered.is_some() {
             return;
         }
@@ -348,7 +419,9 @@ impl Call {
 
     /// A transaction of the call is gone.
     pub(crate) fn ended(&mut self, core: &mut Core, leg: u32, transaction: TransactionId) {
-        let Some(found) = self.legs.get_mut(&leg) else { return };
+        let Some(found) = self.legs.get_mut(&leg) else {
+            return;
+        };
         if let TransactionId::Client(client) = transaction
             && found.state == State::Leaving(client)
         {
@@ -361,7 +434,11 @@ impl Call {
 /// Our own answer to what the peer offered, or our own offer if it offered nothing. `Err`: the
 /// status that refuses the INVITE.
 pub(crate) fn own_description(leg: &mut Leg, core: &mut Core) -> Result<Bytes, u16> {
-    let offer = leg.session.heard.as_ref().map(|heard| Description::parse(heard));
+    let offer = leg
+        .session
+        .heard
+        .as_ref()
+        .map(|heard| Description::parse(heard));
     let offer = offer.transpose().map_err(|_| 488u16)?;
     let local = leg.open_media(core).map_err(|error| {
         tracing::error!(%error, "no media port");
@@ -371,7 +448,9 @@ pub(crate) fn own_description(leg: &mut Leg, core: &mut Core) -> Result<Bytes, u
     leg.session.origin.address = address.ip();
     let body = match offer {
         Some(offer) => leg.session.describe(|origin| offer.answer(origin, address)),
-        None => leg.session.describe(|origin| Some(sdp::offer(origin, address))),
+        None => leg
+            .session
+            .describe(|origin| Some(sdp::offer(origin, address))),
     };
     leg.connect_media();
     body.ok_or(488)
@@ -379,7 +458,10 @@ pub(crate) fn own_description(leg: &mut Leg, core: &mut Core) -> Result<Bytes, u
 
 /// Max-Forwards of a request.
 pub(crate) fn forwards(request: &Request) -> u32 {
-    let value = request.headers.first(sip::HeaderName::MaxForwards).and_then(sip::number);
+    let value = request
+        .headers
+        .first(sip::HeaderName::MaxForwards)
+        .and_then(sip::number);
     value.unwrap_or(crate::dialog::FORWARDS).min(255)
 }
 

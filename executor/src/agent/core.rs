@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sip::{
-    ClientId, ClientKey, HeaderName, Instant, Layer, NameAddr, Reply, Request, Response,
-    ServerId, TransactionId,
+    ClientId, ClientKey, HeaderName, Instant, Layer, NameAddr, Reply, Request, Response, ServerId,
+    TransactionId,
 };
 use tokio::sync::mpsc;
 
@@ -114,19 +114,18 @@ impl Core {
             let message = SipMessage::new(path.to.remote, path.to.transport, &wire);
             self.journal.record(tag, CallEvent::SipSent(message));
         }
-        self.layer.respond(server, response.status(), wire, self.now);
+        self.layer
+            .respond(server, response.status(), wire, self.now);
     }
 
     /// Answers a request of a leg in one line.
-    pub(crate) fn answer(
-        &mut self,
-        tag: &LegTag,
-        incoming: &Incoming,
-        status: u16,
-        reason: &str,
-    ) {
+    pub(crate) fn answer(&mut self, tag: &LegTag, incoming: &Incoming, status: u16, reason: &str) {
         if let Some(server) = incoming.server {
-            self.respond(tag, server, &Reply::new(&incoming.request, status, reason).build());
+            self.respond(
+                tag,
+                server,
+                &Reply::new(&incoming.request, status, reason).build(),
+            );
         }
     }
 
@@ -134,7 +133,8 @@ impl Core {
     pub(crate) fn refuse(&mut self, server: ServerId, reply: Reply<'_>) {
         let tag = self.random.hex();
         let response = reply.to_tag(tag.as_bytes()).build();
-        self.layer.respond(server, response.status(), response.to_bytes(), self.now);
+        self.layer
+            .respond(server, response.status(), response.to_bytes(), self.now);
     }
 
     /// Begins a client transaction.
@@ -147,10 +147,15 @@ impl Core {
     ) -> Option<ClientId> {
         let wire = request.to_bytes();
         let via = sip::Via::parse(request.headers.first(HeaderName::Via)?).ok()?;
-        let key = ClientKey { branch: via.branch()?, method: request.method_bytes() };
+        let key = ClientKey {
+            branch: via.branch()?,
+            method: request.method_bytes(),
+        };
         let message = SipMessage::new(path.to.remote, path.to.transport, &wire);
         self.journal.record(tag, CallEvent::SipSent(message));
-        let client = self.layer.create_client(&key, wire, *path, path.is_reliable(), self.now);
+        let client = self
+            .layer
+            .create_client(&key, wire, *path, path.is_reliable(), self.now);
         let client = client.ok()?;
         self.clients.insert(client, sent);
         Some(client)
@@ -172,7 +177,12 @@ impl Core {
     /// The way of a request to `uri`; to a host that is a name it takes the way of the dialog, as
     /// all we ever speak to are proxies, and they look names up.
     pub(crate) fn way(&self, uri: &[u8], dialog: &Path) -> Path {
-        self.names.path_to(uri).unwrap_or(*dialog)
+        match self.names.path_to(uri) {
+            // The same peer: over the connection that is there, if there is one.
+            Some(path) if path.to.remote == dialog.to.remote => *dialog,
+            Some(path) => path,
+            None => *dialog,
+        }
     }
 
     /// A transaction is gone, and with it what belonged to it.
@@ -191,7 +201,9 @@ impl Core {
     /// Another 2xx to an INVITE that has one: its ACK once more, or, for another callee, ACK and
     /// BYE.
     pub(crate) fn accepted_again(&mut self, id: ClientId, response: &Response) {
-        let Some(accepted) = self.accepted.get_mut(&id) else { return };
+        let Some(accepted) = self.accepted.get_mut(&id) else {
+            return;
+        };
         let to = response.headers.first(HeaderName::To);
         let remote = to.and_then(|to| NameAddr::parse(to).ok()?.tag().map(Bytes::copy_from_slice));
         if let Some((_, path, ack)) = accepted.acks.iter().find(|(of, ..)| *of == remote) {
@@ -207,7 +219,10 @@ impl Core {
         dialog.establish(response);
         let path = self.way(&dialog.next_hop(), &first);
         let via = self.via(&path);
-        let Some(ack) = dialog.ack(number, &via).map(|mut ack| finished(&mut ack, None)) else {
+        let Some(ack) = dialog
+            .ack(number, &via)
+            .map(|mut ack| finished(&mut ack, None))
+        else {
             return;
         };
         self.send_alone(&tag, path, ack.clone());
@@ -217,7 +232,15 @@ impl Core {
         let via = self.via(&path);
         if let Some(mut bye) = dialog.request("BYE", &via, crate::dialog::FORWARDS) {
             finished(&mut bye, None);
-            self.send(&tag, Sent { leg, purpose: Purpose::Nothing }, &path, &bye);
+            self.send(
+                &tag,
+                Sent {
+                    leg,
+                    purpose: Purpose::Nothing,
+                },
+                &path,
+                &bye,
+            );
         }
     }
 }
@@ -227,7 +250,9 @@ impl InitialKey {
         let headers = &request.headers;
         Some(Self {
             call_id: Bytes::copy_from_slice(headers.first(HeaderName::CallId)?),
-            from_tag: headers.first(HeaderName::From).and_then(crate::dialog::tag_of),
+            from_tag: headers
+                .first(HeaderName::From)
+                .and_then(crate::dialog::tag_of),
             cseq: crate::dialog::cseq(headers)?,
         })
     }
@@ -237,7 +262,10 @@ impl InitialKey {
 pub(crate) fn finished(request: &mut Request, body: Option<(&str, Bytes)>) -> Bytes {
     let headers = &mut request.headers;
     let body = body.and_then(|(kind, body)| {
-        headers.append(b"Content-Type", kind.as_bytes()).ok().map(|()| body)
+        headers
+            .append(b"Content-Type", kind.as_bytes())
+            .ok()
+            .map(|()| body)
     });
     // What does not fit a message was refused when it was read.
     let _ = headers.set_body(body.unwrap_or_default());

@@ -78,9 +78,20 @@ impl Call {
     pub(crate) fn start_dial(&mut self, core: &mut Core, plan: DialPlan) {
         debug_assert!(self.dial.is_none(), "one <Dial> at a time");
         self.cancel_dial(core);
-        let all = if plan.sequential { 1 } else { plan.targets.len() };
+        let all = if plan.sequential {
+            1
+        } else {
+            plan.targets.len()
+        };
         let (legs, outcomes) = (Vec::new(), Vec::new());
-        self.dial = Some(Dial { plan, next: 0, legs, winner: None, ready: false, outcomes });
+        self.dial = Some(Dial {
+            plan,
+            next: 0,
+            legs,
+            winner: None,
+            ready: false,
+            outcomes,
+        });
         for _ in 0..all {
             self.call_next(core);
         }
@@ -90,13 +101,18 @@ impl Call {
     /// Calls the next target.
     fn call_next(&mut self, core: &mut Core) {
         let Some(dial) = &mut self.dial else { return };
-        let Some(target) = dial.plan.targets.get(dial.next).cloned() else { return };
+        let Some(target) = dial.plan.targets.get(dial.next).cloned() else {
+            return;
+        };
         dial.next += 1;
         let caller_id = dial.plan.caller_id.clone();
         let timeout = dial.plan.timeout;
         match self.call(core, &target, caller_id.as_deref()) {
             Ok(key) => {
-                let due = Due::Ring(LegKey { call: self.key, leg: key });
+                let due = Due::Ring(LegKey {
+                    call: self.key,
+                    leg: key,
+                });
                 let ringing = core.start_timer(timeout, due);
                 if let Some(callee) = self.callee(key) {
                     callee.ringing = Some(ringing);
@@ -107,8 +123,18 @@ impl Call {
                 }
             }
             Err((status, why)) => {
-                self.record(core, CALLER, CallEvent::Trace(Trace { topic: "Dial", text: why }));
-                let outcome = DialOutcome { sip_code: Some(status), ..DialOutcome::default() };
+                self.record(
+                    core,
+                    CALLER,
+                    CallEvent::Trace(Trace {
+                        topic: "Dial",
+                        text: why,
+                    }),
+                );
+                let outcome = DialOutcome {
+                    sip_code: Some(status),
+                    ..DialOutcome::default()
+                };
                 if let Some(dial) = &mut self.dial {
                     dial.outcomes.push(outcome);
                 }
@@ -117,7 +143,12 @@ impl Call {
     }
 
     /// Makes a leg and sends its INVITE; the leg's number.
-    fn call(&mut self, core: &mut Core, target: &DialTarget, caller_id: Option<&str>) -> Result<u32, (u16, String)> {
+    fn call(
+        &mut self,
+        core: &mut Core,
+        target: &DialTarget,
+        caller_id: Option<&str>,
+    ) -> Result<u32, (u16, String)> {
         let Some(path) = core.outbound else {
             return Err((503, "no outbound proxy is configured".to_owned()));
         };
@@ -130,13 +161,23 @@ impl Call {
         let Some(leg) = self.legs.get_mut(&key) else {
             return Err((500, "the leg is gone".to_owned()));
         };
-        let headers = leg.callee.as_ref().map(|callee| callee.headers.clone()).unwrap_or_default();
-        let offered = leg.callee.as_ref().and_then(|callee| callee.offered.clone());
+        let headers = leg
+            .callee
+            .as_ref()
+            .map(|callee| callee.headers.clone())
+            .unwrap_or_default();
+        let offered = leg
+            .callee
+            .as_ref()
+            .and_then(|callee| callee.offered.clone());
         let body = match &offered {
             Some(heard) => Ok(leg.session.pass_on(heard)),
             None => own_description(leg, core),
         };
-        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).collect();
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_slice()))
+            .collect();
         let sent = match body {
             Ok(body) => leg.invite(core, InviteReason::Call, forwards, &headers, Some(body)),
             Err(_) => false,
@@ -153,19 +194,36 @@ impl Call {
     fn address(&self, core: &Core, to: &DialTo) -> Result<Address, (u16, String)> {
         let unusable = |uri: &str| (400, format!("{uri} is no SIP URI"));
         let address = match to {
-            DialTo::Sip(uri) => Address { uri: uri.clone(), shown: uri.clone(), trunk: None },
+            DialTo::Sip(uri) => Address {
+                uri: uri.clone(),
+                shown: uri.clone(),
+                trunk: None,
+            },
             DialTo::Client(identity) => {
                 let uri = format!("sip:{}@{}", escape_user(identity), self.home());
-                Address { uri, shown: format!("client:{identity}"), trunk: None }
+                Address {
+                    uri,
+                    shown: format!("client:{identity}"),
+                    trunk: None,
+                }
             }
             DialTo::Number(number) => {
                 let Some(trunk) = core.settings.dial_trunk.clone() else {
                     return Err((503, "no trunk for numbers is configured".to_owned()));
                 };
-                let host_like = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-                let host = if trunk.bytes().all(host_like) { &*trunk } else { self.home() };
+                let host_like =
+                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+                let host = if trunk.bytes().all(host_like) {
+                    &*trunk
+                } else {
+                    self.home()
+                };
                 let uri = format!("sip:{}@{host}", escape_user(number));
-                Address { uri, shown: number.clone(), trunk: Some(trunk) }
+                Address {
+                    uri,
+                    shown: number.clone(),
+                    trunk: Some(trunk),
+                }
             }
         };
         match Uri::parse(address.uri.as_bytes()) {
@@ -176,30 +234,60 @@ impl Call {
 
     /// The host of what we call ourselves: the domain's name.
     fn home(&self) -> &str {
-        if &*self.domain.name == "*" { &self.host } else { &self.domain.name }
+        if &*self.domain.name == "*" {
+            &self.host
+        } else {
+            &self.domain.name
+        }
     }
 
-    fn add_callee(&mut self, core: &mut Core, target: &DialTarget, address: &Address, caller_id: Option<&str>, path: Path) -> u32 {
+    fn add_callee(
+        &mut self,
+        core: &mut Core,
+        target: &DialTarget,
+        address: &Address,
+        caller_id: Option<&str>,
+        path: Path,
+    ) -> u32 {
         self.last_leg += 1;
-        let key = LegKey { call: self.key, leg: self.last_leg };
+        let key = LegKey {
+            call: self.key,
+            leg: self.last_leg,
+        };
         let sid = Sid::new(SidKind::Call, core.random.bytes());
         let call_id = core.random.hex();
         let local_tag = Bytes::from(core.random.hex());
         let (user, shown_from) = self.caller_name(caller_id);
         let from = format!("sip:{}@{}", escape_user(&user), self.home());
         let routes = vec![outbound_route(core)];
-        let dialog = Dialog::caller(Bytes::from(call_id.clone()), &from, &address.uri, local_tag.clone(), routes);
+        let dialog = Dialog::caller(
+            Bytes::from(call_id.clone()),
+            &from,
+            &address.uri,
+            local_tag.clone(),
+            routes,
+        );
         core.dialogs.insert(local_tag, key);
         let context = Arc::new(self.callee_context(sid, shown_from, &address.shown, &call_id));
-        let tag = LegTag { call: self.sid, leg: sid, sip_call_id: call_id.into() };
-        core.journal.record(&tag, CallEvent::Started(Arc::new(Started {
-            direction: Direction::OutboundDial,
-            from: context.from.clone(),
-            to: context.to.clone(),
-            domain: Arc::clone(&self.domain.name),
-            source: None,
-        })));
-        let caller = self.legs.get(&CALLER).and_then(|caller| caller.session.heard.clone());
+        let tag = LegTag {
+            call: self.sid,
+            leg: sid,
+            sip_call_id: call_id.into(),
+        };
+        core.journal.record(
+            &tag,
+            CallEvent::Started(Arc::new(Started {
+                direction: Direction::OutboundDial,
+                from: context.from.clone(),
+                to: context.to.clone(),
+                domain: Arc::clone(&self.domain.name),
+                source: None,
+            })),
+        );
+        let caller = self
+            .legs
+            .get(&CALLER)
+            .and_then(|caller| caller.session.heard.clone());
         // A callee who is to hear a document first talks to us first.
         let offered = caller.filter(|_| target.screening.is_none());
         let callee = Callee {
@@ -218,35 +306,47 @@ impl Call {
             code: None,
             answer_headers: Vec::new(),
         };
-        let origin = Origin { id: core.random.number() >> 2, version: 0, address: path.local.ip() };
-        self.legs.insert(key.leg, Leg {
-            key,
-            sid,
-            tag,
-            dialog,
-            path,
-            state: State::Early,
-            session: Session::new(origin, None),
-            invited: None,
-            inviting: None,
-            referred: Referred::default(),
-            media: None,
-            script: None,
-            callee: Some(Box::new(callee)),
-            retry: None,
-            _held: Held::new(&core.gauges, |gauges| &gauges.legs, 1),
-        });
+        let origin = Origin {
+            id: core.random.number() >> 2,
+            version: 0,
+            address: path.local.ip(),
+        };
+        self.legs.insert(
+            key.leg,
+            Leg {
+                key,
+                sid,
+                tag,
+                dialog,
+                path,
+                state: State::Early,
+                session: Session::new(origin, None),
+                invited: None,
+                inviting: None,
+                referred: Referred::default(),
+                media: None,
+                script: None,
+                callee: Some(Box::new(callee)),
+                retry: None,
+                _held: Held::new(&core.gauges, |gauges| &gauges.legs, 1),
+            },
+        );
         key.leg
     }
 
     /// Who calls: the user of From, and `From` in webhooks.
     fn caller_name(&self, caller_id: Option<&str>) -> (String, String) {
         if let Some(id) = caller_id {
-            return (id.strip_prefix("client:").unwrap_or(id).to_owned(), id.to_owned());
+            return (
+                id.strip_prefix("client:").unwrap_or(id).to_owned(),
+                id.to_owned(),
+            );
         }
         let uri = Uri::parse(self.context.from.as_bytes()).ok();
         let user = uri.map(|uri| String::from_utf8_lossy(&uri.user_decoded()).into_owned());
-        let user = user.filter(|user| !user.is_empty()).unwrap_or_else(|| "anonymous".to_owned());
+        let user = user
+            .filter(|user| !user.is_empty())
+            .unwrap_or_else(|| "anonymous".to_owned());
         (user, self.context.from.clone())
     }
 
@@ -267,11 +367,25 @@ impl Call {
         }
     }
 
-    fn callee_headers(&self, target: &DialTarget, address: &Address, sid: Sid) -> Vec<(String, Vec<u8>)> {
-        let parent = self.legs.get(&CALLER).map(|caller| caller.dialog.call_id.to_vec());
+    fn callee_headers(
+        &self,
+        target: &DialTarget,
+        address: &Address,
+        sid: Sid,
+    ) -> Vec<(String, Vec<u8>)> {
+        let parent = self
+            .legs
+            .get(&CALLER)
+            .map(|caller| caller.dialog.call_id.to_vec());
         let mut headers = vec![
-            ("X-Hookswitch-Call-Sid".to_owned(), sid.to_string().into_bytes()),
-            ("X-Hookswitch-Parent-Call-Id".to_owned(), parent.unwrap_or_default()),
+            (
+                "X-Hookswitch-Call-Sid".to_owned(),
+                sid.to_string().into_bytes(),
+            ),
+            (
+                "X-Hookswitch-Parent-Call-Id".to_owned(),
+                parent.unwrap_or_default(),
+            ),
         ];
         if let Some(trunk) = &address.trunk {
             headers.push(("X-Hookswitch-Trunk".to_owned(), trunk.clone().into_bytes()));
@@ -286,13 +400,28 @@ impl Call {
     }
 
     /// The INVITE once more, with credentials (RFC 3261 §22.2: a new request of the same dialog).
-    pub(crate) fn invite_again(&mut self, core: &mut Core, key: u32, before: &Inviting, with: &Authorization) -> bool {
+    pub(crate) fn invite_again(
+        &mut self,
+        core: &mut Core,
+        key: u32,
+        before: &Inviting,
+        with: &Authorization,
+    ) -> bool {
         let forwards = self.forwards.saturating_sub(1).max(1);
-        let Some(leg) = self.legs.get_mut(&key) else { return false };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return false;
+        };
         let first = before.reason == InviteReason::Call;
-        let headers = leg.callee.as_ref().filter(|_| first).map(|callee| callee.headers.clone());
+        let headers = leg
+            .callee
+            .as_ref()
+            .filter(|_| first)
+            .map(|callee| callee.headers.clone());
         let headers = headers.unwrap_or_default();
-        let mut headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).collect();
+        let mut headers: Vec<_> = headers
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_slice()))
+            .collect();
         headers.push((with.name, with.value.as_bytes()));
         leg.invite(core, before.reason, forwards, &headers, before.body.clone())
     }
@@ -300,7 +429,9 @@ impl Call {
     /// A 18x of a callee.
     pub(crate) fn callee_rings(&mut self, core: &mut Core, key: u32, response: &Response) {
         let description = body::description(&response.headers).ok().flatten();
-        let Some(callee) = self.callee(key).filter(|callee| !callee.over) else { return };
+        let Some(callee) = self.callee(key).filter(|callee| !callee.over) else {
+            return;
+        };
         let first = !std::mem::replace(&mut callee.rang, true);
         let early = description.is_some() && callee.early.is_none();
         callee.early = callee.early.take().or(description);
@@ -317,7 +448,9 @@ impl Call {
     /// one callee only (RFC 6337 §3.1.2), who was offered what the caller said.
     pub(crate) fn early_description(&self) -> Option<Bytes> {
         let dial = self.dial.as_ref()?;
-        let [key] = *dial.legs.as_slice() else { return None };
+        let [key] = *dial.legs.as_slice() else {
+            return None;
+        };
         if dial.plan.targets.len() > 1 {
             return None;
         }
@@ -346,7 +479,9 @@ impl Call {
 
     /// The final response to a callee's INVITE, or what counts as one.
     pub(crate) fn callee_outcome(&mut self, core: &mut Core, key: u32, outcome: &Outcome<'_>) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         let over = leg.callee.as_ref().is_none_or(|callee| callee.over);
         if !(200..300).contains(&outcome.status) {
             leg.state = State::Gone;
@@ -356,10 +491,16 @@ impl Call {
             return self.callee_over(core, key, DialReason::Refused, outcome.status);
         }
         leg.state = State::Confirmed;
-        let Some(response) = outcome.response else { return };
+        let Some(response) = outcome.response else {
+            return;
+        };
         let heard = body::description(&response.headers).ok().flatten();
         leg.session.heard = heard.or_else(|| leg.callee.as_mut()?.early.take());
-        let readable = leg.session.heard.as_ref().is_some_and(|heard| Description::parse(heard).is_ok());
+        let readable = leg
+            .session
+            .heard
+            .as_ref()
+            .is_some_and(|heard| Description::parse(heard).is_ok());
         if over || !readable {
             // Too late, or nothing to talk with: answered and hung up (§13.2.2.4, §9.1).
             leg.hang_up(core);
@@ -387,8 +528,17 @@ impl Call {
         }
         let Some(dial) = &mut self.dial else { return };
         dial.winner = Some(key);
-        dial.next = if dial.plan.sequential { dial.next } else { dial.plan.targets.len() };
-        let losers: Vec<_> = dial.legs.iter().copied().filter(|leg| *leg != key).collect();
+        dial.next = if dial.plan.sequential {
+            dial.next
+        } else {
+            dial.plan.targets.len()
+        };
+        let losers: Vec<_> = dial
+            .legs
+            .iter()
+            .copied()
+            .filter(|leg| *leg != key)
+            .collect();
         for loser in losers {
             self.give_up(core, loser, DialReason::Cancelled);
         }
@@ -407,8 +557,12 @@ impl Call {
             status_callback: None,
             ..core.settings.run(&self.domain)
         };
-        let Some(leg) = self.legs.get_mut(&key) else { return };
-        let Some(callee) = &mut leg.callee else { return };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
+        let Some(callee) = &mut leg.callee else {
+            return;
+        };
         let mut context = (*callee.context).clone();
         context.sip.headers = callee.answer_headers.clone();
         callee.context = Arc::new(context);
@@ -455,8 +609,14 @@ impl Call {
     /// Ends a callee's leg. Its end is reported at once; the leg itself stays until nothing of it
     /// is under way, so that a late 2xx is answered and hung up.
     fn give_up(&mut self, core: &mut Core, key: u32, reason: DialReason) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
-        let code = if leg.state == State::Confirmed { 200 } else { 487 };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
+        let code = if leg.state == State::Confirmed {
+            200
+        } else {
+            487
+        };
         leg.hang_up(core);
         self.callee_over(core, key, reason, code);
     }
@@ -464,14 +624,20 @@ impl Call {
     /// Reports the end of a callee's leg, once.
     fn callee_over(&mut self, core: &mut Core, key: u32, reason: DialReason, code: u16) {
         let now = core.now;
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         let sid = leg.sid;
         let call_id = String::from_utf8_lossy(&leg.dialog.call_id).into_owned();
-        let Some(callee) = leg.callee.as_deref_mut().filter(|callee| !callee.over) else { return };
+        let Some(callee) = leg.callee.as_deref_mut().filter(|callee| !callee.over) else {
+            return;
+        };
         callee.over = true;
         callee.ringing = None;
         leg.script = None;
-        let duration = callee.answered_at.map_or(std::time::Duration::ZERO, |at| now - at);
+        let duration = callee
+            .answered_at
+            .map_or(std::time::Duration::ZERO, |at| now - at);
         let outcome = DialOutcome {
             call_sid: Some(sid),
             sip_call_id: Some(call_id),
@@ -483,11 +649,27 @@ impl Call {
             duration,
             reason,
         };
-        let status = if outcome.answered { CallStatus::Completed } else { ended_status(&outcome) };
+        let status = if outcome.answered {
+            CallStatus::Completed
+        } else {
+            ended_status(&outcome)
+        };
         let sip_code = callee.code.unwrap_or(code);
-        self.record(core, key, CallEvent::Ended(Ended { status, sip_code, duration }));
+        self.record(
+            core,
+            key,
+            CallEvent::Ended(Ended {
+                status,
+                sip_code,
+                duration,
+            }),
+        );
         self.stage(core, key, LegStage::Completed(status, duration));
-        if self.bridge.as_ref().is_some_and(|bridge| bridge.callee == key) {
+        if self
+            .bridge
+            .as_ref()
+            .is_some_and(|bridge| bridge.callee == key)
+        {
             self.disconnect(core);
         }
         if let Some(dial) = &mut self.dial {
@@ -522,9 +704,17 @@ impl Call {
 
     /// Status callbacks of a callee's leg.
     fn stage(&mut self, core: &mut Core, key: u32, stage: LegStage) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
-        let Some(callee) = &mut leg.callee else { return };
-        if let Some(request) = callee.callbacks.as_mut().and_then(|callbacks| callbacks.on(stage)) {
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
+        let Some(callee) = &mut leg.callee else {
+            return;
+        };
+        if let Some(request) = callee
+            .callbacks
+            .as_mut()
+            .and_then(|callbacks| callbacks.on(stage))
+        {
             call_back(core, &leg.tag, &callee.context, request);
         }
     }
@@ -533,12 +723,22 @@ impl Call {
 /// All headers of a message as the webhook client takes them.
 pub(crate) fn header_list(headers: &Headers) -> Vec<(String, Vec<u8>)> {
     let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
-    headers.iter().map(|header| (text(header.name), header.unfolded().into_owned())).collect()
+    headers
+        .iter()
+        .map(|header| (text(header.name), header.unfolded().into_owned()))
+        .collect()
 }
 
 fn x_headers(headers: &[(String, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
-    let is_x = |name: &str| name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"));
-    headers.iter().filter(|(name, _)| is_x(name)).cloned().collect()
+    let is_x = |name: &str| {
+        name.get(..2)
+            .is_some_and(|start| start.eq_ignore_ascii_case("x-"))
+    };
+    headers
+        .iter()
+        .filter(|(name, _)| is_x(name))
+        .cloned()
+        .collect()
 }
 
 fn ended_status(outcome: &DialOutcome) -> CallStatus {
@@ -554,7 +754,11 @@ fn ended_status(outcome: &DialOutcome) -> CallStatus {
 fn outbound_route(core: &Core) -> Bytes {
     let uri = core.settings.outbound_proxy.clone().unwrap_or_default();
     let loose = Uri::parse(uri.as_bytes()).is_ok_and(|uri| uri.params.has(b"lr"));
-    Bytes::from(if loose { format!("<{uri}>") } else { format!("<{uri};lr>") })
+    Bytes::from(if loose {
+        format!("<{uri}>")
+    } else {
+        format!("<{uri};lr>")
+    })
 }
 
 /// A text as the user part of a SIP URI (RFC 3261 §25.1).
@@ -590,6 +794,8 @@ pub(crate) fn shown_uri(value: &[u8]) -> String {
 /// The address of a source as text in the headers of the proxy: `ip:port`, or the address alone.
 pub(crate) fn source_ip(value: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(value).ok()?.trim();
-    let socket = text.parse::<std::net::SocketAddr>().map(|socket| socket.ip());
+    let socket = text
+        .parse::<std::net::SocketAddr>()
+        .map(|socket| socket.ip());
     socket.or_else(|_| text.parse()).ok()
 }

@@ -35,19 +35,32 @@ struct Refusal {
 impl Agent {
     /// A request outside of any dialog that has a transaction by now.
     pub(super) fn begin(&mut self, incoming: Incoming) {
-        let Some(server) = incoming.server else { return };
+        let Some(server) = incoming.server else {
+            return;
+        };
         let headers = &incoming.request.headers;
-        if headers.first(HeaderName::To).and_then(crate::dialog::tag_of).is_some() {
+        if headers
+            .first(HeaderName::To)
+            .and_then(crate::dialog::tag_of)
+            .is_some()
+        {
             // §12.2.2: a dialog that we do not know.
             let reply = Reply::new(&incoming.request, 481, "Call/Transaction Does Not Exist");
             return self.core.refuse(server, reply);
         }
         if let Some(unsupported) = required(&incoming.request) {
             let reply = Reply::new(&incoming.request, 420, "Bad Extension");
-            return self.core.refuse(server, reply.header("Unsupported", unsupported));
+            return self
+                .core
+                .refuse(server, reply.header("Unsupported", unsupported));
         }
         match incoming.request.method() {
             Method::Invite => self.invite(incoming, server),
+            Method::Options if self.draining => {
+                let reply = Reply::new(&incoming.request, 503, "Service Unavailable");
+                self.core
+                    .refuse(server, reply.header("Retry-After", RETRY_AFTER));
+            }
             Method::Options => options(&mut self.core, &incoming),
             Method::Bye | Method::Info | Method::Notify | Method::Prack | Method::Update => {
                 let reply = Reply::new(&incoming.request, 481, "Call/Transaction Does Not Exist");
@@ -64,7 +77,11 @@ impl Agent {
                 self.calls.insert(key, call);
                 self.with_call(key, |call, _| call.tell(CALLER, Event::Start));
             }
-            Err(Refusal { status, reason, header }) => {
+            Err(Refusal {
+                status,
+                reason,
+                header,
+            }) => {
                 let mut reply = Reply::new(&incoming.request, status, reason);
                 if let Some((name, value)) = header {
                     reply = reply.header(name, value);
@@ -78,7 +95,12 @@ impl Agent {
     fn admit(&mut self, incoming: &Incoming, server: ServerId) -> Result<Call, Refusal> {
         let request = &incoming.request;
         if self.draining || self.calls.len() >= self.core.settings.limits.calls {
-            return Err(Refusal::with(503, "Service Unavailable", "Retry-After", RETRY_AFTER));
+            return Err(Refusal::with(
+                503,
+                "Service Unavailable",
+                "Retry-After",
+                RETRY_AFTER,
+            ));
         }
         let initial = InitialKey::of(request).ok_or(Refusal::new(400, "Bad Request"))?;
         if self.core.initial.contains_key(&initial) {
@@ -93,12 +115,15 @@ impl Agent {
         let domain = Arc::new(domain.ok_or(Refusal::new(404, "Not Found"))?);
         let heard = offer_of(request)?;
         let local_tag = Bytes::from(self.core.random.hex());
-        let dialog = Dialog::callee(request, local_tag)
-            .map_err(|_| Refusal::new(400, "Bad Request"))?;
+        let dialog =
+            Dialog::callee(request, local_tag).map_err(|_| Refusal::new(400, "Bad Request"))?;
         Ok(self.make_call(incoming, server, initial, dialled, domain, dialog, heard))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a call, each checked by admit")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of a call, each checked by admit"
+    )]
     fn make_call(
         &mut self,
         incoming: &Incoming,
@@ -111,24 +136,38 @@ impl Agent {
     ) -> Call {
         self.last_call += 1;
         let key = CallKey(self.last_call);
-        let leg_key = LegKey { call: key, leg: CALLER };
+        let leg_key = LegKey {
+            call: key,
+            leg: CALLER,
+        };
         let core = &mut self.core;
         let sid = Sid::new(SidKind::Call, core.random.bytes());
         let context = Arc::new(context(sid, incoming, &dialled, &domain, &dialog));
         let call_id = String::from_utf8_lossy(&dialog.call_id).into_owned();
-        let tag = LegTag { call: sid, leg: sid, sip_call_id: call_id.into() };
-        core.journal.record(&tag, CallEvent::Started(Arc::new(Started {
-            direction: Direction::Inbound,
-            from: context.from.clone(),
-            to: context.to.clone(),
-            domain: Arc::clone(&domain.name),
-            source: Some(incoming.flow.remote),
-        })));
+        let tag = LegTag {
+            call: sid,
+            leg: sid,
+            sip_call_id: call_id.into(),
+        };
+        core.journal.record(
+            &tag,
+            CallEvent::Started(Arc::new(Started {
+                direction: Direction::Inbound,
+                from: context.from.clone(),
+                to: context.to.clone(),
+                domain: Arc::clone(&domain.name),
+                source: Some(incoming.flow.remote),
+            })),
+        );
         core.servers.insert(server, leg_key);
         core.dialogs.insert(dialog.local_tag.clone(), leg_key);
         core.initial.insert(initial.clone(), key);
         let path = Path::back(&incoming.flow);
-        let origin = Origin { id: core.random.number() >> 2, version: 0, address: path.local.ip() };
+        let origin = Origin {
+            id: core.random.number() >> 2,
+            version: 0,
+            address: path.local.ip(),
+        };
         let run = Run::new(core.settings.run(&domain));
         let leg = Leg {
             key: leg_key,
@@ -167,6 +206,7 @@ impl Agent {
             dial: None,
             bridge: None,
             restore_owed: false,
+            restore_wanted: false,
             queue: VecDeque::new(),
             events_left: core.settings.limits.events_per_call,
             finish: None,
@@ -177,11 +217,19 @@ impl Agent {
 
 impl Refusal {
     fn new(status: u16, reason: &'static str) -> Self {
-        Self { status, reason, header: None }
+        Self {
+            status,
+            reason,
+            header: None,
+        }
     }
 
     fn with(status: u16, reason: &'static str, name: &'static str, value: &str) -> Self {
-        Self { status, reason, header: Some((name, value.to_owned())) }
+        Self {
+            status,
+            reason,
+            header: Some((name, value.to_owned())),
+        }
     }
 }
 
@@ -199,9 +247,19 @@ struct Dialled {
 
 impl Dialled {
     fn of(request: &Request, flow: &transport::Flow) -> Self {
-        let told = |name: &[u8]| request.headers.named(name).next().map(|value| value.to_vec());
+        let told = |name: &[u8]| {
+            request
+                .headers
+                .named(name)
+                .next()
+                .map(|value| value.to_vec())
+        };
         let uri = told(b"X-Hookswitch-Request-Uri").unwrap_or(request.uri_bytes().to_vec());
-        let host_of = |uri: &[u8]| Uri::parse(uri).map(|uri| uri.host.to_vec()).unwrap_or_default();
+        let host_of = |uri: &[u8]| {
+            Uri::parse(uri)
+                .map(|uri| uri.host.to_vec())
+                .unwrap_or_default()
+        };
         let mut host = host_of(&uri);
         if host.is_empty() {
             host = host_of(request.uri_bytes());
@@ -256,11 +314,17 @@ fn offer_of(request: &Request) -> Result<Option<Bytes>, Refusal> {
     let Some(offer) = body::description(&request.headers).map_err(unsupported)? else {
         return Ok(None);
     };
-    let read = Description::parse(&offer).map_err(|_| Refusal::new(400, "Bad Session Description"))?;
+    let read =
+        Description::parse(&offer).map_err(|_| Refusal::new(400, "Bad Session Description"))?;
     if read.agreed().is_none() {
         // RFC 3261 §20.43: what was wrong with the session.
         let warning = "305 hookswitch \"Incompatible media format\"";
-        return Err(Refusal::with(488, "Not Acceptable Here", "Warning", warning));
+        return Err(Refusal::with(
+            488,
+            "Not Acceptable Here",
+            "Warning",
+            warning,
+        ));
     }
     Ok(Some(offer))
 }
@@ -276,7 +340,9 @@ pub(super) fn required(request: &Request) -> Option<Vec<u8>> {
 
 /// OPTIONS, in a dialog or out of it (§11.2).
 pub(super) fn options(core: &mut Core, incoming: &Incoming) {
-    let Some(server) = incoming.server else { return };
+    let Some(server) = incoming.server else {
+        return;
+    };
     let contact = core.names.contact(&Path::back(&incoming.flow));
     let reply = Reply::new(&incoming.request, 200, "OK")
         .header("Contact", contact)
@@ -288,12 +354,17 @@ pub(super) fn options(core: &mut Core, incoming: &Incoming) {
 
 /// A method that we do not take: 405, or 501 if we never heard of it (§8.2.1).
 pub(super) fn not_allowed(core: &mut Core, incoming: &Incoming) {
-    let Some(server) = incoming.server else { return };
+    let Some(server) = incoming.server else {
+        return;
+    };
     let (status, reason) = match incoming.request.method() {
         Method::Other => (501, "Not Implemented"),
         _ => (405, "Method Not Allowed"),
     };
-    core.refuse(server, Reply::new(&incoming.request, status, reason).header("Allow", ALLOW));
+    core.refuse(
+        server,
+        Reply::new(&incoming.request, status, reason).header("Allow", ALLOW),
+    );
 }
 
 /// Whether From, To and the rest can be read, as an answer needs them.

@@ -18,7 +18,9 @@ impl Call {
     /// A request in the dialog of a leg, other than ACK and CANCEL.
     pub(crate) fn request(&mut self, core: &mut Core, key: u32, incoming: &Incoming) {
         self.spend();
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         received(core, leg, incoming);
         if leg.dialog.advance(&incoming.request.headers).is_err() {
             return core.answer(&leg.tag, incoming, 500, "Server Internal Error");
@@ -40,7 +42,9 @@ impl Call {
 
     /// BYE, also in a dialog that has no answer yet, where it ends the INVITE with 487 (§15.1.2).
     fn bye(&mut self, core: &mut Core, key: u32, incoming: &Incoming) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         core.answer(&leg.tag, incoming, 200, "OK");
         match leg.state {
             State::Leaving(_) | State::Gone => leg.state = State::Gone,
@@ -55,9 +59,13 @@ impl Call {
 
     /// INFO carries keys (application/dtmf-relay and application/dtmf), or nothing.
     fn info(&mut self, core: &mut Core, key: u32, incoming: &Incoming) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         let headers = &incoming.request.headers;
-        let Some(server) = incoming.server else { return };
+        let Some(server) = incoming.server else {
+            return;
+        };
         if headers.named(b"Info-Package").next().is_some() {
             // RFC 6086 §4.2.2: we are willing to receive none.
             let reply = Reply::new(&incoming.request, 469, "Bad Info Package");
@@ -79,7 +87,10 @@ impl Call {
     fn pass_key_on(&mut self, core: &mut Core, key: u32, request: &Request) {
         let Some(bridge) = &self.bridge else { return };
         let other = if key == CALLER { bridge.callee } else { CALLER };
-        let kind = request.headers.first(HeaderName::ContentType).unwrap_or_default();
+        let kind = request
+            .headers
+            .first(HeaderName::ContentType)
+            .unwrap_or_default();
         let (Ok(kind), Some(leg)) = (std::str::from_utf8(kind), self.legs.get_mut(&other)) else {
             return;
         };
@@ -91,7 +102,9 @@ impl Call {
 
     /// NOTIFY of a REFER (RFC 3515 §2.4): answered before anything follows from it.
     fn notify(&mut self, core: &mut Core, key: u32, incoming: &Incoming) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         match refer::read_notify(&incoming.request.headers, &leg.referred.numbers) {
             Err(status) => {
                 let reason = match status {
@@ -102,23 +115,39 @@ impl Call {
             }
             Ok(notify) => {
                 core.answer(&leg.tag, incoming, 200, "OK");
-                let refer::Notify { code, terminated, expires } = notify;
-                self.tell(key, Event::ReferNotified { code, terminated, expires });
+                let refer::Notify {
+                    code,
+                    terminated,
+                    expires,
+                } = notify;
+                self.tell(
+                    key,
+                    Event::ReferNotified {
+                        code,
+                        terminated,
+                        expires,
+                    },
+                );
             }
         }
     }
 
     /// A transfer by the other side is not supported: the call goes on as it is.
     fn refuse_refer(&mut self, core: &mut Core, key: u32, incoming: &Incoming) {
-        let Some(leg) = self.legs.get(&key) else { return };
+        let Some(leg) = self.legs.get(&key) else {
+            return;
+        };
         core.answer(&leg.tag, incoming, 603, "Decline");
         let text = "REFER declined: no referUrl is in force";
-        core.journal.notice(&leg.tag, ErrorCode::INBOUND_REFER, text);
+        core.journal
+            .notice(&leg.tag, ErrorCode::INBOUND_REFER, text);
     }
 
     /// ACK of a 2xx.
     pub(crate) fn ack(&mut self, core: &mut Core, key: u32, incoming: &Incoming) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         let number = crate::dialog::cseq(&incoming.request.headers);
         let matches = |invited: &super::leg::Invited| {
             invited.answered.is_some() && Some(invited.number) == number
@@ -127,7 +156,9 @@ impl Call {
             return;
         }
         received(core, leg, incoming);
-        let Some(invited) = leg.invited.take() else { return };
+        let Some(invited) = leg.invited.take() else {
+            return;
+        };
         let offered = invited.answered.is_some_and(|answered| answered.offered);
         let usable = !offered || take_answer(leg, &incoming.request);
         if invited.initial {
@@ -143,7 +174,9 @@ impl Call {
 
     /// The 200 was not acknowledged in time: again, or the call is over (§13.3.1.4).
     pub(crate) fn ack_overdue(&mut self, core: &mut Core, key: u32) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         if leg.ack_overdue(core) != Some(AckWait::GivenUp) {
             return;
         }
@@ -159,7 +192,9 @@ impl Call {
 
 /// Takes the answer to our offer from an ACK.
 fn take_answer(leg: &mut Leg, ack: &Request) -> bool {
-    let Ok(Some(answer)) = body::description(&ack.headers) else { return false };
+    let Ok(Some(answer)) = body::description(&ack.headers) else {
+        return false;
+    };
     if Description::parse(&answer).is_err() {
         return false;
     }
@@ -172,5 +207,6 @@ fn take_answer(leg: &mut Leg, ack: &Request) -> bool {
 pub(crate) fn received(core: &Core, leg: &Leg, incoming: &Incoming) {
     let flow = &incoming.flow;
     let message = SipMessage::new(flow.remote, flow.transport, &incoming.wire);
-    core.journal.record(&leg.tag, CallEvent::SipReceived(message));
+    core.journal
+        .record(&leg.tag, CallEvent::SipReceived(message));
 }

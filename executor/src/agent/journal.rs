@@ -28,9 +28,19 @@ impl Journal {
     /// Tells the observer, and the log where it is more than traffic.
     pub(crate) fn record(&self, tag: &LegTag, event: CallEvent) {
         log(tag, &event);
-        let LegTag { call, leg, ref sip_call_id } = *tag;
+        let LegTag {
+            call,
+            leg,
+            ref sip_call_id,
+        } = *tag;
         let sip_call_id = Arc::clone(sip_call_id);
-        self.observer.observe(&Record { at: SystemTime::now(), call, leg, sip_call_id, event });
+        self.observer.observe(&Record {
+            at: SystemTime::now(),
+            call,
+            leg,
+            sip_call_id,
+            event,
+        });
     }
 
     pub(crate) fn notice(&self, tag: &LegTag, code: ErrorCode, message: impl Into<String>) {

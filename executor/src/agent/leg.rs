@@ -140,20 +140,30 @@ pub(crate) enum AckWait {
 
 impl Session {
     pub(crate) fn new(origin: Origin, heard: Option<Bytes>) -> Self {
-        Self { origin, told: Told::default(), heard }
+        Self {
+            origin,
+            told: Told::default(),
+            heard,
+        }
     }
 
     /// What the other leg said, under our origin; the same text again if it is the same as before
     /// (RFC 3264 §8: the version counts changes).
     pub(crate) fn pass_on(&mut self, heard: &Bytes) -> Bytes {
-        if let Told { body: Some(body), source: Some(source) } = &self.told
+        if let Told {
+            body: Some(body),
+            source: Some(source),
+        } = &self.told
             && source == heard
         {
             return body.clone();
         }
         self.origin.version += 1;
         let body = crate::sdp::with_origin(heard, &self.origin);
-        self.told = Told { body: Some(body.clone()), source: Some(heard.clone()) };
+        self.told = Told {
+            body: Some(body.clone()),
+            source: Some(heard.clone()),
+        };
         body
     }
 
@@ -164,13 +174,19 @@ impl Session {
             self.origin.version += 1;
             body = write(&self.origin)?;
         }
-        self.told = Told { body: Some(body.clone()), source: None };
+        self.told = Told {
+            body: Some(body.clone()),
+            source: None,
+        };
         Some(body)
     }
 
     /// Whether the peer knows what the other leg says.
     pub(crate) fn knows(&self, heard: &Bytes) -> bool {
-        self.told.source.as_ref().is_some_and(|source| crate::sdp::same_way(source, heard))
+        self.told
+            .source
+            .as_ref()
+            .is_some_and(|source| crate::sdp::same_way(source, heard))
     }
 
     /// Whether the peer was last told a description of ours.
@@ -220,7 +236,15 @@ impl Leg {
             request.headers.append(name.as_bytes(), value).ok()?;
         }
         finished(&mut request, body);
-        core.send(&self.tag, Sent { leg: self.key, purpose }, &path, &request)
+        core.send(
+            &self.tag,
+            Sent {
+                leg: self.key,
+                purpose,
+            },
+            &path,
+            &request,
+        )
     }
 
     /// Sends INVITE: the first one, or one in the dialog.
@@ -234,10 +258,15 @@ impl Leg {
     ) -> bool {
         let path = core.way(&self.dialog.next_hop(), &self.path);
         let via = core.via(&path);
-        let Some(mut request) = self.dialog.request("INVITE", &via, forwards) else { return false };
+        let Some(mut request) = self.dialog.request("INVITE", &via, forwards) else {
+            return false;
+        };
         let contact = core.names.contact(&path);
-        let fixed: [(&str, &[u8]); 3] =
-            [("Contact", contact.as_bytes()), ("Allow", ALLOW), ("User-Agent", PRODUCT)];
+        let fixed: [(&str, &[u8]); 3] = [
+            ("Contact", contact.as_bytes()),
+            ("Allow", ALLOW),
+            ("User-Agent", PRODUCT),
+        ];
         for (name, value) in fixed.iter().chain(headers) {
             if request.headers.append(name.as_bytes(), value).is_err() {
                 return false;
@@ -245,8 +274,13 @@ impl Leg {
         }
         let described = body.clone().map(|body| ("application/sdp", body));
         finished(&mut request, described);
-        let sent = Sent { leg: self.key, purpose: Purpose::Invite };
-        let Some(client) = core.send(&self.tag, sent, &path, &request) else { return false };
+        let sent = Sent {
+            leg: self.key,
+            purpose: Purpose::Invite,
+        };
+        let Some(client) = core.send(&self.tag, sent, &path, &request) else {
+            return false;
+        };
         self.inviting = Some(Inviting {
             client,
             reason,
@@ -260,7 +294,12 @@ impl Leg {
     }
 
     /// Takes the 2xx to our INVITE and acknowledges it (RFC 3261 §13.2.2.4).
-    pub(crate) fn acknowledge(&mut self, core: &mut Core, inviting: &Inviting, response: &Response) {
+    pub(crate) fn acknowledge(
+        &mut self,
+        core: &mut Core,
+        inviting: &Inviting,
+        response: &Response,
+    ) {
         if inviting.reason == InviteReason::Call {
             self.dialog.establish(response);
         } else {
@@ -268,7 +307,9 @@ impl Leg {
         }
         let path = core.way(&self.dialog.next_hop(), &self.path);
         let via = core.via(&path);
-        let Some(mut ack) = self.dialog.ack(inviting.number, &via) else { return };
+        let Some(mut ack) = self.dialog.ack(inviting.number, &via) else {
+            return;
+        };
         let ack = finished(&mut ack, None);
         core.send_alone(&self.tag, path, ack.clone());
         let accepted = Accepted {
@@ -286,7 +327,9 @@ impl Leg {
     pub(crate) fn accept(&mut self, core: &mut Core, body: &Bytes, offered: bool) {
         let path = core.way(&self.dialog.next_hop(), &self.path);
         let contact = core.names.contact(&path);
-        let Some(invited) = &mut self.invited else { return };
+        let Some(invited) = &mut self.invited else {
+            return;
+        };
         let response = Reply::new(&invited.request, 200, "OK")
             .to_tag(&self.dialog.local_tag)
             .record_route()
@@ -314,7 +357,8 @@ impl Leg {
         if core.now >= answered.deadline {
             return Some(AckWait::GivenUp);
         }
-        core.layer.respond(invited.server, 200, answered.wire.clone(), core.now);
+        core.layer
+            .respond(invited.server, 200, answered.wire.clone(), core.now);
         answered.interval = (answered.interval * 2).min(core.settings.timers.t2);
         let left = answered.deadline - core.now;
         answered.timer = core.start_timer(answered.interval.min(left), Due::Answer(self.key));
@@ -322,7 +366,13 @@ impl Leg {
     }
 
     /// Answers an INVITE of the peer with a final error.
-    pub(crate) fn reject(&mut self, core: &mut Core, status: u16, reason: &str, headers: &[(&str, &str)]) {
+    pub(crate) fn reject(
+        &mut self,
+        core: &mut Core,
+        status: u16,
+        reason: &str,
+        headers: &[(&str, &str)],
+    ) {
         let Some(invited) = self.invited.take_if(|invited| invited.answered.is_none()) else {
             return;
         };
@@ -372,7 +422,10 @@ impl Leg {
         if let Some(media) = &self.media {
             return Ok(media.local());
         }
-        let events = MediaEvents { leg: self.key, mailbox: core.mailbox.clone() };
+        let events = MediaEvents {
+            leg: self.key,
+            mailbox: core.mailbox.clone(),
+        };
         let media = core.media.open(self.path.local.ip(), events)?;
         let local = media.local();
         self.media = Some(media);
@@ -381,12 +434,19 @@ impl Leg {
 
     /// Where our media are, as the peer is told.
     pub(crate) fn media_address(&self, core: &Core, local: SocketAddr) -> SocketAddr {
-        SocketAddr::new(core.settings.media_address.unwrap_or(local.ip()), local.port())
+        SocketAddr::new(
+            core.settings.media_address.unwrap_or(local.ip()),
+            local.port(),
+        )
     }
 
     /// Tells our media where the peer's are.
     pub(crate) fn connect_media(&mut self) {
-        let heard = self.session.heard.as_ref().and_then(|heard| Description::parse(heard).ok());
+        let heard = self
+            .session
+            .heard
+            .as_ref()
+            .and_then(|heard| Description::parse(heard).ok());
         if let (Some(media), Some(agreed)) = (&mut self.media, heard.and_then(|d| d.agreed())) {
             media.set_peer(MediaPeer {
                 address: agreed.remote,
@@ -402,10 +462,32 @@ impl Leg {
     }
 
     /// A 401 or 407: the request once more with credentials, if we have any for it.
-    pub(crate) fn authorize(&mut self, core: &mut Core, method: &str, uri: &str, response: &Response) -> Option<crate::digest::Authorization> {
+    pub(crate) fn authorize(
+        &mut self,
+        core: &mut Core,
+        method: &str,
+        uri: &str,
+        response: &Response,
+    ) -> Option<crate::digest::Authorization> {
         let digest = self.callee.as_mut()?.digest.as_mut()?;
         let request = crate::digest::Challenged { method, uri };
-        digest.answer(response.status(), &response.headers, request, &core.random.hex())
+        digest.answer(
+            response.status(),
+            &response.headers,
+            request,
+            &core.random.hex(),
+        )
+    }
+}
+
+impl Referred {
+    /// Another REFER was sent.
+    pub(crate) fn add(&mut self, client: ClientId, number: u32) {
+        self.client = Some(client);
+        if self.numbers.len() >= REFERS_MAX {
+            self.numbers.remove(0);
+        }
+        self.numbers.push(number);
     }
 }
 
@@ -414,6 +496,9 @@ impl Inviting {
         &self.uri
     }
 }
+
+/// REFERs of one leg whose NOTIFYs are known.
+const REFERS_MAX: usize = 32;
 
 /// The methods that we take.
 pub(crate) const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";

@@ -175,7 +175,9 @@ impl Agent {
             Mail::Fetched(leg, id, result) => {
                 self.with_call(leg.call, |call, _| call.fetched(leg.leg, id, result));
             }
-            Mail::Media(leg, event) => self.with_call(leg.call, |call, _| call.media(leg.leg, event)),
+            Mail::Media(leg, event) => {
+                self.with_call(leg.call, |call, _| call.media(leg.leg, event))
+            }
             Mail::Message(flow, wire) => self.message(flow, wire),
             Mail::Sent(token, sent) => {
                 let transaction = self.wire.sent(token);
@@ -190,7 +192,9 @@ impl Agent {
 
     /// Works on a call, lets its runs take what happened, and drops it when it is over.
     fn with_call(&mut self, key: CallKey, work: impl FnOnce(&mut Call, &mut Core)) {
-        let Some(call) = self.calls.get_mut(&key) else { return };
+        let Some(call) = self.calls.get_mut(&key) else {
+            return;
+        };
         work(call, &mut self.core);
         call.pump(&mut self.core);
         if call.is_over() {
@@ -215,13 +219,19 @@ impl Agent {
         let live = self.core.layer.counters().live;
         let gauges = &self.core.gauges;
         gauges.transactions.store(live, Ordering::Relaxed);
-        gauges.timers.store(self.core.timers.len(), Ordering::Relaxed);
+        gauges
+            .timers
+            .store(self.core.timers.len(), Ordering::Relaxed);
     }
 
     fn event(&mut self, event: LayerEvent<Path>) {
         let now = self.core.now;
         match event {
-            LayerEvent::Send { peer, wire, transaction } => {
+            LayerEvent::Send {
+                peer,
+                wire,
+                transaction,
+            } => {
                 // ACKs that were put aside before this message go before it.
                 for (path, ack) in std::mem::take(&mut self.core.outbox) {
                     self.wire.send(&path, ack, None);
@@ -234,12 +244,16 @@ impl Agent {
             LayerEvent::ClientTransportError(client) => self.failed(client, 503),
             LayerEvent::Ended(transaction) => {
                 let leg = match transaction {
-                    sip::TransactionId::Client(id) => self.core.clients.get(&id).map(|sent| sent.leg),
+                    sip::TransactionId::Client(id) => {
+                        self.core.clients.get(&id).map(|sent| sent.leg)
+                    }
                     sip::TransactionId::Server(id) => self.core.servers.get(&id).copied(),
                 };
                 self.core.forget(transaction);
                 if let Some(leg) = leg {
-                    self.with_call(leg.call, |call, core| call.ended(core, leg.leg, transaction));
+                    self.with_call(leg.call, |call, core| {
+                        call.ended(core, leg.leg, transaction)
+                    });
                 }
             }
             LayerEvent::Timer(token) => {
@@ -258,7 +272,9 @@ impl Agent {
 
     fn failed(&mut self, client: sip::ClientId, status: u16) {
         if let Some(sent) = self.core.clients.get(&client).copied() {
-            self.with_call(sent.leg.call, |call, core| call.failed(core, client, sent, status));
+            self.with_call(sent.leg.call, |call, core| {
+                call.failed(core, client, sent, status)
+            });
         }
     }
 
@@ -292,8 +308,12 @@ impl Agent {
 
     fn request(&mut self, flow: Flow, wire: Bytes, mut request: Request) {
         stamp(&mut request, flow.remote);
-        let Some(via) = request.headers.list(HeaderName::Via).next() else { return };
-        let Ok(path) = Via::parse(via).map(|via| Path::reply(&flow, &via)) else { return };
+        let Some(via) = request.headers.list(HeaderName::Via).next() else {
+            return;
+        };
+        let Ok(path) = Via::parse(via).map(|via| Path::reply(&flow, &via)) else {
+            return;
+        };
         let ack = request.method() == Method::Ack;
         let refusal = if !self.core.settings.trusts(flow.remote) {
             tracing::debug!(peer = %flow.remote, "not one of the proxies");
@@ -309,15 +329,24 @@ impl Agent {
             return;
         }
         // check_request has seen all that a key is made of.
-        let Some(key) = ServerKey::of(&request) else { return };
+        let Some(key) = ServerKey::of(&request) else {
+            return;
+        };
         let now = self.core.now;
         let received = self.core.layer.receive_request(&key, now);
         let created = match received {
             Received::New | Received::Cancel { .. } => {
-                self.core.layer.create_server(&key, path, path.is_reliable(), now)
+                self.core
+                    .layer
+                    .create_server(&key, path, path.is_reliable(), now)
             }
             Received::AckFor2xx(_) | Received::StrayAck => {
-                let incoming = Incoming { request, wire, flow, server: None };
+                let incoming = Incoming {
+                    request,
+                    wire,
+                    flow,
+                    server: None,
+                };
                 return self.ack(&incoming);
             }
             Received::Ack(_) | Received::Retransmission(_) => return,
@@ -325,7 +354,12 @@ impl Agent {
         match (created, received) {
             (Err(_), _) => self.refuse_without_state(path, &request, 503, "Service Unavailable"),
             (Ok(server), received) => {
-                let incoming = Incoming { request, wire, flow, server: Some(server) };
+                let incoming = Incoming {
+                    request,
+                    wire,
+                    flow,
+                    server: Some(server),
+                };
                 match received {
                     Received::Cancel { invite } => self.cancel(&incoming, server, invite),
                     _ => self.dispatch(incoming),
@@ -337,23 +371,36 @@ impl Agent {
     /// An answer for which nothing is remembered (§8.2.7).
     fn refuse_without_state(&mut self, path: Path, request: &Request, status: u16, reason: &str) {
         let tag = self.core.random.hex();
-        let response = Reply::new(request, status, reason).to_tag(tag.as_bytes()).build();
+        let response = Reply::new(request, status, reason)
+            .to_tag(tag.as_bytes())
+            .build();
         self.core.outbox.push((path, response.to_bytes()));
     }
 
     /// CANCEL: always 200 if there is what it cancels, whatever becomes of that (§9.2).
     fn cancel(&mut self, incoming: &Incoming, server: ServerId, invite: Option<ServerId>) {
-        let Incoming { request, wire, flow, .. } = incoming;
+        let Incoming {
+            request,
+            wire,
+            flow,
+            ..
+        } = incoming;
         let found = invite.and_then(|invite| Some((invite, *self.core.servers.get(&invite)?)));
         let Some((invite, leg)) = found else {
             let reply = Reply::new(request, 481, "Call/Transaction Does Not Exist");
             return self.core.refuse(server, reply);
         };
         // The To tag of this 200 is that of the responses to the INVITE (§9.2).
-        match self.calls.get(&leg.call).and_then(|call| call.legs.get(&leg.leg)) {
+        match self
+            .calls
+            .get(&leg.call)
+            .and_then(|call| call.legs.get(&leg.leg))
+        {
             Some(leg) => {
                 let message = SipMessage::new(flow.remote, flow.transport, wire);
-                self.core.journal.record(&leg.tag, CallEvent::SipReceived(message));
+                self.core
+                    .journal
+                    .record(&leg.tag, CallEvent::SipReceived(message));
                 let reply = Reply::new(request, 200, "OK").to_tag(&leg.dialog.local_tag);
                 self.core.respond(&leg.tag, server, &reply.build());
             }
@@ -377,29 +424,44 @@ impl Agent {
     }
 
     fn dispatch(&mut self, incoming: Incoming) {
-        let Some(key) = self.dialog_of(&incoming.request) else { return self.begin(incoming) };
+        let Some(key) = self.dialog_of(&incoming.request) else {
+            return self.begin(incoming);
+        };
         if let (Some(unsupported), Some(server)) =
             (inbound::required(&incoming.request), incoming.server)
         {
             let reply = Reply::new(&incoming.request, 420, "Bad Extension");
-            return self.core.refuse(server, reply.header("Unsupported", unsupported));
+            return self
+                .core
+                .refuse(server, reply.header("Unsupported", unsupported));
         }
         if let (Method::Invite, Some(server)) = (incoming.request.method(), incoming.server) {
             self.core.servers.insert(server, key);
         }
-        self.with_call(key.call, |call, core| call.request(core, key.leg, &incoming));
+        self.with_call(key.call, |call, core| {
+            call.request(core, key.leg, &incoming)
+        });
     }
 
     fn response(&mut self, flow: Flow, wire: Bytes, response: &Response) {
         if sip::check_response(response, &self.core.settings.limits.message).is_err() {
             return;
         }
-        let Some(key) = ClientKey::of(response) else { return };
+        let Some(key) = ClientKey::of(response) else {
+            return;
+        };
         let to = response.headers.first(HeaderName::To).unwrap_or_default();
         let now = self.core.now;
-        let found = self.core.layer.receive_response(&key, response.status(), to, now);
-        let Some((client, Disposition::Pass)) = found else { return };
-        let Some(sent) = self.core.clients.get(&client).copied() else { return };
+        let found = self
+            .core
+            .layer
+            .receive_response(&key, response.status(), to, now);
+        let Some((client, Disposition::Pass)) = found else {
+            return;
+        };
+        let Some(sent) = self.core.clients.get(&client).copied() else {
+            return;
+        };
         if self.calls.contains_key(&sent.leg.call) {
             let message = SipMessage::new(flow.remote, flow.transport, &wire);
             self.with_call(sent.leg.call, |call, core| {

@@ -38,12 +38,23 @@ impl Path {
             let port = via.port.unwrap_or(Transport::Udp.default_port());
             to.remote.set_port(port);
         }
-        Self { listener: flow.listener.0, local: flow.local, to }
+        Self {
+            listener: flow.listener.0,
+            local: flow.local,
+            to,
+        }
     }
 
     /// The way back for requests of ours.
     pub(crate) fn back(flow: &Flow) -> Self {
-        Self { listener: flow.listener.0, local: flow.local, to: Destination { open: true, ..flow.reply() } }
+        Self {
+            listener: flow.listener.0,
+            local: flow.local,
+            to: Destination {
+                open: true,
+                ..flow.reply()
+            },
+        }
     }
 
     pub(crate) fn is_reliable(&self) -> bool {
@@ -53,7 +64,9 @@ impl Path {
 
 impl Names {
     pub(crate) fn new() -> Self {
-        Self { sockets: Vec::new() }
+        Self {
+            sockets: Vec::new(),
+        }
     }
 
     /// Adds a socket; the first has listener 0.
@@ -63,7 +76,11 @@ impl Names {
         address: SocketAddr,
         advertise: Option<String>,
     ) {
-        self.sockets.push(Named { transport, address, advertise });
+        self.sockets.push(Named {
+            transport,
+            address,
+            advertise,
+        });
     }
 
     /// What the socket of a path is called: `host[:port]`.
@@ -73,9 +90,18 @@ impl Names {
         };
         // A connection that we opened has a port of its own, which nobody can connect to.
         let opened = || self.sockets.iter().find(same).map(|named| (named, true));
-        let bound = self.sockets.get(usize::from(path.listener)).map(|named| (named, false));
+        let bound = self
+            .sockets
+            .get(usize::from(path.listener))
+            .map(|named| (named, false));
         match bound.or_else(opened) {
-            Some((Named { advertise: Some(advertise), .. }, _)) => advertise.clone(),
+            Some((
+                Named {
+                    advertise: Some(advertise),
+                    ..
+                },
+                _,
+            )) => advertise.clone(),
             Some((named, true)) => {
                 SocketAddr::new(path.local.ip(), named.address.port()).to_string()
             }
@@ -86,7 +112,11 @@ impl Names {
     /// The Via of a request over this path.
     pub(crate) fn via(&self, path: &Path, branch: &str) -> Vec<u8> {
         let transport = path.to.transport.as_str();
-        format!("SIP/2.0/{transport} {};branch=z9hG4bK{branch};rport", self.host(path)).into_bytes()
+        format!(
+            "SIP/2.0/{transport} {};branch=z9hG4bK{branch};rport",
+            self.host(path)
+        )
+        .into_bytes()
     }
 
     /// The Contact of a dialog over this path.
@@ -125,13 +155,19 @@ impl Names {
             local_hint: Some(local.ip()),
             open: true,
         };
-        Some(Path { listener: u16::try_from(at).ok()?, local, to })
+        Some(Path {
+            listener: u16::try_from(at).ok()?,
+            local,
+            to,
+        })
     }
 }
 
 /// Writes into the top Via where the request came from (RFC 3261 §18.2.1, RFC 3581 §4).
 pub(crate) fn stamp(request: &mut Request, source: SocketAddr) {
-    let Some(top) = request.headers.list(sip::HeaderName::Via).next() else { return };
+    let Some(top) = request.headers.list(sip::HeaderName::Via).next() else {
+        return;
+    };
     let Ok(via) = Via::parse(top) else { return };
     let mut value = Vec::with_capacity(top.len() + 40);
     value.extend_from_slice(b"SIP/2.0/");
@@ -157,7 +193,9 @@ pub(crate) fn stamp(request: &mut Request, source: SocketAddr) {
         value.extend_from_slice(format!(";rport={}", source.port()).as_bytes());
     }
     // A value that cannot be written leaves Via as it came; the response still goes to `source`.
-    let _ = request.headers.replace_first(sip::HeaderName::Via, &sip::unfold(&value));
+    let _ = request
+        .headers
+        .replace_first(sip::HeaderName::Via, &sip::unfold(&value));
 }
 
 /// The address that the system would send from; nothing is sent.
@@ -179,7 +217,11 @@ mod tests {
     fn names() -> Names {
         let mut names = Names::new();
         names.add(Transport::Udp, "127.0.0.1:5080".parse().unwrap(), None);
-        names.add(Transport::Tcp, "127.0.0.1:5081".parse().unwrap(), Some("edge.example".into()));
+        names.add(
+            Transport::Tcp,
+            "127.0.0.1:5081".parse().unwrap(),
+            Some("edge.example".into()),
+        );
         names
     }
 
@@ -192,7 +234,12 @@ mod tests {
         let path = names.path_to(b"sip:x@127.0.0.1;transport=tcp").unwrap();
         assert_eq!((path.listener, path.to.remote.port()), (1, 5060));
         assert_eq!(names.contact(&path), "<sip:edge.example;transport=tcp>");
-        for none in ["sip:proxy.example", "sip:[::1]", "sip:127.0.0.1;transport=tls", "tel:1"] {
+        for none in [
+            "sip:proxy.example",
+            "sip:[::1]",
+            "sip:127.0.0.1;transport=tls",
+            "tel:1",
+        ] {
             assert_eq!(names.path_to(none.as_bytes()), None, "{none}");
         }
     }
@@ -202,7 +249,9 @@ mod tests {
         let text = "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP pc;rport;branch=z9hG4bK1, \
                     SIP/2.0/UDP far;branch=z9hG4bK0\r\n\r\n";
         let message = sip::parse(text.as_bytes().to_vec().into(), &sip::Limits::default());
-        let Ok(sip::Message::Request(mut request)) = message else { panic!() };
+        let Ok(sip::Message::Request(mut request)) = message else {
+            panic!()
+        };
         stamp(&mut request, "192.0.2.9:4711".parse().unwrap());
         let vias: Vec<_> = request.headers.list(sip::HeaderName::Via).collect();
         assert_eq!(

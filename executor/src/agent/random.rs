@@ -31,12 +31,18 @@ impl Random {
 
     /// 32 hexadecimal digits: 128 bits.
     pub(crate) fn hex(&mut self) -> String {
-        self.bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        self.bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// A number.
     pub(crate) fn number(&mut self) -> u64 {
-        self.bytes().iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+        self.bytes()
+            .iter()
+            .take(8)
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
     }
 
     /// A number below `bound`; zero where there is none.

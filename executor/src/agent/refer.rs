@@ -31,7 +31,9 @@ pub(crate) fn read_notify(headers: &Headers, referred: &[u32]) -> Result<Notify,
     if !ours {
         return Err(481);
     }
-    let state = headers.first(HeaderName::SubscriptionState).unwrap_or_default();
+    let state = headers
+        .first(HeaderName::SubscriptionState)
+        .unwrap_or_default();
     let (state, params) = split_params(state);
     let expires = params.value(b"expires").and_then(sip::number);
     Ok(Notify {
@@ -45,8 +47,13 @@ pub(crate) fn read_notify(headers: &Headers, referred: &[u32]) -> Result<Notify,
 fn sipfrag_code(body: &[u8]) -> Option<u16> {
     let line = body.split(|&byte| matches!(byte, b'\r' | b'\n')).next()?;
     let rest = line.strip_prefix(b"SIP/2.0 ")?;
-    let code = rest.split(|&byte| byte == b' ').next().and_then(sip::number)?;
-    u16::try_from(code).ok().filter(|code| (100..700).contains(code))
+    let code = rest
+        .split(|&byte| byte == b' ')
+        .next()
+        .and_then(sip::number)?;
+    u16::try_from(code)
+        .ok()
+        .filter(|code| (100..700).contains(code))
 }
 
 fn split_params(value: &[u8]) -> (&[u8], Params<'_>) {
@@ -77,10 +84,24 @@ mod tests {
     fn notifies() {
         let trying = read("refer", "active;expires=60", "SIP/2.0 100 Trying\r\n").unwrap();
         let expires = Some(Duration::from_secs(60));
-        assert_eq!(trying, Notify { code: Some(100), terminated: false, expires });
+        assert_eq!(
+            trying,
+            Notify {
+                code: Some(100),
+                terminated: false,
+                expires
+            }
+        );
         let busy = "SIP/2.0 486 Busy Here\r\nX-A: b\r\n\r\n";
         let busy = read("refer;id=7", "terminated;reason=noresource", busy).unwrap();
-        assert_eq!(busy, Notify { code: Some(486), terminated: true, expires: None });
+        assert_eq!(
+            busy,
+            Notify {
+                code: Some(486),
+                terminated: true,
+                expires: None
+            }
+        );
         assert_eq!(read("refer", "active", "").unwrap().code, None);
         assert_eq!(read("refer", "active", "SIP/2.0 9 x").unwrap().code, None);
     }

@@ -28,13 +28,24 @@ impl Call {
     ) {
         self.spend();
         self.record(core, sent.leg.leg, CallEvent::SipReceived(message));
-        let outcome = Outcome { status: response.status(), response: Some(response) };
+        let outcome = Outcome {
+            status: response.status(),
+            response: Some(response),
+        };
         self.outcome(core, client, sent, &outcome);
     }
 
     /// A request got no response (408), or could not be sent (503).
     pub(crate) fn failed(&mut self, core: &mut Core, client: ClientId, sent: Sent, status: u16) {
-        self.outcome(core, client, sent, &Outcome { status, response: None });
+        self.outcome(
+            core,
+            client,
+            sent,
+            &Outcome {
+                status,
+                response: None,
+            },
+        );
     }
 
     fn outcome(&mut self, core: &mut Core, client: ClientId, sent: Sent, outcome: &Outcome<'_>) {
@@ -48,9 +59,17 @@ impl Call {
         }
     }
 
-    fn invite_outcome(&mut self, core: &mut Core, key: u32, client: ClientId, outcome: &Outcome<'_>) {
+    fn invite_outcome(
+        &mut self,
+        core: &mut Core,
+        key: u32,
+        client: ClientId,
+        outcome: &Outcome<'_>,
+    ) {
         let status = outcome.status;
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         let Some(inviting) = leg.inviting.take_if(|inviting| inviting.client == client) else {
             // Only a 2xx comes again after the first final response (RFC 6026 §7.2).
             if let (200..300, Some(response)) = (status, outcome.response) {
@@ -85,7 +104,9 @@ impl Call {
     }
 
     fn bye_outcome(&mut self, core: &mut Core, key: u32, client: ClientId, outcome: &Outcome<'_>) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         if leg.state != State::Leaving(client) {
             return;
         }
@@ -102,14 +123,19 @@ impl Call {
     }
 
     fn refer_outcome(&mut self, key: u32, client: ClientId, status: u16) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
         if leg.referred.client != Some(client) {
             return;
         }
         leg.referred.client = None;
-        self.tell(key, match status {
-            200..300 => Event::ReferAccepted(status),
-            _ => Event::ReferRefused(status),
-        });
+        self.tell(
+            key,
+            match status {
+                200..300 => Event::ReferAccepted(status),
+                _ => Event::ReferRefused(status),
+            },
+        );
     }
 }

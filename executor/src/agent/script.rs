@@ -26,7 +26,13 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new(run: Run, context: Arc<CallContext>, began: Instant) -> Self {
-        Self { run, context, began, timers: HashMap::new(), fetches: HashMap::new() }
+        Self {
+            run,
+            context,
+            began,
+            timers: HashMap::new(),
+            fetches: HashMap::new(),
+        }
     }
 
     /// Makes a request; its end comes as [`Mail::Fetched`].
@@ -68,7 +74,8 @@ pub(crate) fn call_back(
     let running = core.gauges.status_callbacks.load(Ordering::Relaxed);
     if running >= core.settings.limits.status_callbacks {
         let text = "status callback dropped: too many are under way";
-        core.journal.notice(tag, crate::ErrorCode::STATUS_CALLBACK, text);
+        core.journal
+            .notice(tag, crate::ErrorCode::STATUS_CALLBACK, text);
         return;
     }
     let held = crate::gauges::Held::new(&core.gauges, |gauges| &gauges.status_callbacks, 1);

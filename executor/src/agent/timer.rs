@@ -53,7 +53,10 @@ impl Timers {
         self.last += 1;
         let key = layer.schedule(now + after, self.last);
         self.running.insert(self.last, (due, key));
-        Timer { token: self.last, stopped: Rc::clone(&self.stopped) }
+        Timer {
+            token: self.last,
+            stopped: Rc::clone(&self.stopped),
+        }
     }
 
     /// The timer with this token fired; `None` if it was stopped.

@@ -51,8 +51,14 @@ impl Wire {
             waits.push(Box::pin(socket.readable()));
         }
         poll_fn(|cx| {
-            let ready = waits.iter_mut().any(|wait| wait.as_mut().poll(cx).is_ready());
-            if ready { Poll::Ready(()) } else { Poll::Pending }
+            let ready = waits
+                .iter_mut()
+                .any(|wait| wait.as_mut().poll(cx).is_ready());
+            if ready {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }
@@ -67,7 +73,11 @@ impl Wire {
             }
             // Silence is what the transactions' timers are for.
             socket.recv_errors(&mut unreachable);
-            for datagram in self.datagrams.drain(..).filter(|datagram| !datagram.truncated) {
+            for datagram in self
+                .datagrams
+                .drain(..)
+                .filter(|datagram| !datagram.truncated)
+            {
                 arrived.push((Flow::udp(*listener, &datagram), datagram.bytes));
             }
         }
@@ -92,9 +102,15 @@ impl Wire {
             return true;
         }
         let own = |(id, _): &&mut (ListenerId, UdpSocket)| id.0 == path.listener;
-        let Some((_, socket)) = self.udp.iter_mut().find(own) else { return false };
+        let Some((_, socket)) = self.udp.iter_mut().find(own) else {
+            return false;
+        };
         let source = path.to.local_hint;
-        let message = Outgoing { slices: &[&wire], destination: path.to.remote, source };
+        let message = Outgoing {
+            slices: &[&wire],
+            destination: path.to.remote,
+            source,
+        };
         socket.send_batch(&[message]).failed.is_empty()
     }
 

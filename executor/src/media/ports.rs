@@ -32,7 +32,10 @@ impl RtpPorts {
     pub(super) fn bind(&self, address: IpAddr, random: u32) -> io::Result<Pair> {
         let pairs = u32::from(self.pairs());
         if pairs == 0 {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the port range is empty"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the port range is empty",
+            ));
         }
         let first = u32::from(self.first).next_multiple_of(2);
         let mut last = io::Error::from(io::ErrorKind::AddrInUse);
@@ -50,7 +53,10 @@ impl RtpPorts {
 
 impl Default for RtpPorts {
     fn default() -> Self {
-        Self { first: 20_000, last: 29_999 }
+        Self {
+            first: 20_000,
+            last: 29_999,
+        }
     }
 }
 
@@ -61,7 +67,10 @@ impl std::str::FromStr for RtpPorts {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parse = || {
             let (first, last) = text.split_once('-')?;
-            Some(Self { first: first.trim().parse().ok()?, last: last.trim().parse().ok()? })
+            Some(Self {
+                first: first.trim().parse().ok()?,
+                last: last.trim().parse().ok()?,
+            })
         };
         parse()
             .filter(|ports| ports.first > 0 && ports.pairs() > 0)
@@ -75,7 +84,10 @@ fn bind_pair(address: IpAddr, port: u16) -> io::Result<Pair> {
         socket.set_nonblocking(true)?;
         Ok::<_, io::Error>(socket)
     };
-    Ok(Pair { rtp: bind(port)?, rtcp: bind(port + 1)? })
+    Ok(Pair {
+        rtp: bind(port)?,
+        rtcp: bind(port + 1)?,
+    })
 }
 
 /// Pairs that one search tries.
@@ -98,14 +110,23 @@ mod tests {
     #[test]
     fn pairs_are_even_and_neighbours_and_run_out() {
         let localhost = "127.0.0.1".parse().unwrap();
-        let ports = RtpPorts { first: 47_100, last: 47_103 };
+        let ports = RtpPorts {
+            first: 47_100,
+            last: 47_103,
+        };
         let one = ports.bind(localhost, 9).unwrap();
         let two = ports.bind(localhost, 9).unwrap();
         for pair in [&one, &two] {
-            let (rtp, rtcp) = (pair.rtp.local_addr().unwrap(), pair.rtcp.local_addr().unwrap());
+            let (rtp, rtcp) = (
+                pair.rtp.local_addr().unwrap(),
+                pair.rtcp.local_addr().unwrap(),
+            );
             assert_eq!(rtp.port() % 2, 0);
             assert_eq!(rtp.port() + 1, rtcp.port());
         }
-        assert_eq!(ports.bind(localhost, 9).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(
+            ports.bind(localhost, 9).unwrap_err().kind(),
+            io::ErrorKind::AddrInUse
+        );
     }
 }

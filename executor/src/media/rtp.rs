@@ -42,7 +42,9 @@ mod tests {
     use super::*;
 
     fn packet(timestamp: u8, event: u8) -> [u8; 16] {
-        [0x80, 101, 0, 1, 0, 0, 0, timestamp, 1, 2, 3, 4, event, 0x8a, 0, 160]
+        [
+            0x80, 101, 0, 1, 0, 0, 0, timestamp, 1, 2, 3, 4, event, 0x8a, 0, 160,
+        ]
     }
 
     #[test]

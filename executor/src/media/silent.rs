@@ -24,14 +24,21 @@ pub struct SilentEngine {
 
 impl SilentEngine {
     pub(crate) fn new(ports: RtpPorts, gauges: Arc<Gauges>, random: u32) -> Self {
-        Self { ports, gauges, random }
+        Self {
+            ports,
+            gauges,
+            random,
+        }
     }
 }
 
 impl MediaEngine for SilentEngine {
     fn open(&mut self, address: IpAddr, events: MediaEvents) -> io::Result<Box<dyn Media>> {
         // A step that has no factor in common with the number of pairs, or hardly one.
-        self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.random = self
+            .random
+            .wrapping_mul(1_664_525)
+            .wrapping_add(1_013_904_223);
         let pair = self.ports.bind(address, self.random >> 8)?;
         let local = pair.rtp.local_addr()?;
         let (peer, told) = watch::channel(None);
@@ -83,7 +90,9 @@ impl Media for Silent {
     }
 
     fn stop(&mut self, id: run::MediaId) {
-        let Some(at) = self.playing.iter().position(|(medium, _)| medium.id == id) else { return };
+        let Some(at) = self.playing.iter().position(|(medium, _)| medium.id == id) else {
+            return;
+        };
         let (medium, task) = self.playing.swap_remove(at);
         drop(task);
         if let Some(outcome) = nominal::stop(&medium.kind) {
@@ -112,14 +121,22 @@ async fn read(
             arrived = rtp.recv_from(&mut packet) => arrived,
             _ = rtcp.recv_from(&mut report) => continue,
         };
-        let Ok((length, source)) = arrived else { continue };
-        let Some(MediaPeer { address: Some(address), events: Some(payload), .. }) = *peer.borrow()
+        let Ok((length, source)) = arrived else {
+            continue;
+        };
+        let Some(MediaPeer {
+            address: Some(address),
+            events: Some(payload),
+            ..
+        }) = *peer.borrow()
         else {
             continue;
         };
         // Behind NAT the port differs; the address decides who may press keys.
         if source.ip() == address.ip()
-            && let Some(key) = packet.get(..length).and_then(|packet| keys.read(packet, payload))
+            && let Some(key) = packet
+                .get(..length)
+                .and_then(|packet| keys.read(packet, payload))
         {
             events.offer(MediaEvent::Digit(key));
         }

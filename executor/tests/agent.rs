@@ -1,0 +1,20 @@
+//! The user agent from outside: raw SIP over loopback on one side, HTTP on the other.
+
+#[path = "agent/basic.rs"]
+mod basic;
+#[path = "agent/bridge.rs"]
+mod bridge;
+#[path = "agent/dial.rs"]
+mod dial;
+#[path = "agent/dialog.rs"]
+mod dialog;
+#[path = "agent/leaks.rs"]
+mod leaks;
+#[path = "agent/phone.rs"]
+mod phone;
+#[path = "agent/refer.rs"]
+mod refer;
+#[path = "agent/web.rs"]
+mod web;
+#[path = "agent/world.rs"]
+mod world;

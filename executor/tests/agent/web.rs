@@ -1,0 +1,191 @@
+//! A web server in a thread: answers by path, remembers what it was asked.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The server.
+pub(crate) struct Web {
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    pages: Mutex<HashMap<String, Page>>,
+    asked: Mutex<Vec<Asked>>,
+    more: Condvar,
+}
+
+/// What a path answers.
+#[derive(Clone)]
+struct Page {
+    status: u16,
+    body: String,
+    after: Duration,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) params: Vec<(String, String)>,
+    pub(crate) signature: Option<String>,
+    pub(crate) at: Instant,
+    /// Set when the client went away before the answer.
+    pub(crate) abandoned: bool,
+}
+
+impl Asked {
+    /// The value of a parameter; empty where there is none.
+    pub(crate) fn param(&self, name: &str) -> &str {
+        self.params
+            .iter()
+            .find(|(found, _)| found == name)
+            .map_or("", |(_, value)| value)
+    }
+}
+
+impl Web {
+    pub(crate) fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared::default());
+        let server = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = Arc::clone(&server);
+                thread::spawn(move || serve(&stream, &shared));
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// The URL of a path.
+    pub(crate) fn url(&self, path: &str) -> url::Url {
+        format!("http://{}{path}", self.address).parse().unwrap()
+    }
+
+    /// `path` answers with these verbs.
+    pub(crate) fn says(&self, path: &str, verbs: &str) -> &Self {
+        self.answers(
+            path,
+            200,
+            &format!("<Response>{verbs}</Response>"),
+            Duration::ZERO,
+        )
+    }
+
+    pub(crate) fn answers(&self, path: &str, status: u16, body: &str, after: Duration) -> &Self {
+        let page = Page {
+            status,
+            body: body.to_owned(),
+            after,
+        };
+        self.shared
+            .pages
+            .lock()
+            .unwrap()
+            .insert(path.to_owned(), page);
+        self
+    }
+
+    /// All requests so far.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.shared.asked.lock().unwrap().clone()
+    }
+
+    /// The request to `path`, waiting for it.
+    #[track_caller]
+    pub(crate) fn expect(&self, path: &str) -> Asked {
+        let until = Instant::now() + Duration::from_secs(8);
+        let mut asked = self.shared.asked.lock().unwrap();
+        loop {
+            if let Some(found) = asked.iter().find(|asked| asked.path == path) {
+                return found.clone();
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{path} was not asked, but {asked:#?}");
+            asked = self.shared.more.wait_timeout(asked, left).unwrap().0;
+        }
+    }
+}
+
+fn serve(stream: &TcpStream, shared: &Shared) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    while let Some(asked) = read_request(&mut reader) {
+        let at = {
+            let mut all = shared.asked.lock().unwrap();
+            all.push(asked.clone());
+            shared.more.notify_all();
+            all.len() - 1
+        };
+        let page = shared.pages.lock().unwrap().get(&asked.path).cloned();
+        let page = page.unwrap_or(Page {
+            status: 404,
+            body: String::new(),
+            after: Duration::ZERO,
+        });
+        if !page.after.is_zero() {
+            stream.set_read_timeout(Some(page.after)).unwrap();
+            // The end of the stream is all that can come before the answer.
+            if matches!(reader.fill_buf(), Ok(rest) if rest.is_empty()) {
+                shared.asked.lock().unwrap()[at].abandoned = true;
+                return;
+            }
+            stream.set_read_timeout(None).unwrap();
+        }
+        let Page { status, body, .. } = page;
+        let text = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        if (&*stream).write_all(text.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
+    let mut line = String::new();
+    reader
+        .read_line(&mut line)
+        .ok()
+        .filter(|length| *length > 0)?;
+    let at = Instant::now();
+    let mut words = line.split(' ');
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let (mut length, mut signature) = (0, None);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim().split_once(": ") else {
+            break;
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().ok()?,
+            "x-twilio-signature" => signature = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let pairs = url::form_urlencoded::parse(query.as_bytes())
+        .chain(url::form_urlencoded::parse(&body))
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    let path = path.to_owned();
+    Some(Asked {
+        method,
+        path,
+        params: pairs,
+        signature,
+        at,
+        abandoned: false,
+    })
+}

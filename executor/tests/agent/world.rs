@@ -1,0 +1,137 @@
+//! An executor with its neighbours: a caller's phone, a callee's phone, a web server.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use executor::webhook::Hook;
+use executor::{
+    CallEvent, Domain, Executor, Handle, Listen, Observer, Record, Secret, Settings, Snapshot,
+    TrustedPeer,
+};
+
+use crate::phone::{Phone, sdp};
+use crate::web::Web;
+
+pub(crate) struct World {
+    pub(crate) web: Web,
+    /// Calls the executor, in the place of the proxy.
+    pub(crate) phone: Phone,
+    /// Is the outbound proxy, and behind it every callee.
+    pub(crate) callee: Phone,
+    pub(crate) log: Arc<Log>,
+    handle: RefCell<Option<Handle>>,
+}
+
+/// All records.
+#[derive(Default)]
+pub(crate) struct Log(Mutex<Vec<Record>>);
+
+impl Observer for Log {
+    fn observe(&self, record: &Record) {
+        self.0.lock().unwrap().push(record.clone());
+    }
+}
+
+impl Log {
+    /// Numbers of all errors and warnings.
+    pub(crate) fn codes(&self) -> Vec<u32> {
+        let records = self.0.lock().unwrap();
+        records
+            .iter()
+            .filter_map(|record| match &record.event {
+                CallEvent::Notice(warning) => Some(warning.code.number()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+pub(crate) const URI: &str = "sip:bob@demo.example";
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(|_, _| {})
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Settings, &Web)) -> Self {
+        let web = Web::new();
+        let (mut phone, mut callee) = (Phone::new(), Phone::new());
+        let hook = Hook::post(web.url("/voice?customParameter=xxxxxxxxx&customValue=true"));
+        let mut domain = Domain::new("demo.example", Secret::new("12345"), hook);
+        domain.status_callback = Some(Hook::post(web.url("/status")));
+        let mut settings = Settings::new(
+            vec![Listen::udp("127.0.0.1:0".parse().unwrap())],
+            vec![
+                TrustedPeer::socket(phone.address),
+                TrustedPeer::socket(callee.address),
+            ],
+            vec![domain],
+        );
+        settings.webhook.allow = vec!["127.0.0.0/8".parse().unwrap()];
+        settings.outbound_proxy = Some(format!("sip:{};lr", callee.address));
+        settings.dial_trunk = Some("carrier-a".to_owned());
+        settings.timers.t1 = Duration::from_millis(100);
+        settings.timers.t2 = Duration::from_millis(400);
+        settings.timers.t4 = Duration::from_millis(400);
+        change(&mut settings, &web);
+        let log = Arc::new(Log::default());
+        let executor = Executor::new(settings, Arc::clone(&log) as Arc<dyn Observer>).unwrap();
+        let handle = executor.spawn().unwrap();
+        phone.peer = handle.bound()[0].address;
+        callee.peer = phone.peer;
+        web.answers("/status", 204, "", Duration::ZERO);
+        Self {
+            web,
+            phone,
+            callee,
+            log,
+            handle: RefCell::new(Some(handle)),
+        }
+    }
+
+    pub(crate) fn gauges(&self) -> Snapshot {
+        self.handle.borrow().as_ref().unwrap().gauges().snapshot()
+    }
+
+    /// The address of a socket of the executor.
+    pub(crate) fn bound(&self, at: usize) -> SocketAddr {
+        self.handle.borrow().as_ref().unwrap().bound()[at].address
+    }
+
+    pub(crate) fn shut_down(&self) {
+        self.handle.borrow_mut().as_mut().unwrap().shut_down();
+    }
+
+    pub(crate) fn join(&self) {
+        self.handle.take().unwrap().join().unwrap();
+    }
+
+    /// All that is open is closed, some time.
+    #[track_caller]
+    pub(crate) fn expect_rest(&self, within: Duration) {
+        let until = Instant::now() + within;
+        while self.gauges() != Snapshot::default() {
+            assert!(Instant::now() < until, "still open: {:?}", self.gauges());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(mut handle) = self.handle.take() {
+            handle.shut_down();
+        }
+    }
+}
+
+/// What a caller offers, on a port of nobody.
+pub(crate) fn offer() -> String {
+    sdp(40_000, "8 0 101")
+}
