@@ -283,7 +283,10 @@ fn local_address(bound: SocketAddr, received: Option<IpAddr>, source: SocketAddr
         (Some(IpAddr::V6(ip)), SocketAddr::V6(source)) if ip.is_unicast_link_local() => {
             SocketAddrV6::new(ip, bound.port(), 0, source.scope_id()).into()
         }
-        (Some(ip), _) if !ip.is_multicast() => SocketAddr::new(ip, bound.port()),
+        // Unspecified: it arrived before the kernel was asked to tell.
+        (Some(ip), _) if !ip.is_multicast() && !ip.is_unspecified() => {
+            SocketAddr::new(ip, bound.port())
+        }
         _ => bound,
     }
 }
