@@ -59,6 +59,9 @@ impl Filter for Trunk {
                 });
                 Flow::Continue
             }
+            // The dialog's signed Route stands for its sides: a callee need not be a trunk, and a
+            // carrier may hang up from another of its hosts.
+            None if cx.facts.in_dialog => Flow::Continue,
             None => match self.no_match {
                 NoMatch::Accept => Flow::Continue,
                 NoMatch::Reject => Flow::Reply(Reply::new(403, "Forbidden", NO_TRUNK_MATCH)),
@@ -86,7 +89,9 @@ impl Plugin for Trunk {
 Finds out which trunk is calling, by source address and port, transport and, if the trunk has any, \
 the domain of From. What it finds decides how far headers are believed from there on. The most \
 specific source wins: the longest prefix, then a source with a port, then a trunk with domains, then one \
-with transports, then the first in the file. It never fails open: without trunks everyone is refused.";
+with transports, then the first in the file. It never fails open: without trunks everyone is refused. \
+Within a dialog that this proxy record-routed, the signed Route says who the sides are, and a source \
+that is no trunk may pass.";
     const EXAMPLE: &'static str = "no_match = \"silent\"\n";
     const REASONS: &'static [Reason] = &[NO_TRUNK_MATCH];
     type Config = TrunkKeys;
