@@ -2,84 +2,100 @@
 
 use sip::{HeaderName, Response};
 
-
-/// What a branch came to.
+/// What an aim came to.
 #[derive(Debug)]
-pub enum Answer {
-    /// What the next hop answered; its top Via is already ours no more.
-    Received(Box<Response>),
-    /// Our own verdict: 408 for silence, 503 for a transport that failed (§16.8, §16.9).
-    Local(u16),
+pub(crate) struct Answer {
+    /// The branch; none where no branch could be made for the aim.
+    pub(crate) branch: Option<usize>,
+    /// What it came to.
+    pub(crate) given: Given,
 }
 
-impl Answer {
+/// A final response below 200s, or the lack of one.
+#[derive(Debug)]
+pub(crate) enum Given {
+    /// Our own verdict: 408 for silence, 503 for a transport that failed (§16.8, §16.9).
+    Local(u16),
+    /// What the next hop answered; its top Via is already ours no more.
+    Received(Box<Response>),
+}
+
+impl Given {
     /// The status code.
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         match self {
-            Self::Received(response) => response.status(),
             Self::Local(status) => *status,
+            Self::Received(response) => response.status(),
         }
     }
 
-    fn is_local(&self) -> bool {
+    /// Whether it is a verdict of ours.
+    pub(crate) fn is_local(&self) -> bool {
         matches!(self, Self::Local(_))
     }
 }
 
-/// The index of the best candidate: a 6xx, else the lowest class, and in 4xx those first that tell
-/// the caller how to try again. A verdict of ours never outranks an answer.
-pub fn best(answers: &[Answer]) -> Option<usize> {
-    (0..answers.len()).min_by_key(|&index| {
-        let answer = &answers[index];
-        let status = answer.status();
+/// Takes the best candidate out: a 6xx, else the lowest class, and in 4xx those first that tell the
+/// caller how to try again. A verdict of ours never outranks an answer.
+pub(crate) fn take_best(answers: &mut Vec<Answer>) -> Option<Answer> {
+    let best = (0..answers.len()).min_by_key(|&index| {
+        let given = &answers[index].given;
+        let status = given.status();
         let class = match status / 100 {
             6 => 0,
             class => class,
         };
         let helpful = matches!(status, 401 | 407 | 415 | 420 | 484);
-        (answer.is_local(), class, !helpful, status == 503, index)
-    })
+        (given.is_local(), class, !helpful, status == 503, index)
+    })?;
+    Some(answers.remove(best))
 }
 
 /// Adds the challenges of the other 401 and 407 answers to the chosen one (§16.7 step 7).
-pub fn add_challenges(chosen: &mut Response, others: &[Answer]) {
-    if !matches!(chosen.status(), 401 | 407) {
+pub(crate) fn add_challenges(chosen: &mut Response, others: &[Answer]) {
+    if !is_challenge(chosen.status()) {
         return;
     }
-    for answer in others {
-        let Answer::Received(other) = answer else {
-            continue;
-        };
-        if !matches!(other.status(), 401 | 407) {
-            continue;
-        }
-        for header in other.headers.iter() {
-            let challenge = matches!(
-                header.id,
-                HeaderName::WwwAuthenticate | HeaderName::ProxyAuthenticate
-            );
-            if challenge {
-                // A challenge that does not fit any more is one that the caller cannot use.
-                let _ = chosen.headers.append(header.name, &header.unfolded());
-            }
+    let received = others.iter().filter_map(|answer| match &answer.given {
+        Given::Received(other) if is_challenge(other.status()) => Some(other),
+        _ => None,
+    });
+    for header in received.flat_map(|other| other.headers.iter()) {
+        let id = header.id;
+        if matches!(
+            id,
+            HeaderName::WwwAuthenticate | HeaderName::ProxyAuthenticate
+        ) {
+            // A challenge that does not fit any more is one that the caller cannot use.
+            let _ = chosen.headers.append(header.name, &header.unfolded());
         }
     }
+}
+
+fn is_challenge(status: u16) -> bool {
+    matches!(status, 401 | 407)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn local(statuses: &[u16]) -> Vec<Answer> {
-        statuses.iter().map(|status| Answer::Local(*status)).collect()
+    fn best_of(statuses: &[u16]) -> Option<u16> {
+        let answer = |(branch, status): (usize, &u16)| Answer {
+            branch: Some(branch),
+            given: Given::Local(*status),
+        };
+        let mut answers: Vec<_> = statuses.iter().enumerate().map(answer).collect();
+        take_best(&mut answers).map(|answer| answer.given.status())
     }
 
     #[test]
     fn order_of_preference() {
-        assert_eq!(best(&local(&[404, 603, 302])), Some(1));
-        assert_eq!(best(&local(&[500, 404, 486])), Some(1));
-        assert_eq!(best(&local(&[404, 407])), Some(1));
-        assert_eq!(best(&local(&[503, 500])), Some(1));
-        assert_eq!(best(&[]), None);
+        assert_eq!(best_of(&[404, 603, 302]), Some(603));
+        assert_eq!(best_of(&[500, 404, 486]), Some(404));
+        assert_eq!(best_of(&[404, 407]), Some(407));
+        assert_eq!(best_of(&[503, 500]), Some(500));
+        assert_eq!(best_of(&[404, 302]), Some(302));
+        assert_eq!(best_of(&[]), None);
     }
 }

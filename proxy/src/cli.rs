@@ -82,7 +82,14 @@ pub fn run(registry: Registry) -> ExitCode {
         Command::Check { config } => check(config, &loader),
         Command::Try(arguments) => try_message::run(&arguments, &loader),
         Command::Filters { name } => reference(&loader, name.as_deref()),
-        Command::Demo { bind, sip_port, console, webhook, internal_port, executor_port } => {
+        Command::Demo {
+            bind,
+            sip_port,
+            console,
+            webhook,
+            internal_port,
+            executor_port,
+        } => {
             let ports = demo::Ports {
                 bind,
                 sip_port,
@@ -155,7 +162,10 @@ fn check(config: PathBuf, loader: &Loader) -> ExitCode {
         Err(errors) => {
             let count = errors.0.len();
             let errors = errors.to_string();
-            fail(format_args!("{errors}{count} error{}", if count == 1 { "" } else { "s" }))
+            fail(format_args!(
+                "{errors}{count} error{}",
+                if count == 1 { "" } else { "s" }
+            ))
         }
     }
 }
@@ -168,18 +178,22 @@ fn reference(loader: &Loader, name: Option<&str>) -> ExitCode {
         }
         None => {
             let known: Vec<&str> = loader.registry.names().collect();
-            fail(format_args!("no filter `{}`; expected one of {}", name.unwrap_or_default(), known.join(", ")))
+            fail(format_args!(
+                "no filter `{}`; expected one of {}",
+                name.unwrap_or_default(),
+                known.join(", ")
+            ))
         }
     }
 }
 
 /// Prints a line; a closed pipe is no error of ours.
-pub fn say(text: impl std::fmt::Display) {
+pub(crate) fn say(text: impl std::fmt::Display) {
     drop(writeln!(std::io::stdout(), "{text}"));
 }
 
 /// Prints what is wrong; exit code 2.
-pub fn fail(text: impl std::fmt::Display) -> ExitCode {
+pub(crate) fn fail(text: impl std::fmt::Display) -> ExitCode {
     let text = text.to_string();
     drop(writeln!(std::io::stderr(), "{}", text.trim_end()));
     ExitCode::from(2)

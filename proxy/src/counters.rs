@@ -71,6 +71,6 @@ counters! {
 }
 
 /// Adds one.
-pub fn count(counter: &AtomicU64) {
+pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);
 }

@@ -16,7 +16,7 @@ use crate::server::StartError;
 /// # Errors
 ///
 /// What it could not read, bind or start.
-pub fn start(settings: &Settings, log: Arc<CallLog>) -> Result<Option<Handle>, StartError> {
+pub(crate) fn start(settings: &Settings, log: Arc<CallLog>) -> Result<Option<Handle>, StartError> {
     let Some(file) = &settings.executor else {
         return Ok(None);
     };
@@ -24,11 +24,14 @@ pub fn start(settings: &Settings, log: Arc<CallLog>) -> Result<Option<Handle>, S
     let translated = translate(settings, file).map_err(fault)?;
     let executor = Executor::new(translated, Arc::new(ExecutorObserver(log)))
         .map_err(|error| fault(error.to_string()))?;
-    executor.spawn().map(Some).map_err(|error| fault(error.to_string()))
+    executor
+        .spawn()
+        .map(Some)
+        .map_err(|error| fault(error.to_string()))
 }
 
 /// Hangs up what is left of the calls, and waits for the thread.
-pub fn stop(handle: Option<Handle>) {
+pub(crate) fn stop(handle: Option<Handle>) {
     if let Some(mut handle) = handle {
         handle.shut_down();
         if handle.join().is_err() {
@@ -46,21 +49,33 @@ fn translate(settings: &Settings, file: &file::Executor) -> Result<executor::Set
     let mut out = executor::Settings::new(
         vec![listen],
         proxies(settings, file)?,
-        settings.domains.iter().filter(|domain| domain.executor.is_empty()).map(domain).collect::<Result<_, _>>()?,
+        settings
+            .domains
+            .iter()
+            .filter(|domain| domain.executor.is_empty())
+            .map(domain)
+            .collect::<Result<_, _>>()?,
     );
     out.outbound_proxy = match &file.outbound_proxy {
         Some(uri) => Some(uri.0.clone()),
         None => own_internal(settings, address).map(|proxy| format!("sip:{proxy};lr")),
     };
     out.dial_trunk = file.dial_trunk.clone();
-    out.rtp_ports = file.rtp_ports.parse::<RtpPorts>().map_err(|error| format!("rtp_ports: {error}"))?;
+    out.rtp_ports = file
+        .rtp_ports
+        .parse::<RtpPorts>()
+        .map_err(|error| format!("rtp_ports: {error}"))?;
     out.fetch_failed = match file.fetch_failed {
         file::FetchFailed::Announce => executor::run::FetchFailed::Announce,
         file::FetchFailed::Reject => executor::run::FetchFailed::Reject,
     };
     for network in &file.webhook_allow {
-        let parsed = network.parse().or_else(|_| network.parse::<IpAddr>().map(Into::into));
-        out.webhook.allow.push(parsed.map_err(|_| format!("webhook_allow: `{network}` is no network"))?);
+        let parsed = network
+            .parse()
+            .or_else(|_| network.parse::<IpAddr>().map(Into::into));
+        out.webhook
+            .allow
+            .push(parsed.map_err(|_| format!("webhook_allow: `{network}` is no network"))?);
     }
     out.timers = settings.plan.timers;
     out.limits.calls = file.calls;
@@ -70,14 +85,21 @@ fn translate(settings: &Settings, file: &file::Executor) -> Result<executor::Set
 
 /// Who may speak to the executor: whom the file names, else this process's own sockets.
 fn proxies(settings: &Settings, file: &file::Executor) -> Result<Vec<TrustedPeer>, String> {
-    let named = |text: &String| text.parse::<TrustedPeer>().map_err(|error| format!("proxies: `{text}`: {error}"));
+    let named = |text: &String| {
+        text.parse::<TrustedPeer>()
+            .map_err(|error| format!("proxies: `{text}`: {error}"))
+    };
     if !file.proxies.is_empty() {
         return file.proxies.iter().map(named).collect();
     }
     let own = settings.plan.listeners.iter().flat_map(|listener| {
         let bind = listener.bind;
         // A wildcard socket answers from the address that reaches the executor.
-        let seen = if bind.ip().is_unspecified() { reaching(file.listen.address.ip()) } else { bind.ip() };
+        let seen = if bind.ip().is_unspecified() {
+            reaching(file.listen.address.ip())
+        } else {
+            bind.ip()
+        };
         // Over TCP the source port is any.
         match listener.transport {
             Transport::Udp => Some(SocketAddr::new(seen, bind.port()).to_string()),
@@ -104,19 +126,36 @@ fn own_internal(settings: &Settings, executor: SocketAddr) -> Option<SocketAddr>
             && listener.transport == Transport::Udp
             && listener.bind.is_ipv4() == executor.is_ipv4()
     })?;
-    let ip = if inside.bind.ip().is_unspecified() { reaching(executor.ip()) } else { inside.bind.ip() };
+    let ip = if inside.bind.ip().is_unspecified() {
+        reaching(executor.ip())
+    } else {
+        inside.bind.ip()
+    };
     Some(SocketAddr::new(ip, inside.bind.port()))
 }
 
 fn domain(file: &file::Domain) -> Result<Domain, String> {
     let hook = |key: &str, url: &str, method: &str| {
-        let url = url.parse().map_err(|error| format!("domain `{}`: {key}: {error}", file.name))?;
-        let method = if method == "GET" { Method::Get } else { Method::Post };
+        let url = url
+            .parse()
+            .map_err(|error| format!("domain `{}`: {key}: {error}", file.name))?;
+        let method = if method == "GET" {
+            Method::Get
+        } else {
+            Method::Post
+        };
         Ok::<Hook, String>(Hook { url, method })
     };
-    let voice = hook("voice_url", file.voice_url.as_deref().unwrap_or_default(), &file.voice_method)?;
+    let voice = hook(
+        "voice_url",
+        file.voice_url.as_deref().unwrap_or_default(),
+        &file.voice_method,
+    )?;
     let mut domain = Domain::new(&file.name, Secret::new(file.auth_token.clone()), voice);
-    let sid = |key: &str, text: &str| text.parse::<Sid>().map_err(|error| format!("domain `{}`: {key}: {error}", file.name));
+    let sid = |key: &str, text: &str| {
+        text.parse::<Sid>()
+            .map_err(|error| format!("domain `{}`: {key}: {error}", file.name))
+    };
     if let Some(text) = &file.sid {
         domain.sid = sid("sid", text)?;
     }

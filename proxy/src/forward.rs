@@ -12,12 +12,12 @@ use crate::plan::Plan;
 use crate::token::{self, Token};
 
 /// Text built for one header.
-pub type Text = SmallVec<[u8; 256]>;
+pub(crate) type Text = SmallVec<[u8; 256]>;
 
 /// Writes where the request came from into its top Via (§18.2.1, RFC 3581 §4).
 ///
 /// A `received` or `rport` value that the sender wrote itself is replaced.
-pub fn note_source(request: &mut Request, source: SocketAddr) -> Result<(), EditError> {
+pub(crate) fn note_source(request: &mut Request, source: SocketAddr) -> Result<(), EditError> {
     let Some(first) = request.headers.list(HeaderName::Via).next() else {
         return Ok(());
     };
@@ -54,7 +54,7 @@ pub fn note_source(request: &mut Request, source: SocketAddr) -> Result<(), Edit
 }
 
 /// Where the response to a request from `source` goes over UDP (§18.2.2, RFC 3581 §4).
-pub fn response_address(request: &Request, source: SocketAddr) -> SocketAddr {
+pub(crate) fn response_address(request: &Request, source: SocketAddr) -> SocketAddr {
     let via = request.headers.list(HeaderName::Via).next();
     match via.and_then(|value| Via::parse(value).ok()) {
         Some(via) if via.rport().is_none() => {
@@ -66,7 +66,7 @@ pub fn response_address(request: &Request, source: SocketAddr) -> SocketAddr {
 }
 
 /// Where the response to `request` goes (§18.2.2).
-pub fn reply_destination(flow: &Flow, request: &Request) -> Destination {
+pub(crate) fn reply_destination(flow: &Flow, request: &Request) -> Destination {
     let mut destination = flow.reply();
     if flow.transport == Transport::Udp {
         destination.remote = response_address(request, flow.remote);
@@ -76,7 +76,7 @@ pub fn reply_destination(flow: &Flow, request: &Request) -> Destination {
 
 /// What the Route headers said about us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OwnRoute {
+pub(crate) enum OwnRoute {
     /// No Route of ours was on top.
     Absent,
     /// A token of ours that was not signed by us, or not for this call.
@@ -88,7 +88,11 @@ pub enum OwnRoute {
 }
 
 /// Takes our own values off the top of Route (§16.4), both of a double Record-Route (RFC 5658).
-pub fn pop_own_routes(request: &mut Request, plan: &Plan, local: SocketAddr) -> Result<OwnRoute, EditError> {
+pub(crate) fn pop_own_routes(
+    request: &mut Request,
+    plan: &Plan,
+    local: SocketAddr,
+) -> Result<OwnRoute, EditError> {
     undo_strict_route(request, plan, local)?;
     let mut found = OwnRoute::Absent;
     for _ in 0..OWN_ROUTES_MAX {
@@ -101,6 +105,10 @@ pub fn pop_own_routes(request: &mut Request, plan: &Plan, local: SocketAddr) -> 
             OwnRoute::Forged => return Ok(OwnRoute::Forged),
             OwnRoute::Plain if found == OwnRoute::Absent => found = OwnRoute::Plain,
             OwnRoute::Plain => {}
+            // A neighbour that signs with our key, as the nodes of a cluster do, is a hop of its own.
+            OwnRoute::Dialog(token) if matches!(found, OwnRoute::Dialog(first) if first != token) => {
+                break;
+            }
             OwnRoute::Dialog(_) => found = own,
         }
         request.headers.pop_first(HeaderName::Route)?;
@@ -128,10 +136,17 @@ fn own_uri(uri: &Uri<'_>, headers: &Headers, plan: &Plan, local: SocketAddr) -> 
 
 /// §16.4: a strict router put our Record-Route value into the Request-URI; the last Route value is
 /// the real one.
-fn undo_strict_route(request: &mut Request, plan: &Plan, local: SocketAddr) -> Result<(), EditError> {
+fn undo_strict_route(
+    request: &mut Request,
+    plan: &Plan,
+    local: SocketAddr,
+) -> Result<(), EditError> {
     let is_ours = match request.uri() {
         Ok(uri) if uri.params.has(b"lr") => {
-            matches!(own_uri(&uri, &request.headers, plan, local), OwnRoute::Dialog(_))
+            matches!(
+                own_uri(&uri, &request.headers, plan, local),
+                OwnRoute::Dialog(_)
+            )
         }
         _ => false,
     };
@@ -165,7 +180,7 @@ fn undo_strict_route(request: &mut Request, plan: &Plan, local: SocketAddr) -> R
 
 /// The URI that decides the next hop: the top Route, else the Request-URI. A strict router on top
 /// gets the Request-URI, and ours goes to the end of Route (§16.6 step 6).
-pub fn next_hop(request: &mut Request) -> Result<Bytes, EditError> {
+pub(crate) fn next_hop(request: &mut Request) -> Result<Bytes, EditError> {
     let top = request.headers.list(HeaderName::Route).next();
     let Some(top) = top.and_then(|value| NameAddr::parse(value).ok()) else {
         return Ok(Bytes::copy_from_slice(request.uri_bytes()));
@@ -186,10 +201,12 @@ pub fn next_hop(request: &mut Request) -> Result<Bytes, EditError> {
 }
 
 /// Takes one from Max-Forwards, or adds 70 (§16.6 step 3). `false` where none is left.
-pub fn count_hop(request: &mut Request) -> Result<bool, EditError> {
+pub(crate) fn count_hop(request: &mut Request) -> Result<bool, EditError> {
     let left = match request.headers.first(HeaderName::MaxForwards) {
         None => {
-            request.headers.insert_before(HeaderName::From, b"Max-Forwards", b"70")?;
+            request
+                .headers
+                .insert_before(HeaderName::From, b"Max-Forwards", b"70")?;
             return Ok(true);
         }
         Some(value) => sip::number(value).unwrap_or(70).min(255),
@@ -204,7 +221,7 @@ pub fn count_hop(request: &mut Request) -> Result<bool, EditError> {
 }
 
 /// The text of a Via value of ours. `;rport` asks for symmetric responses (RFC 3581).
-pub fn via(transport: Transport, sent_by: &SentBy, branch: &[u8]) -> Text {
+pub(crate) fn via(transport: Transport, sent_by: &SentBy, branch: &[u8]) -> Text {
     let mut value = Text::new();
     value.extend_from_slice(b"SIP/2.0/");
     value.extend_from_slice(transport.as_str().as_bytes());
@@ -219,7 +236,7 @@ pub fn via(transport: Transport, sent_by: &SentBy, branch: &[u8]) -> Text {
 }
 
 /// The text of a Record-Route value of ours (§16.6 step 4).
-pub fn record_route(transport: Transport, sent_by: &SentBy, token: &[u8]) -> Text {
+pub(crate) fn record_route(transport: Transport, sent_by: &SentBy, token: &[u8]) -> Text {
     let mut value = Text::new();
     value.extend_from_slice(b"<sip:");
     sent_by.push(&mut value);
@@ -237,7 +254,7 @@ pub fn record_route(transport: Transport, sent_by: &SentBy, token: &[u8]) -> Tex
 
 /// Host and port that Via and Record-Route show for a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SentBy {
+pub(crate) enum SentBy {
     /// What the configuration advertises.
     Advertised(String, u16),
     /// The address itself.
@@ -257,7 +274,7 @@ impl SentBy {
 
 /// `uri` with `user` in it where it has none: a trunk target without a user part gets the number
 /// that was dialled. Its headers are left out (§19.1.1, Table 1).
-pub fn target_uri(uri: &Uri<'_>, dialled: Option<&[u8]>) -> Bytes {
+pub(crate) fn target_uri(uri: &Uri<'_>, dialled: Option<&[u8]>) -> Bytes {
     let plain = uri.without_headers();
     let (None, Some(user)) = (uri.user, dialled) else {
         return Bytes::copy_from_slice(plain);
@@ -268,14 +285,14 @@ pub fn target_uri(uri: &Uri<'_>, dialled: Option<&[u8]>) -> Bytes {
 }
 
 /// The Request-URI without its headers, where it has some (§19.1.1, Table 1).
-pub fn clean_uri(request: &Request) -> Option<Bytes> {
+pub(crate) fn clean_uri(request: &Request) -> Option<Bytes> {
     let uri = request.uri().ok()?;
     uri.headers?;
     Some(Bytes::copy_from_slice(uri.without_headers()))
 }
 
 /// A message on a stream must say where it ends (§18.3, §20.14).
-pub fn require_length(headers: &mut Headers, transport: Transport) -> Result<(), EditError> {
+pub(crate) fn require_length(headers: &mut Headers, transport: Transport) -> Result<(), EditError> {
     if !transport.is_reliable() || headers.first(HeaderName::ContentLength).is_some() {
         return Ok(());
     }

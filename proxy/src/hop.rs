@@ -10,7 +10,7 @@ use crate::pipeline::{LocalIp, Lookup, Subject};
 use crate::plan::{Listener, Plan};
 
 /// The next hop as its URI names it.
-pub struct Wanted {
+pub(crate) struct Wanted {
     host: String,
     port: Option<u16>,
     transport: Option<Transport>,
@@ -19,10 +19,14 @@ pub struct Wanted {
 
 impl Wanted {
     /// The hop itself, where the host is an address.
-    pub fn direct(&self) -> Option<Hop> {
+    pub(crate) fn direct(&self) -> Option<Hop> {
         let ip = sip::host_ip(self.host.as_bytes())?;
-        let default = if self.secure { Transport::Tls } else { Transport::Udp };
-        let transport = self.transport.unwrap_or(default);
+        let transport = match (self.secure, self.transport) {
+            (false, named) => named.unwrap_or(Transport::Udp),
+            // RFC 3261 §26.2.2: sips never leaves in the clear; `transport=tcp` means TLS over it.
+            (true, Some(Transport::Ws | Transport::Wss)) => Transport::Wss,
+            (true, _) => Transport::Tls,
+        };
         Some(Hop {
             transport,
             addr: SocketAddr::new(ip, self.port.unwrap_or(transport.default_port())),
@@ -30,7 +34,7 @@ impl Wanted {
     }
 
     /// The question for a resolver.
-    pub fn lookup(self, subject: Subject) -> Lookup {
+    pub(crate) fn lookup(self, subject: Subject) -> Lookup {
         Lookup {
             subject,
             host: self.host,
@@ -42,7 +46,7 @@ impl Wanted {
 }
 
 /// What `uri` asks for; `None` where it is no SIP URI or names an unknown transport.
-pub fn wanted(uri: &[u8]) -> Option<Wanted> {
+pub(crate) fn wanted(uri: &[u8]) -> Option<Wanted> {
     let uri = sip::Uri::parse(uri).ok().filter(sip::Uri::is_sip)?;
     let named = uri.params.value(b"transport");
     let transport = match named {
@@ -58,28 +62,35 @@ pub fn wanted(uri: &[u8]) -> Option<Wanted> {
 }
 
 /// The socket that reaches `hop`; for a stream without a listener of its kind, the ingress' own.
-pub fn egress<'a>(plan: &'a Plan, hop: Hop, trust: filters::Trust, ingress: &Flow) -> Option<(ListenerId, &'a Listener)> {
-    plan.egress(hop.transport, hop.addr.ip(), trust).or_else(|| {
-        let stream = hop.transport.is_reliable();
-        let listener = plan.listener(ingress.listener).filter(|_| stream)?;
-        Some((ingress.listener, listener))
-    })
+pub(crate) fn egress(
+    plan: &Plan,
+    hop: Hop,
+    trust: filters::Trust,
+    ingress: ListenerId,
+) -> Option<(ListenerId, &Listener)> {
+    plan.egress(hop.transport, hop.addr.ip(), trust)
+        .or_else(|| {
+            let stream = hop.transport.is_reliable();
+            let listener = plan.listener(ingress).filter(|_| stream)?;
+            Some((ingress, listener))
+        })
 }
 
 /// How `listener` is called by `remote`.
-pub fn sent_by(listener: &Listener, remote: SocketAddr, local_ip: &LocalIp) -> SentBy {
+pub(crate) fn sent_by(listener: &Listener, remote: SocketAddr, local_ip: &LocalIp) -> SentBy {
     match &listener.advertise {
         Some((host, port)) => SentBy::Advertised(host.clone(), *port),
-        None if listener.bind.ip().is_unspecified() => SentBy::Bound(local_ip(remote), listener.bind.port()),
+        None if listener.bind.ip().is_unspecified() => {
+            SentBy::Bound(local_ip(remote), listener.bind.port())
+        }
         None => SentBy::Bound(listener.bind.ip(), listener.bind.port()),
     }
 }
 
 /// How the sender knows the socket that its request came in by.
-pub fn own_address(listener: &Listener, ingress: &Flow) -> SentBy {
+pub(crate) fn own_address(listener: &Listener, ingress: &Flow) -> SentBy {
     match &listener.advertise {
         Some((host, port)) => SentBy::Advertised(host.clone(), *port),
         None => SentBy::Bound(ingress.local.ip().to_canonical(), listener.bind.port()),
     }
 }
-

@@ -4,7 +4,7 @@ use crate::config::Settings;
 use crate::console::{ChainInfo, Example, Info, ListenerInfo};
 
 /// The configuration in force, without secrets.
-pub fn describe(settings: &Settings, examples: &[Example]) -> Info {
+pub(crate) fn describe(settings: &Settings, examples: &[Example]) -> Info {
     let plan = &settings.plan;
     let mut trunks: Vec<String> = plan.trunks.keys().map(ToString::to_string).collect();
     trunks.sort();
@@ -32,7 +32,11 @@ pub fn describe(settings: &Settings, examples: &[Example]) -> Info {
             .collect(),
         chains,
         trunks,
-        domains: settings.domains.iter().map(|domain| domain.name.clone()).collect(),
+        domains: settings
+            .domains
+            .iter()
+            .map(|domain| domain.name.clone())
+            .collect(),
         examples: examples.to_vec(),
     }
 }

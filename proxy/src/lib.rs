@@ -34,6 +34,7 @@ mod refusal;
 mod reload;
 mod router;
 mod server;
+mod shutdown;
 mod stream_front;
 pub mod token;
 mod try_message;

@@ -9,14 +9,19 @@ use crate::config::file::{LogFormat, Server};
 /// # Errors
 ///
 /// Where the filter cannot be read.
-pub fn start(server: &Server) -> Result<(), String> {
+pub(crate) fn start(server: &Server) -> Result<(), String> {
     let directives = std::env::var("RUST_LOG").unwrap_or_else(|_| server.log.clone());
-    let filter = EnvFilter::try_new(&directives)
-        .map_err(|error| format!("server.log: `{directives}`: {error}; expected for example \"info,access=warn\""))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_new(&directives).map_err(|error| {
+        format!("server.log: `{directives}`: {error}; expected for example \"info,access=warn\"")
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let started = match server.log_format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Text => builder
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .try_init(),
     };
     started.map_err(|error| error.to_string())
 }

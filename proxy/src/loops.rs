@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
-use sip::{HeaderName, Request, Via};
+use sip::{CSeq, HeaderName, Request, Via};
 
 /// Hashes the fields of a request that routing depends on, with this process's own key.
 ///
@@ -16,7 +16,10 @@ pub struct LoopHash(SeedableRandomState);
 impl LoopHash {
     /// A hash with a secret `seed`.
     pub fn new(seed: u64) -> Self {
-        Self(SeedableRandomState::with_seed(seed, SharedSeed::global_random()))
+        Self(SeedableRandomState::with_seed(
+            seed,
+            SharedSeed::global_random(),
+        ))
     }
 
     /// The hash of `request` as it was received (RFC 5393 §4.2.1 names the fields).
@@ -36,12 +39,34 @@ impl LoopHash {
             if routes {
                 hasher.write_u8(header.id as u8);
                 hasher.write(header.value);
+                hasher.write_u8(0);
             }
             if header.id == HeaderName::CSeq {
                 let number = header.value.split(|byte| *byte == b' ').next();
                 hasher.write(number.unwrap_or_default());
             }
         }
+        hasher.finish()
+    }
+
+    /// What stands in the To tag of our own answer to `request`. The ACK to that answer and a CANCEL
+    /// have the same (RFC 3261 §8.2.7, §9.2).
+    pub fn tag_of(&self, request: &Request) -> u64 {
+        let headers = &request.headers;
+        let mut hasher = self.0.build_hasher();
+        let via = headers
+            .list(HeaderName::Via)
+            .next()
+            .and_then(|value| Via::parse(value).ok());
+        hasher.write(via.and_then(|via| via.branch()).unwrap_or_default());
+        for id in [HeaderName::CallId, HeaderName::From] {
+            hasher.write_u8(id as u8);
+            hasher.write(headers.first(id).unwrap_or_default());
+        }
+        let cseq = headers
+            .first(HeaderName::CSeq)
+            .and_then(|value| CSeq::parse(value).ok());
+        hasher.write_u32(cseq.map_or(0, |cseq| cseq.number));
         hasher.finish()
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::counters::Counters;
 
 /// The sums of the workers' counters and the counts of the filters. Labels come from closed sets.
-pub fn render(workers: &[Arc<Counters>], filters: &filters::Counters) -> String {
+pub(crate) fn render(workers: &[Arc<Counters>], filters: &filters::Counters) -> String {
     let mut sums: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
     for counters in workers {
         for (name, help, value) in counters.read() {
@@ -17,13 +17,27 @@ pub fn render(workers: &[Arc<Counters>], filters: &filters::Counters) -> String 
     let mut text = String::new();
     // Writing to a string cannot fail.
     for (name, (help, value)) in sums {
-        let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+        let kind = if name.ends_with("_total") {
+            "counter"
+        } else {
+            "gauge"
+        };
+        let _ = writeln!(
+            text,
+            "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
+        );
     }
     let name = "hookswitch_filter_events_total";
-    let _ = writeln!(text, "# HELP {name} What filters did, by filter and reason.\n# TYPE {name} counter");
+    let _ = writeln!(
+        text,
+        "# HELP {name} What filters did, by filter and reason.\n# TYPE {name} counter"
+    );
     for count in filters.snapshot() {
-        let _ = writeln!(text, "{name}{{filter=\"{}\",reason=\"{}\"}} {}", count.filter, count.reason, count.value);
+        let _ = writeln!(
+            text,
+            "{name}{{filter=\"{}\",reason=\"{}\"}} {}",
+            count.filter, count.reason, count.value
+        );
     }
     text
 }

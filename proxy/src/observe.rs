@@ -1,33 +1,51 @@
 //! What the web page and the filters' `on_done` are told of an exchange.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use filters::{Branch, Chain, Context, Flow, Hook, Outcome, Reason, Relay, Resume, Step, Target, Trace};
-use sip::{HeaderName, Headers, Request, Response};
+use bytes::Bytes;
+use filters::{
+    Branch, Chain, Context, Flow as Verdict, Hook, Outcome, Reason, Relay, Resume, Step, Target,
+    Trace,
+};
+use sip::{HeaderName, Headers, Instant, Request, Response};
+use transport::Flow;
 
-use crate::console::{CallEvent, CallLog, Change, ChangeKind, FilterHook, FilterStep};
+use crate::console::{About, CallEvent, CallLog, Change, ChangeKind, FilterHook, FilterStep, Peer};
+use crate::exchange::Arrival;
 use crate::pipeline::Clock;
 
 /// Runs hooks of a chain, and shows what each filter did where the call is recorded.
-pub struct Observer<'a> {
+pub(crate) struct Observer {
     /// Where calls are shown.
-    pub log: &'a CallLog,
+    pub(crate) log: Arc<CallLog>,
     /// Nanoseconds of a steady clock.
-    pub clock: &'a Clock,
+    pub(crate) clock: Clock,
 }
 
-impl Observer<'_> {
+impl Observer {
     /// [`Chain::request`].
-    pub fn request(&self, chain: &Chain, request: &mut Request, cx: &mut Context) -> Flow {
+    pub(crate) fn request(
+        &self,
+        chain: &Chain,
+        request: &mut Request,
+        cx: &mut Context,
+    ) -> Verdict {
         let Some(call_id) = self.wanted(&request.headers) else {
             return chain.request(request, cx);
         };
-        self.traced(&call_id, chain, FilterHook::Request, |trace| chain.request_traced(request, cx, trace))
+        self.traced(&call_id, chain, FilterHook::Request, |trace| {
+            chain.request_traced(request, cx, trace)
+        })
     }
 
     /// [`Chain::resume`].
-    pub fn resume(&self, chain: &Chain, resume: Resume, request: &mut Request, cx: &mut Context) -> Flow {
+    pub(crate) fn resume(
+        &self,
+        chain: &Chain,
+        resume: Resume,
+        request: &mut Request,
+        cx: &mut Context,
+    ) -> Verdict {
         let Some(call_id) = self.wanted(&request.headers) else {
             return chain.resume(resume, request, cx);
         };
@@ -37,7 +55,13 @@ impl Observer<'_> {
     }
 
     /// [`Chain::branch`].
-    pub fn branch(&self, chain: &Chain, request: &mut Request, target: &Target, cx: &mut Context) -> Branch {
+    pub(crate) fn branch(
+        &self,
+        chain: &Chain,
+        request: &mut Request,
+        target: &Target,
+        cx: &mut Context,
+    ) -> Branch {
         let Some(call_id) = self.wanted(&request.headers) else {
             return chain.branch(request, target, cx);
         };
@@ -47,13 +71,41 @@ impl Observer<'_> {
     }
 
     /// [`Chain::response`].
-    pub fn response(&self, chain: &Chain, response: &mut Response, target: Option<&Target>, cx: &mut Context) -> Relay {
+    pub(crate) fn response(
+        &self,
+        chain: &Chain,
+        response: &mut Response,
+        target: Option<&Target>,
+        cx: &mut Context,
+    ) -> Relay {
         let Some(call_id) = self.wanted(&response.headers) else {
             return chain.response(response, target, cx);
         };
         self.traced(&call_id, chain, FilterHook::Response, |trace| {
             chain.response_traced(response, target, cx, trace)
         })
+    }
+
+    /// The bytes of `response`, which goes to where `flow` came from, and shows it.
+    pub(crate) fn answered(&self, flow: &Flow, response: &Response) -> Bytes {
+        let wire = response.to_bytes();
+        let call_id = response
+            .headers
+            .first(HeaderName::CallId)
+            .unwrap_or_default();
+        self.log.record_with(call_id, || CallEvent::Answered {
+            to: Peer::new(flow.transport, flow.remote),
+            status: response.status(),
+            message: wire.clone(),
+        });
+        wire
+    }
+
+    /// Says more about a call, where it is shown.
+    pub(crate) fn describe(&self, call_id: &[u8], about: impl FnOnce() -> About) {
+        if self.log.wants(call_id) {
+            self.log.describe(call_id, about());
+        }
     }
 
     fn wanted(&self, headers: &Headers) -> Option<Vec<u8>> {
@@ -64,7 +116,13 @@ impl Observer<'_> {
         self.log.wants(call_id).then(|| call_id.to_vec())
     }
 
-    fn traced<T>(&self, call_id: &[u8], chain: &Chain, hook: FilterHook, run: impl FnOnce(&mut Trace<'_>) -> T) -> T {
+    fn traced<T>(
+        &self,
+        call_id: &[u8],
+        chain: &Chain,
+        hook: FilterHook,
+        run: impl FnOnce(&mut Trace<'_>) -> T,
+    ) -> T {
         let mut clock = || (self.clock)();
         let mut trace = Trace::new(&mut clock);
         let verdict = run(&mut trace);
@@ -82,7 +140,10 @@ impl Observer<'_> {
 }
 
 fn shown(step: &Step) -> FilterStep {
-    debug_assert!(matches!(step.hook, Hook::Request | Hook::Branch | Hook::Response));
+    debug_assert!(matches!(
+        step.hook,
+        Hook::Request | Hook::Branch | Hook::Response
+    ));
     FilterStep {
         name: Arc::from(step.filter),
         changes: step.changes.iter().map(change).collect(),
@@ -96,12 +157,14 @@ fn change(change: &filters::Change) -> Change {
     let text = |text: &String| Some(text.clone().into_bytes());
     let (kind, header, before, after) = match change {
         From::Added { name, value } => (ChangeKind::Added, name.as_str(), None, text(value)),
-        From::Changed { name, from, to } => (ChangeKind::Changed, name.as_str(), text(from), text(to)),
+        From::Changed { name, from, to } => {
+            (ChangeKind::Changed, name.as_str(), text(from), text(to))
+        }
         From::Removed { name, value } => (ChangeKind::Removed, name.as_str(), text(value), None),
-        From::RequestUri { from, to } => (ChangeKind::Changed, "start line", text(from), text(to)),
+        From::RequestUri { from, to } => (ChangeKind::Changed, "Request-URI", text(from), text(to)),
         From::Status { from, to } => (
             ChangeKind::Changed,
-            "start line",
+            "status",
             Some(from.to_string().into_bytes()),
             Some(to.to_string().into_bytes()),
         ),
@@ -115,20 +178,24 @@ fn change(change: &filters::Change) -> Change {
 }
 
 /// What `on_done` is told of a request.
-pub fn outcome<'a>(
+pub(crate) fn outcome<'a>(
     request: &'a Request,
+    arrival: &Arrival,
     status: u16,
     target: Option<&'a Target>,
     cause: &'static str,
-    duration: Duration,
+    now: Instant,
 ) -> Outcome<'a> {
     Outcome {
         status,
         method: request.method_bytes(),
-        call_id: request.headers.first(HeaderName::CallId).unwrap_or_default(),
+        call_id: request
+            .headers
+            .first(HeaderName::CallId)
+            .unwrap_or_default(),
         ruri: request.uri_bytes(),
         target,
-        duration,
+        duration: now - arrival.at,
         reason: (!cause.is_empty()).then_some(Reason(cause)),
     }
 }

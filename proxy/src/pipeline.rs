@@ -9,33 +9,37 @@
 //! [`Core`] opens no socket and reads no clock: messages and times come in by its methods, and what
 //! is to be done comes out of [`Core::poll_output`]. Helpers are pure and live beside this file.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
-use filters::{Branch as BranchVerdict, Chain, Context, Flow as Verdict, Relay, Resume, Trust, Wait};
+use filters::{
+    Branch as BranchVerdict, Context, Flow as Verdict, Reason, Relay, Resume, Trust, Wait,
+};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use sip::{
-    ClientId, ClientKey, Disposition, Event, HeaderName, Instant, Layer, LayerLimits, Message,
-    Method, NameAddr, ParseError, Received, Reply, Request, Response, ServerId, ServerKey,
-    TransactionId, Transport,
+    ClientId, ClientKey, Disposition, Event, HeaderName, Headers, Instant, Layer, LayerLimits,
+    Message, Method, NameAddr, ParseError, Received, Reply, Request, Responded, Response, ServerId,
+    ServerKey, TransactionId, Transport,
 };
 use transport::{Destination, Flow, Hop, ListenerId};
 
-use crate::best::{self, Answer};
-use crate::branch_id::{self, TimerKind};
-use crate::console::{CallEvent, CallLog, Peer as LogPeer};
+use crate::best::{self, Answer, Given};
+use crate::branch_id::{self, TimerKind, TimerToken};
+use crate::console::{About, CallEvent, CallLog, Peer as LogPeer};
 use crate::counters::{Counters, count};
-use crate::exchange::{Branch, Exchange, Exchanges, Key, Waiting};
+use crate::exchange::{Arrival, Branch, Exchange, Exchanges, Key, Waiting};
 use crate::forward::{self, OwnRoute};
 use crate::hop::{self, Wanted};
 use crate::loops::hex;
 use crate::observe::{self, Observer};
 use crate::plan::Plan;
-use crate::refusal::{self, Refusal};
 use crate::random::Random;
-use crate::router::{self, Aim, Decision};
+use crate::refusal::{self, Refusal};
+use crate::router::{self, Aim, Aims, Decision};
 use crate::token::{Side, Token, name_hash, tag_hash};
 
 /// Where a message goes: the address, and the socket to send it from.
@@ -85,10 +89,18 @@ pub struct Lookup {
 /// Who waits for addresses.
 #[derive(Debug)]
 pub enum Subject {
-    /// An ACK to a 2xx, ready but for its Via.
-    Ack(Box<Request>, Trust, Flow),
+    /// An ACK to a 2xx.
+    Ack(Box<WaitingAck>),
     /// A branch of an exchange.
     Branch(Key, usize),
+}
+
+/// An ACK to a 2xx, ready but for its Via.
+#[derive(Debug)]
+pub struct WaitingAck {
+    request: Request,
+    trust: Trust,
+    arrival: Arrival,
 }
 
 /// The proxy of one worker: all that RFC 3261 §16 asks, without IO.
@@ -96,15 +108,20 @@ pub struct Core {
     worker: u8,
     plan: Arc<Plan>,
     layer: Layer<Peer>,
+    transactions_max: usize,
     exchanges: Exchanges,
-    servers: HashMap<ServerId, Key>,
-    clients: HashMap<ClientId, (Key, usize)>,
+    /// Exchanges without a final response.
+    unfinished: usize,
+    draining: bool,
+    servers: HashMap<ServerId, Key, RandomState>,
+    clients: HashMap<ClientId, (Key, usize), RandomState>,
+    /// The listener that stands for each connection that we had opened.
+    opened: HashMap<SocketAddr, ListenerId, RandomState>,
     random: Random,
     outputs: VecDeque<Output>,
     counters: Arc<Counters>,
-    log: Arc<CallLog>,
+    observer: Observer,
     local_ip: LocalIp,
-    clock: Clock,
 }
 
 /// The address of this host that reaches a remote address, for wildcard sockets.
@@ -133,36 +150,35 @@ pub struct Parts {
     pub clock: Clock,
 }
 
-/// A request that may go on, with what is known of it.
-struct Admitted {
-    chain: Arc<Chain>,
-    cx: Context,
-    own_route: OwnRoute,
-}
-
 impl Core {
     /// A core with nothing in progress.
     pub fn new(parts: Parts) -> Self {
         let mut random = parts.random;
-        let transactions = (parts.plan.transactions_max / parts.workers.max(1)).max(64);
+        let transactions_max = (parts.plan.transactions_max / parts.workers.max(1)).max(1);
         let limits = LayerLimits {
-            transactions,
-            tombstones: transactions.saturating_mul(4),
+            transactions: transactions_max,
+            tombstones: transactions_max.saturating_mul(4),
             ..LayerLimits::default()
         };
         Self {
             worker: parts.worker,
             layer: Layer::new(parts.plan.timers, limits, random.next()),
             plan: parts.plan,
+            transactions_max,
             exchanges: Exchanges::default(),
-            servers: HashMap::new(),
-            clients: HashMap::new(),
+            unfinished: 0,
+            draining: false,
+            servers: HashMap::default(),
+            clients: HashMap::default(),
+            opened: HashMap::default(),
             random,
             outputs: VecDeque::new(),
             counters: parts.counters,
-            log: parts.log,
+            observer: Observer {
+                log: parts.log,
+                clock: parts.clock,
+            },
             local_ip: parts.local_ip,
-            clock: parts.clock,
         }
     }
 
@@ -176,9 +192,25 @@ impl Core {
         &self.plan
     }
 
-    /// Exchanges in progress.
+    /// From now on what is not within a dialog is refused with 503; what has begun goes on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Ends what is in progress: nobody is left without an answer. Returns how many that were.
+    pub fn cut(&mut self, now: Instant) -> usize {
+        let unfinished = self.exchanges.unfinished();
+        for key in &unfinished {
+            self.answer(*key, &refusal::draining(), None, now);
+            self.cancel_branches(*key, None, now);
+        }
+        self.settle(now);
+        unfinished.len()
+    }
+
+    /// Exchanges whose sender waits for a final response.
     pub fn in_progress(&self) -> usize {
-        self.exchanges.len()
+        self.unfinished
     }
 
     /// When [`Core::tick`] is due at the latest.
@@ -189,6 +221,18 @@ impl Core {
     /// What is to be done next; call until it gives `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// Writes how much is in progress into the counters.
+    pub fn publish_gauges(&self) {
+        let layer = self.layer.counters();
+        self.counters
+            .exchanges
+            .store(self.exchanges.len() as u64, Relaxed);
+        self.counters.transactions.store(layer.live as u64, Relaxed);
+        self.counters
+            .tombstones
+            .store(layer.tombstones as u64, Relaxed);
     }
 
     // ── In: messages ────────────────────────────────────────────────────────────────────────────
@@ -206,188 +250,207 @@ impl Core {
     pub fn receive_malformed(&mut self, flow: Flow, bytes: Bytes, error: ParseError) {
         count(&self.counters.parse_errors);
         tracing::debug!(remote = %flow.remote, error = error.label(), "not a SIP message");
-        let Some(request) = sip::salvage(bytes, &self.plan.message_limits) else {
+        let Some(mut request) = sip::salvage(bytes, &self.plan.message_limits) else {
             return;
         };
+        // Where Via cannot be written, the response goes to where the request came from all the same.
+        let _ = forward::note_source(&mut request, flow.remote);
         let (status, reason) = error.status();
-        self.reply_stateless(&flow, request, Refusal::new(status, reason, error.label()));
+        self.reply_stateless(flow, &request, &Refusal::new(status, reason, error.label()));
     }
 
     fn receive_request(&mut self, flow: Flow, mut request: Request, now: Instant) {
         count(&self.counters.requests_received);
-        if let Err(fault) = sip::check_request(&request, &self.plan.message_limits) {
-            count(&self.counters.faults);
-            return self.reply_stateless(&flow, request, Refusal::new(400, "Bad Request", fault.label()));
-        }
+        let fault = sip::check_request(&request, &self.plan.message_limits).err();
         // §18.2.1: what the sender wrote of its address is put right before anything reads it.
-        if forward::note_source(&mut request, flow.remote).is_err() {
-            return self.reply_stateless(&flow, request, Refusal::new(513, "Message Too Large", "edit"));
-        }
+        let noted = forward::note_source(&mut request, flow.remote);
         self.log_received(&flow, &request);
-        let Some(key) = ServerKey::of(&request) else {
-            return self.reply_stateless(&flow, request, Refusal::new(400, "Bad Request", "transaction"));
+        let refusal = match (fault, noted) {
+            (Some(fault), _) => {
+                count(&self.counters.faults);
+                Refusal::new(400, "Bad Request", fault.label())
+            }
+            (None, Err(_)) => refusal::too_large(),
+            (None, Ok(())) => match ServerKey::of(&request) {
+                None => Refusal::new(400, "Bad Request", "transaction"),
+                Some(key) => {
+                    return match self.layer.receive_request(&key, now) {
+                        Received::Ack(_) | Received::Retransmission(_) => {}
+                        Received::StrayAck if self.is_ack_of_refusal(&request) => {}
+                        Received::AckFor2xx(_) | Received::StrayAck => {
+                            self.forward_ack(flow, request, now)
+                        }
+                        Received::Cancel { invite } => {
+                            self.receive_cancel(flow, &request, invite, now)
+                        }
+                        Received::New => self.begin(flow, request, now),
+                    };
+                }
+            },
         };
-        match self.layer.receive_request(&key, now) {
-            Received::Ack(_) | Received::Retransmission(_) => {}
-            Received::AckFor2xx(_) | Received::StrayAck => self.forward_ack(flow, request),
-            Received::Cancel { invite } => self.receive_cancel(flow, request, invite, now),
-            Received::New => self.begin(flow, request, now),
-        }
+        self.reply_stateless(flow, &request, &refusal);
     }
 
     // ── Requests: validation, chain, router (§16.3 – §16.5) ─────────────────────────────────────
 
     fn begin(&mut self, flow: Flow, mut request: Request, now: Instant) {
-        let plan = self.plan.clone();
-        let loop_hash = plan.loop_hash.of(&request);
-        let own = |via: &sip::Via<'_>| plan.is_own(via.host, via.port, flow.local);
-        // RFC 5393 §4.2: the same request, routed the same way again.
-        if plan.loop_hash.is_loop(&request, loop_hash, own) {
-            count(&self.counters.loops);
-            return self.reply_stateless(&flow, request, Refusal::new(482, "Loop Detected", "loop"));
+        if self.layer.counters().live >= self.transactions_max {
+            count(&self.counters.overload);
+            return self.reply_stateless(flow, &request, &refusal::overload());
         }
-        let mut admitted = match self.admit(&flow, &mut request, &plan) {
-            Ok(admitted) => admitted,
-            Err(refusal) => return self.reply_stateless(&flow, request, refusal),
+        let mut arrival = match self.admit(flow, &mut request, now) {
+            Ok(arrival) => arrival,
+            Err(refusal) => return self.reply_stateless(flow, &request, &refusal),
         };
-        let verdict = self.run_chain(&admitted.chain.clone(), &mut request, &mut admitted.cx);
-        match verdict {
-            Verdict::Continue => self.route_new(flow, request, admitted, loop_hash, now),
+        if self.draining && !arrival.cx.facts.in_dialog {
+            return self.reply_stateless(flow, &request, &refusal::draining());
+        }
+        let looped = is_loop(&request, &arrival);
+        match self.run_chain(&mut request, &mut arrival) {
+            Verdict::Continue | Verdict::Wait(_) if looped => {
+                count(&self.counters.loops);
+                self.refuse(
+                    request,
+                    arrival,
+                    Refusal::new(482, "Loop Detected", "loop"),
+                    now,
+                );
+            }
+            Verdict::Continue => match targets(
+                &request,
+                &arrival,
+                &mut self.random,
+                &self.counters,
+                &self.observer,
+            ) {
+                Err(refusal) => self.refuse(request, arrival, refusal, now),
+                Ok(aims) => {
+                    let Some(key) = self.open(request, arrival, now) else {
+                        return;
+                    };
+                    self.aim(key, aims, now);
+                }
+            },
             Verdict::Drop(reason) => {
                 count(&self.counters.filter_drops);
-                self.finish_unrouted(&request, &mut admitted, 0, reason.0);
+                tell_done(&request, &mut arrival, 0, reason.0, now);
             }
             Verdict::Reply(reply) => {
                 count(&self.counters.filter_refusals);
-                self.finish_unrouted(&request, &mut admitted, reply.status, reply.cause.0);
-                self.reply_stateless(&flow, request, refusal::of_reply(reply));
+                self.refuse(request, arrival, refusal::of_reply(reply), now);
             }
             Verdict::Wait(wait) => {
-                let Some(key) = self.open(flow, request, admitted, loop_hash, now) else {
-                    return;
-                };
-                self.park(key, wait);
+                if let Some(key) = self.open(request, arrival, now) {
+                    self.park(key, wait);
+                }
             }
         }
     }
 
     /// Trust, dialog and chain of a request; reserved headers go unless the listener is internal.
-    fn admit(&self, flow: &Flow, request: &mut Request, plan: &Arc<Plan>) -> Result<Admitted, Refusal> {
-        let listener = plan
-            .listener(flow.listener)
-            .or_else(|| plan.listeners.iter().find(|listener| listener.transport == flow.transport))
-            .ok_or_else(|| Refusal::new(500, "Server Internal Error", "no_listener"))?;
-        let too_large = |_| Refusal::new(513, "Message Too Large", "edit");
-        let own_route = forward::pop_own_routes(request, plan, flow.local).map_err(too_large)?;
-        if own_route == OwnRoute::Forged {
-            count(&self.counters.forged_routes);
-            return Err(Refusal::new(403, "Forbidden", "forged_route"));
-        }
+    fn admit(&self, flow: Flow, request: &mut Request, now: Instant) -> Result<Arrival, Refusal> {
+        let plan = self.plan.clone();
+        let known = self.opened.get(&flow.remote).copied();
+        let Some((listener_id, listener)) = plan.ingress(&flow, known) else {
+            return Err(Refusal::new(500, "Server Internal Error", "no_listener"));
+        };
+        let loop_hash = plan.loop_hash.of(request);
+        let ruri = request.uri_bytes().into();
+        let own_route = match forward::pop_own_routes(request, &plan, flow.local) {
+            Err(_) => return Err(refusal::too_large()),
+            Ok(OwnRoute::Forged) => {
+                count(&self.counters.forged_routes);
+                return Err(Refusal::new(403, "Forbidden", "forged_route"));
+            }
+            Ok(own_route) => own_route,
+        };
         if listener.trust != Trust::Internal {
-            self.strip_reserved(&mut request.headers);
+            strip_reserved(&mut request.headers, &self.counters);
         }
-        let mut cx = Context::new(
-            filters::Source {
-                address: flow.remote,
-                local: flow.local,
-                transport: flow.transport,
-                listener: listener.name.clone(),
-                trust: listener.trust,
-            },
-            request.method(),
-            false,
-        );
+        let source = filters::Source {
+            address: flow.remote,
+            local: flow.local,
+            transport: flow.transport,
+            listener: listener.name.clone(),
+            trust: listener.trust,
+        };
+        let mut cx = Context::new(source, request.method(), false);
         let mut chain = listener.chain.clone();
+        // A To tag alone says nothing: what is within a dialog has our signature for its Call-ID.
         if let OwnRoute::Dialog(token) = own_route
             && has_to_tag(request)
         {
-            let side = router::sender(request, &token);
             cx.facts.in_dialog = true;
-            cx.facts.trust = side.trust;
-            cx.facts.trunk = plan.trunk_by_hash(side.trunk).map(|trunk| filters::TrunkFact {
-                name: trunk.name.clone(),
-                trust: trunk.trust,
-            });
-            if let Some(named) = plan.chain_by_hash(token.chain) {
-                chain = named.clone();
+            let from_caller = router::from_caller(request, &token);
+            let side = if from_caller {
+                token.caller
+            } else {
+                token.callee
+            };
+            // Whoever knows the dialog can claim a side of it, so a claim raises nobody: it counts
+            // up to what the listener grants, and beyond that with a source of the trunk.
+            cx.facts.trust = side.trust.min(listener.trust);
+            if let Some(trunk) = plan
+                .trunk_by_hash(side.trunk)
+                .filter(|trunk| trunk.speaks_from(&flow))
+            {
+                cx.facts.trust = trunk.trust;
+                cx.facts.trunk = Some(filters::TrunkFact {
+                    name: trunk.name.clone(),
+                    trust: trunk.trust,
+                });
+            }
+            if let Some(begun) = plan.chain_by_hash(token.chain).filter(|_| from_caller) {
+                chain = begun.clone();
             }
         }
-        Ok(Admitted {
+        Ok(Arrival {
             chain,
             cx,
+            flow,
+            listener: listener_id,
             own_route,
+            loop_hash,
+            ruri,
+            at: now,
+            plan,
         })
     }
 
-    fn route_new(&mut self, flow: Flow, request: Request, mut admitted: Admitted, loop_hash: u64, now: Instant) {
-        let plan = self.plan.clone();
-        let decision = router::route(
-            &request,
-            &admitted.cx.facts,
-            admitted.own_route,
-            flow.local,
-            &plan,
-            &mut self.random,
-        );
-        match decision {
-            Decision::Forward(aims) => {
-                let Some(key) = self.open(flow, request, admitted, loop_hash, now) else {
-                    return;
-                };
-                if let Some(exchange) = self.exchanges.get_mut(key) {
-                    exchange.aim_at(aims);
-                }
-                self.try_next(key, now);
-            }
-            Decision::Own => {
-                self.finish_unrouted(&request, &mut admitted, 200, "own");
-                self.answer_options(&flow, request);
-            }
-            Decision::Refuse(status, reason, cause) => {
-                count(&self.counters.route_refusals);
-                self.finish_unrouted(&request, &mut admitted, status, cause);
-                self.reply_stateless(&flow, request, Refusal::new(status, reason, cause));
-            }
+    /// Runs `on_request`. A trunk may be trusted less than the listener that it comes in by, so
+    /// reserved headers are looked at again.
+    fn run_chain(&self, request: &mut Request, arrival: &mut Arrival) -> Verdict {
+        let verdict = self
+            .observer
+            .request(&arrival.chain, request, &mut arrival.cx);
+        if arrival.cx.facts.trust != Trust::Internal {
+            strip_reserved(&mut request.headers, &self.counters);
         }
+        verdict
     }
 
     /// Makes the exchange and its server transaction; an INVITE gets its 100 (§17.2.1).
-    fn open(&mut self, flow: Flow, request: Request, admitted: Admitted, loop_hash: u64, now: Instant) -> Option<Key> {
-        let peer = Peer {
-            destination: forward::reply_destination(&flow, &request),
-            listener: flow.listener,
-        };
+    fn open(&mut self, request: Request, arrival: Arrival, now: Instant) -> Option<Key> {
+        let flow = arrival.flow;
+        let reply_to = reply_peer(&flow, &request);
         let created = ServerKey::of(&request).map(|key| {
-            self.layer.create_server(&key, peer, flow.transport.is_reliable(), now)
+            self.layer
+                .create_server(&key, reply_to, flow.transport.is_reliable(), now)
         });
         let Some(Ok(server)) = created else {
             count(&self.counters.overload);
-            self.reply_stateless(&flow, request, refusal::overload());
+            self.refuse(request, arrival, refusal::overload(), now);
             return None;
         };
         if request.method() == Method::Invite {
-            let trying = Reply::new(&request, 100, "Trying").build().to_bytes();
-            self.respond(server, 100, trying, &request, &flow, now);
+            let trying = Reply::new(&request, 100, "Trying").build();
+            let wire = self.observer.answered(&flow, &trying);
+            self.layer.respond(server, 100, wire, now);
         }
-        let key = self.exchanges.insert(Exchange {
-            plan: self.plan.clone(),
-            chain: admitted.chain,
-            cx: admitted.cx,
-            method: request.method(),
-            request: Some(Box::new(request)),
-            server,
-            ingress: flow,
-            own_route: admitted.own_route,
-            loop_hash,
-            aims: VecDeque::new(),
-            branches: Default::default(),
-            answers: Vec::new(),
-            started: now,
-            cancelled: false,
-            finished: false,
-            waiting: None,
-            generation: 0,
-        });
+        let key = self
+            .exchanges
+            .insert(Exchange::new(arrival, request, server, reply_to));
+        self.unfinished += 1;
         self.servers.insert(server, key);
         Some(key)
     }
@@ -410,156 +473,103 @@ impl Core {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        if exchange.waiting.take() != Some(Waiting::Filter) || exchange.finished {
+        if exchange.waiting != Some(Waiting::Filter) {
             return;
         }
-        let Some(request) = exchange.request.as_mut() else {
+        exchange.waiting = None;
+        let (Some(mut request), arrival) = (exchange.request.take(), &mut exchange.arrival) else {
             return;
         };
-        let chain = exchange.chain.clone();
-        let observer = Observer {
-            log: &self.log,
-            clock: &self.clock,
-        };
         let verdict = match resume {
-            Some(resume) => observer.resume(&chain, resume, request, &mut exchange.cx),
-            None => chain.expire(&mut exchange.cx),
+            Some(resume) => {
+                self.observer
+                    .resume(&arrival.chain, resume, &mut request, &mut arrival.cx)
+            }
+            None => arrival.chain.expire(&mut arrival.cx),
         };
+        if arrival.cx.facts.trust != Trust::Internal {
+            strip_reserved(&mut request.headers, &self.counters);
+        }
+        let request = exchange.request.insert(request);
         match verdict {
             Verdict::Continue => {
-                if exchange.cx.facts.trust != Trust::Internal {
-                    filters::reserved::strip(&mut request.headers);
+                let arrival = &exchange.arrival;
+                match targets(
+                    request,
+                    arrival,
+                    &mut self.random,
+                    &self.counters,
+                    &self.observer,
+                ) {
+                    Ok(aims) => self.aim(key, aims, now),
+                    Err(refusal) => self.answer(key, &refusal, None, now),
                 }
-                self.route_parked(key, now);
             }
-            Verdict::Drop(_) => {
+            Verdict::Drop(reason) => {
                 count(&self.counters.filter_drops);
-                self.drop_exchange(key, now);
+                self.drop_exchange(key, reason.0, now);
             }
             Verdict::Reply(reply) => {
                 count(&self.counters.filter_refusals);
-                self.answer(key, refusal::of_reply(reply), now);
+                self.answer(key, &refusal::of_reply(reply), None, now);
             }
             Verdict::Wait(wait) => self.park(key, wait),
         }
     }
 
-    fn route_parked(&mut self, key: Key, now: Instant) {
-        let Some(exchange) = self.exchanges.get_mut(key) else {
-            return;
-        };
-        let Some(request) = exchange.request.as_deref() else {
-            return;
-        };
-        let local = exchange.ingress.local;
-        let plan = exchange.plan.clone();
-        let decision = router::route(
-            request,
-            &exchange.cx.facts,
-            exchange.own_route,
-            local,
-            &plan,
-            &mut self.random,
-        );
-        match decision {
-            Decision::Forward(aims) => {
-                exchange.aim_at(aims);
-                self.try_next(key, now);
-            }
-            Decision::Own => self.answer(key, refusal::own_answer(), now),
-            Decision::Refuse(status, reason, cause) => {
-                count(&self.counters.route_refusals);
-                self.answer_local(key, status, reason, cause, now);
-            }
-        }
-    }
-
     // ── Forwarding: one branch at a time (§16.6) ────────────────────────────────────────────────
+
+    /// Aims the exchange, and tries the first aim.
+    fn aim(&mut self, key: Key, aims: Aims, now: Instant) {
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.aim_at(aims);
+        }
+        self.try_next(key, now);
+    }
 
     /// Tries the next aim that its `on_branch` hooks let through.
     fn try_next(&mut self, key: Key, now: Instant) {
-        loop {
-            let Some(exchange) = self.exchanges.get_mut(key) else {
-                return;
-            };
-            if exchange.finished || exchange.cancelled {
-                return self.conclude(key, now);
-            }
-            let Some(aim) = exchange.aims.pop_front() else {
+        while let Some(exchange) = self.exchanges.get_mut(key) {
+            let (Some(original), Some(aim)) = (&exchange.request, exchange.aims.pop_front()) else {
                 return self.conclude(key, now);
             };
-            match self.prepare(key, aim) {
-                Prepared::Send { branch, lookup } => return self.locate(key, branch, lookup, now),
-                Prepared::Skipped => {}
-                Prepared::Refused(status) => {
-                    if let Some(exchange) = self.exchanges.get_mut(key) {
-                        exchange.answers.push(Answer::Local(status));
-                    }
+            let mut request = original.clone();
+            match dress(
+                &mut request,
+                &aim,
+                &mut exchange.arrival,
+                &self.observer,
+                &self.counters,
+            ) {
+                Ok(wanted) => {
+                    let index = exchange.branches.len();
+                    exchange.branches.push(Branch::new(aim, request));
+                    return self.locate(key, index, wanted, now);
                 }
+                Err(status) => exchange.answers.push(Answer {
+                    branch: None,
+                    given: Given::Local(status),
+                }),
             }
         }
-    }
-
-    /// Copies the request for `aim` and edits the copy (§16.6 steps 1, 2, 3, 5, 6).
-    fn prepare(&mut self, key: Key, aim: Aim) -> Prepared {
-        let Some(exchange) = self.exchanges.get_mut(key) else {
-            return Prepared::Skipped;
-        };
-        let Some(original) = exchange.request.as_deref() else {
-            return Prepared::Skipped;
-        };
-        let mut request = Box::new(original.clone());
-        let uri = match &aim.request_uri {
-            Some(uri) => Some(uri.clone()),
-            None => forward::clean_uri(&request),
-        };
-        if let Some(uri) = uri
-            && request.set_uri(&uri).is_err()
-        {
-            return Prepared::Refused(500);
-        }
-        let observer = Observer {
-            log: &self.log,
-            clock: &self.clock,
-        };
-        let mut verdict = observer.branch(&exchange.chain, &mut request, &aim.target, &mut exchange.cx);
-        if let (BranchVerdict::Send, Some(chain)) = (&verdict, &aim.chain) {
-            verdict = observer.branch(chain, &mut request, &aim.target, &mut exchange.cx);
-        }
-        if let BranchVerdict::Skip(reason) = verdict {
-            tracing::debug!(reason = reason.0, "target skipped by a filter");
-            return Prepared::Refused(480);
-        }
-        let edited = cross_boundary(&mut request, &aim, exchange, &self.counters);
-        match edited.and_then(|()| forward::count_hop(&mut request)) {
-            Ok(true) => {}
-            Ok(false) => return Prepared::Refused(483),
-            Err(_) => return Prepared::Refused(513),
-        }
-        let hop = match &aim.hop {
-            Some(hop) => Ok(hop.clone()),
-            None => forward::next_hop(&mut request),
-        };
-        let Some(lookup) = hop.ok().and_then(|hop| hop::wanted(&hop)) else {
-            return Prepared::Refused(480);
-        };
-        let branch = exchange.branches.len();
-        exchange.branches.push(Branch::new(aim, request));
-        Prepared::Send { branch, lookup }
     }
 
     /// Finds the addresses of a branch: at once where the URI has one, by DNS otherwise (§16.6 step 7).
-    fn locate(&mut self, key: Key, branch: usize, wanted: Wanted, now: Instant) {
-        if let Some(hop) = wanted.direct() {
-            if let Some(state) = self.branch_mut(key, branch) {
-                state.hops.push_back(hop);
+    fn locate(&mut self, key: Key, index: usize, wanted: Wanted, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(key) else {
+            return;
+        };
+        match wanted.direct() {
+            Some(hop) => {
+                exchange.branches[index].hops.push_back(hop);
+                self.send_attempt(key, index, now);
             }
-            return self.send_branch(key, branch, now);
+            None => {
+                exchange.waiting = Some(Waiting::Name(index));
+                let lookup = wanted.lookup(Subject::Branch(key, index));
+                self.outputs.push_back(Output::Resolve(lookup));
+            }
         }
-        if let Some(exchange) = self.exchanges.get_mut(key) {
-            exchange.waiting = Some(Waiting::Name(branch));
-        }
-        self.outputs.push_back(Output::Resolve(wanted.lookup(Subject::Branch(key, branch))));
     }
 
     /// Addresses that [`Output::Resolve`] asked for; empty where there are none.
@@ -568,124 +578,101 @@ impl Core {
             count(&self.counters.resolve_errors);
         }
         match subject {
-            Subject::Ack(request, trust, ingress) => {
+            Subject::Ack(ack) => {
                 if let Some(hop) = hops.first() {
-                    self.send_ack(*request, *hop, trust, &ingress);
+                    self.send_ack(*ack, *hop);
                 }
             }
-            Subject::Branch(key, branch) => {
+            Subject::Branch(key, index) => {
                 if let Some(exchange) = self.exchanges.get_mut(key)
-                    && exchange.waiting == Some(Waiting::Name(branch))
+                    && exchange.waiting == Some(Waiting::Name(index))
                 {
                     exchange.waiting = None;
-                    if let Some(state) = exchange.branches.get_mut(branch) {
-                        state.hops = hops.into_iter().take(HOPS_MAX).collect();
-                    }
-                    self.send_branch(key, branch, now);
+                    exchange.branches[index].hops = hops.into_iter().take(HOPS_MAX).collect();
+                    self.send_attempt(key, index, now);
                 }
             }
         }
         self.settle(now);
     }
 
-    /// Sends a branch to its next address, in a transaction and with a branch of its own
+    /// Sends a branch to its next address, in a transaction and with a Via branch of its own
     /// (§16.6 steps 4, 8 – 11; RFC 3263 §4.3).
-    fn send_branch(&mut self, key: Key, index: usize, now: Instant) {
-        let random = self.random.next();
+    fn send_attempt(&mut self, key: Key, index: usize, now: Instant) {
+        let mark = self.random.next();
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        if exchange.cancelled || exchange.finished {
-            return self.conclude(key, now);
-        }
-        let plan = exchange.plan.clone();
+        let record = token_of(exchange, index);
         let more_aims = !exchange.aims.is_empty();
-        let ingress = exchange.ingress;
-        let Some(branch) = exchange.branches.get_mut(index) else {
-            return;
-        };
-        let Some(hop) = branch.hops.pop_front() else {
+        let (arrival, branch) = (&exchange.arrival, &mut exchange.branches[index]);
+        let hop = branch.hops.pop_front();
+        let (Some(hop), Some(mut request)) = (hop, branch.next_request()) else {
             return self.fail_branch(key, index, 503, now);
         };
-        let more = more_aims || !branch.hops.is_empty();
-        let request = if branch.hops.is_empty() {
-            branch.request.take()
-        } else {
-            branch.request.clone()
-        };
-        let Some(mut request) = request else {
-            return self.fail_branch(key, index, 503, now);
-        };
-        branch.hop = Some(hop);
+        let text = branch_id::branch_text(self.worker, key, mark, arrival.loop_hash);
         let trust = branch.aim.target.trust;
-        let Some((listener_id, listener)) = hop::egress(&plan, hop, trust, &ingress) else {
-            return self.fail_branch(key, index, 503, now);
+        let departed = depart(
+            &mut request,
+            hop,
+            trust,
+            arrival,
+            &text,
+            record.as_ref(),
+            &self.local_ip,
+        );
+        let peer = match departed {
+            Ok(peer) => peer,
+            Err(status) => return self.fail_branch(key, index, status, now),
         };
-        let sent_by = hop::sent_by(listener, hop.addr, &self.local_ip);
-        let text = branch_id::branch_text(self.worker, key, random, exchange.loop_hash);
-        let record = exchange.cx.facts.record_route && !exchange.cx.facts.in_dialog && exchange.method.forms_dialog();
-        let written = (|| {
-            if record {
-                let token = token_of(&request, exchange, index);
-                let call_id = request.headers.first(HeaderName::CallId).unwrap_or_default();
-                let token = plan.token_key.sign(&token, call_id);
-                let inner = plan.listener(ingress.listener).filter(|_| ingress.listener != listener_id || ingress.transport != hop.transport);
-                if let Some(inner) = inner {
-                    let facing = hop::own_address(inner, &ingress);
-                    let value = forward::record_route(ingress.transport, &facing, &token);
-                    request.headers.insert_before(HeaderName::RecordRoute, b"Record-Route", &value)?;
-                }
-                let value = forward::record_route(hop.transport, &sent_by, &token);
-                request.headers.insert_before(HeaderName::RecordRoute, b"Record-Route", &value)?;
-            }
-            let via = forward::via(hop.transport, &sent_by, &text);
-            request.headers.insert_before(HeaderName::Via, b"Via", &via)?;
-            forward::require_length(&mut request.headers, hop.transport)
-        })();
-        if written.is_err() {
-            return self.fail_branch(key, index, 513, now);
-        }
         let wire = request.to_bytes();
-        self.log.record_with(call_id(&request), || CallEvent::Forwarded {
-            to: log_peer(&exchange.branches[index].aim, hop),
-            message: wire.clone(),
-        });
-        let peer = Peer {
-            destination: Destination {
-                transport: hop.transport,
-                remote: hop.addr,
-                connection: None,
-                local_hint: None,
-                open: true,
-            },
-            listener: listener_id,
-        };
+        self.observer
+            .log
+            .record_with(call_id(&request.headers), || CallEvent::Forwarded {
+                to: log_peer(&branch.aim, hop),
+                message: wire.clone(),
+            });
         let client_key = ClientKey {
             branch: &text,
             method: request.method_bytes(),
         };
-        let created = self.layer.create_client(&client_key, wire, peer, hop.transport.is_reliable(), now);
-        let Ok(client) = created else {
+        let reliable = hop.transport.is_reliable();
+        let Ok(client) = self
+            .layer
+            .create_client(&client_key, wire, peer, reliable, now)
+        else {
             count(&self.counters.overload);
             return self.fail_branch(key, index, 503, now);
         };
+        if reliable {
+            note_opened(&mut self.opened, hop.addr, peer.listener);
+        }
         self.clients.insert(client, (key, index));
-        let invite = request.method() == Method::Invite;
-        let wait = match () {
-            () if more => Some((TimerKind::Silence, plan.fr_timer)),
-            () if invite => Some((TimerKind::C, plan.timer_c)),
+        let more = more_aims || !branch.hops.is_empty();
+        let timer = match () {
+            () if more => Some((TimerKind::Silence, arrival.plan.fr_timer)),
+            () if exchange.method == Method::Invite => Some((TimerKind::C, arrival.plan.timer_c)),
             () => None,
         };
-        let timer = wait.map(|(kind, after)| self.layer.schedule(now + after, kind.token(key, index)));
-        if let Some(branch) = self.branch_mut(key, index) {
-            branch.client = Some(client);
-            branch.timer = timer;
-        }
+        exchange.attempts += 1;
+        branch.client = Some(client);
+        branch.mark = mark;
+        branch.attempt = branch.attempt.wrapping_add(1);
+        branch.provisional = false;
+        branch.timer = timer.map(|(kind, after)| {
+            let token = TimerToken {
+                kind,
+                key,
+                branch: index,
+                attempt: branch.attempt,
+            };
+            self.layer.schedule(now + after, token.pack())
+        });
     }
 
     /// A branch came to nothing without an answer (§16.8, §16.9).
     fn fail_branch(&mut self, key: Key, index: usize, status: u16, now: Instant) {
-        self.end_branch(key, index, Answer::Local(status), now);
+        self.end_branch(key, index, Given::Local(status), now);
     }
 
     // ── Responses (§16.7) ───────────────────────────────────────────────────────────────────────
@@ -693,139 +680,169 @@ impl Core {
     fn receive_response(&mut self, flow: Flow, mut response: Response, now: Instant) {
         count(&self.counters.responses_received);
         if sip::check_response(&response, &self.plan.message_limits).is_err() {
-            count(&self.counters.faults);
-            return;
+            return count(&self.counters.faults);
         }
-        self.log.record_with(response_call_id(&response), || CallEvent::Response {
-            from: LogPeer::new(flow.transport, flow.remote),
-            status: response.status(),
-            message: response.to_bytes(),
-        });
+        self.observer
+            .log
+            .record_with(call_id(&response.headers), || CallEvent::Response {
+                from: LogPeer::new(flow.transport, flow.remote),
+                status: response.status(),
+                message: response.to_bytes(),
+            });
         let Some(key) = ClientKey::of(&response) else {
-            return;
+            return count(&self.counters.stray_responses);
         };
+        let status = response.status();
         let to = response.headers.first(HeaderName::To).unwrap_or_default();
         // RFC 6026 §8.9: what matches no transaction is dropped, not forwarded.
-        let (client, disposition) = match self.layer.receive_response(&key, response.status(), to, now) {
-            Some(matched) => matched,
+        let client = match self.layer.receive_response(&key, status, to, now) {
+            Some((client, Disposition::Pass)) => client,
+            Some((_, Disposition::Absorbed)) => return,
             None => return count(&self.counters.stray_responses),
         };
-        if disposition == Disposition::Absorbed {
-            return;
-        }
         let Some(&(key, index)) = self.clients.get(&client) else {
             return;
         };
-        // Step 3: ours goes; a response that has no other Via was for us alone.
-        if response.headers.pop_first(HeaderName::Via).is_err() || response.headers.first(HeaderName::Via).is_none() {
-            return;
-        }
-        if let Some(branch) = self.branch_mut(key, index)
-            && branch.aim.target.trust != Trust::Internal
-        {
-            self.strip_reserved(&mut response.headers);
-        }
-        match response.status() {
-            100 => self.hear(key, index, now),
-            101..=199 => {
-                self.hear(key, index, now);
-                self.relay_provisional(key, index, response, now);
-            }
-            200..=299 => self.relay_success(key, index, response, now),
-            _ => self.end_branch(key, index, Answer::Received(Box::new(response)), now),
-        }
-    }
-
-    /// The branch is alive: its silence timer gives way to Timer C, or Timer C starts anew (step 2).
-    fn hear(&mut self, key: Key, index: usize, now: Instant) {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        let after = exchange.plan.timer_c;
-        let invite = exchange.method == Method::Invite;
-        let Some(branch) = exchange.branches.get_mut(index) else {
+        let branch = &mut exchange.branches[index];
+        // An attempt that was given up says nothing any more, but for a 2xx.
+        let current = branch.client == Some(client);
+        let success = (200..300).contains(&status);
+        if branch.aim.target.trust != Trust::Internal {
+            strip_reserved(&mut response.headers, &self.counters);
+        }
+        if status >= 200 && !(success && exchange.method == Method::Invite) {
+            self.forget_attempt(client);
+        }
+        // Step 3: our Via goes. A response without another one leads nowhere, but is an answer.
+        let popped = response.headers.pop_first(HeaderName::Via).is_ok();
+        let headed = popped && response.headers.first(HeaderName::Via).is_some();
+        match status {
+            _ if !headed && status < 200 => {}
+            _ if !headed && current => self.fail_branch(key, index, 502, now),
+            _ if !headed => {}
+            100 if current => self.hear(key, index, false, now),
+            101..=199 if current => {
+                self.hear(key, index, true, now);
+                self.relay_provisional(key, index, response, now);
+            }
+            200..=299 => self.relay_success(key, index, current, response, now),
+            300.. if current => {
+                self.end_branch(key, index, Given::Received(Box::new(response)), now)
+            }
+            _ => {}
+        }
+        self.release(key);
+    }
+
+    /// The branch is alive: its silence timer gives way to Timer C, which a provisional response
+    /// other than 100 starts anew (step 2).
+    fn hear(&mut self, key: Key, index: usize, renew: bool, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        branch.provisional = true;
-        if branch.done {
+        let branch = &mut exchange.branches[index];
+        let first = !std::mem::replace(&mut branch.provisional, true);
+        // A cancelled branch has no timer: the transaction bounds how long its end may take.
+        let Some(timer) = branch.timer.take_if(|_| first || renew) else {
             return;
-        }
-        if let Some(timer) = branch.timer.take() {
-            self.layer.unschedule(timer);
-        }
-        if invite {
-            branch.timer = Some(self.layer.schedule(now + after, TimerKind::C.token(key, index)));
+        };
+        self.layer.unschedule(timer);
+        if exchange.method == Method::Invite {
+            let token = TimerToken {
+                kind: TimerKind::C,
+                key,
+                branch: index,
+                attempt: branch.attempt,
+            };
+            let at = now + exchange.arrival.plan.timer_c;
+            branch.timer = Some(self.layer.schedule(at, token.pack()));
         }
     }
 
     fn relay_provisional(&mut self, key: Key, index: usize, response: Response, now: Instant) {
-        let live = self.exchanges.get_mut(key).is_some_and(|exchange| {
-            !exchange.finished && exchange.branches.get(index).is_some_and(|branch| !branch.done)
-        });
+        let live = self
+            .exchanges
+            .get_mut(key)
+            .is_some_and(|exchange| !exchange.finished && !exchange.branches[index].done);
         if live {
             self.relay(key, Some(index), response, now);
         }
     }
 
-    /// Every 2xx to an INVITE goes to the sender at once (step 5); the other branches are cancelled.
-    fn relay_success(&mut self, key: Key, index: usize, response: Response, now: Instant) {
+    /// Every 2xx to an INVITE goes to the sender at once (step 5); what else is under way is cancelled.
+    fn relay_success(
+        &mut self,
+        key: Key,
+        index: usize,
+        current: bool,
+        response: Response,
+        now: Instant,
+    ) {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        if exchange.finished && exchange.method != Method::Invite {
+        if exchange.method != Method::Invite && (exchange.finished || !current) {
             return;
         }
-        exchange.aims.clear();
-        if let Some(branch) = exchange.branches.get_mut(index) {
+        exchange.stop_trying();
+        let branch = &mut exchange.branches[index];
+        if current {
             branch.done = true;
             if let Some(timer) = branch.timer.take() {
                 self.layer.unschedule(timer);
             }
         }
         self.relay(key, Some(index), response, now);
-        self.cancel_branches(key, Some(b"SIP;cause=200;text=\"Call completed elsewhere\""), now);
+        self.cancel_branches(key, Some(ELSEWHERE), now);
     }
 
     /// A branch has its final answer below the 2xx: the next address, the next aim, or the end.
-    fn end_branch(&mut self, key: Key, index: usize, answer: Answer, now: Instant) {
+    fn end_branch(&mut self, key: Key, index: usize, given: Given, now: Instant) {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        let Some(branch) = exchange.branches.get_mut(index) else {
-            return;
-        };
+        let branch = &mut exchange.branches[index];
         if let Some(timer) = branch.timer.take() {
             self.layer.unschedule(timer);
         }
         if branch.done {
             return;
         }
-        let status = answer.status();
-        let local = matches!(answer, Answer::Local(_));
+        // §16.8: what Timer C has cancelled counts as a timeout.
+        let given = match given {
+            Given::Received(response) if branch.expired && response.status() == 487 => {
+                Given::Local(408)
+            }
+            given => given,
+        };
+        let status = given.status();
         // RFC 3263 §4.3: another address of the same target after a failure to reach it, or a 503.
-        let unreachable = status == 503 || local && status == 408;
-        let next_hop = unreachable && !branch.hops.is_empty();
-        let reroute = next_hop || (local && status != 513) || branch.aim.reroute.covers(status);
+        let unreached = status == 503 || given.is_local() && status == 408;
+        let next_hop = unreached && !branch.hops.is_empty();
+        let next_aim = given.is_local() && status != 513 || branch.aim.reroute.covers(status);
         branch.done = !next_hop;
-        exchange.answers.push(answer);
-        if exchange.cancelled || exchange.finished {
-            return self.conclude(key, now);
-        }
+        exchange.answers.push(Answer {
+            branch: Some(index),
+            given,
+        });
         match () {
+            () if exchange.cancelled || exchange.finished => {
+                branch.done = true;
+                self.conclude(key, now);
+            }
             () if next_hop => {
                 count(&self.counters.failovers);
-                self.send_branch(key, index, now);
+                self.send_attempt(key, index, now);
             }
-            () if reroute && !exchange.aims.is_empty() => {
+            () if next_aim && !exchange.aims.is_empty() => {
                 count(&self.counters.failovers);
                 self.try_next(key, now);
             }
             () => {
                 exchange.aims.clear();
-                // §16.7 step 5: a 6xx ends the search; pending branches are cancelled.
-                if status >= 600 {
-                    self.cancel_branches(key, None, now);
-                }
                 self.conclude(key, now);
             }
         }
@@ -836,136 +853,146 @@ impl Core {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        if exchange.finished {
-            return self.release(key);
-        }
-        if exchange.is_pending() || exchange.waiting.is_some() || !exchange.aims.is_empty() {
+        if exchange.finished || exchange.is_pending() || exchange.waiting.is_some() {
             return;
         }
         let mut answers = std::mem::take(&mut exchange.answers);
-        let cancelled = exchange.cancelled;
-        let chosen = best::best(&answers).map(|index| (index, answers.swap_remove(index)));
-        match chosen {
-            Some((_, Answer::Received(mut response))) => {
+        match best::take_best(&mut answers) {
+            Some(Answer {
+                branch,
+                given: Given::Received(mut response),
+            }) => {
                 best::add_challenges(&mut response, &answers);
                 // Step 6: a 503 is about the next hop, not about us.
-                if response.status() == 503 && response.set_status(500, b"Server Internal Error").is_err() {
-                    return self.answer_local(key, 500, "Server Internal Error", "edit", now);
+                if response.status() == 503
+                    && response.set_status(500, b"Server Internal Error").is_err()
+                {
+                    let refusal = Refusal::new(500, "Server Internal Error", "edit");
+                    return self.answer(key, &refusal, branch, now);
                 }
-                let index = exchange.branches.len().checked_sub(1);
-                self.relay(key, index, *response, now);
+                self.relay(key, branch, *response, now);
             }
-            _ if cancelled => self.answer_local(key, 487, "Request Terminated", "cancelled", now),
-            Some((_, Answer::Local(408))) if exchange.method != Method::Invite => {
-                // RFC 4320 §4.2: a late 408 helps nobody.
-                self.drop_exchange(key, now);
+            _ if exchange.cancelled => {
+                self.answer(
+                    key,
+                    &Refusal::new(487, "Request Terminated", "cancelled"),
+                    None,
+                    now,
+                );
             }
-            Some((_, Answer::Local(status))) => {
-                let (status, reason) = refusal::local_reason(status);
-                self.answer_local(key, status, reason, "no_answer", now);
+            // RFC 4320 §4.2: a late 408 helps nobody.
+            Some(Answer {
+                given: Given::Local(408),
+                ..
+            }) if exchange.method != Method::Invite => {
+                self.drop_exchange(key, "no_answer", now);
             }
-            None => self.answer_local(key, 480, "Temporarily Unavailable", "no_target", now),
+            Some(Answer {
+                branch,
+                given: Given::Local(status),
+            }) => {
+                self.answer(key, &refusal::of_verdict(status), branch, now);
+            }
+            None => self.answer(key, &refusal::of_verdict(480), None, now),
         }
     }
 
-    /// Runs the response through the chains and sends it to the sender.
+    /// Runs a response through the chains and sends it to the sender.
     fn relay(&mut self, key: Key, index: Option<usize>, mut response: Response, now: Instant) {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        let observer = Observer {
-            log: &self.log,
-            clock: &self.clock,
-        };
-        let aim = index.and_then(|index| exchange.branches.get(index)).map(|branch| &branch.aim);
+        let arrival = &mut exchange.arrival;
+        let aim = index.map(|index| &exchange.branches[index].aim);
         let target = aim.map(|aim| &aim.target);
         let mut verdict = Relay::Forward;
         if let Some(chain) = aim.and_then(|aim| aim.chain.as_ref()) {
-            verdict = observer.response(chain, &mut response, target, &mut exchange.cx);
+            verdict = self
+                .observer
+                .response(chain, &mut response, target, &mut arrival.cx);
         }
         if let Relay::Forward = verdict {
-            verdict = observer.response(&exchange.chain, &mut response, target, &mut exchange.cx);
+            verdict =
+                self.observer
+                    .response(&arrival.chain, &mut response, target, &mut arrival.cx);
+        }
+        if arrival.cx.facts.trust != Trust::Internal {
+            strip_reserved(&mut response.headers, &self.counters);
         }
         let status = response.status();
-        if let Relay::Drop(reason) = verdict {
-            count(&self.counters.filter_drops);
-            // A final response is never lost: the sender hears that something went wrong.
-            if status >= 200 {
-                self.answer_local(key, 500, "Server Internal Error", reason.0, now);
+        let dropped = match verdict {
+            Relay::Drop(reason) => {
+                count(&self.counters.filter_drops);
+                Some(reason.0)
             }
-            return;
+            Relay::Forward => {
+                let written =
+                    forward::require_length(&mut response.headers, arrival.flow.transport);
+                written.err().map(|_| "edit")
+            }
+        };
+        match dropped {
+            None => {}
+            Some(_) if status < 200 => return,
+            // A final response is never lost: the sender hears that something went wrong.
+            Some(cause) => {
+                let refusal = Refusal::new(500, "Server Internal Error", cause);
+                return self.answer(key, &refusal, index, now);
+            }
         }
-        if exchange.cx.facts.trust != Trust::Internal {
-            let stripped = filters::reserved::strip(&mut response.headers);
-            self.counters.reserved_stripped.fetch_add(stripped as u64, Relaxed);
-        }
-        let (server, ingress) = (exchange.server, exchange.ingress);
-        if forward::require_length(&mut response.headers, ingress.transport).is_err() {
-            return;
-        }
-        let wire = response.to_bytes();
-        self.log.record_with(response_call_id(&response), || CallEvent::Answered {
-            to: LogPeer::new(ingress.transport, ingress.remote),
-            status,
-            message: wire.clone(),
-        });
-        self.layer.respond(server, status, wire, now);
+        let wire = self.observer.answered(&arrival.flow, &response);
+        let responded = self
+            .layer
+            .respond(exchange.server, status, wire.clone(), now);
+        let late = exchange.finished && (200..300).contains(&status);
+        let reply_to = exchange.reply_to;
         if status >= 200 {
-            self.finish(key, status, "", now);
+            self.finish(key, status, "", index, now);
+        }
+        // §16.7 step 5: a 2xx to an INVITE goes upstream whatever went there before. A transaction
+        // that has had another final response does not send it.
+        if late && responded != Responded::Sent {
+            self.send(reply_to, wire, None);
         }
     }
 
     /// Answers the exchange ourselves.
-    fn answer_local(&mut self, key: Key, status: u16, reason: &'static str, cause: &'static str, now: Instant) {
-        self.answer(key, Refusal::new(status, reason, cause), now);
-    }
-
-    fn answer(&mut self, key: Key, refusal: Refusal, now: Instant) {
+    fn answer(&mut self, key: Key, refusal: &Refusal, index: Option<usize>, now: Instant) {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        let (server, ingress) = (exchange.server, exchange.ingress);
-        let Some(request) = exchange.request.take() else {
+        let (Some(request), arrival) = (&exchange.request, &mut exchange.arrival) else {
             return;
         };
-        let tag = hex(exchange.loop_hash);
-        let mut reply = Reply::new(&request, refusal.status, &refusal.reason).to_tag(&tag);
-        for (name, value) in &refusal.headers {
-            reply = reply.header(name, value);
-        }
-        let wire = reply.build().to_bytes();
-        self.respond(server, refusal.status, wire, &request, &ingress, now);
-        if let Some(exchange) = self.exchanges.get_mut(key) {
-            exchange.request = Some(request);
-        }
-        if refusal.status >= 200 {
-            self.finish(key, refusal.status, refusal.cause, now);
-        }
-    }
-
-    fn respond(&mut self, server: ServerId, status: u16, wire: Bytes, request: &Request, flow: &Flow, now: Instant) {
-        self.log.record_with(call_id(request), || CallEvent::Answered {
-            to: LogPeer::new(flow.transport, flow.remote),
-            status,
-            message: wire.clone(),
-        });
-        self.layer.respond(server, status, wire, now);
+        let response = own_response(request, refusal, arrival, &self.observer, &self.counters);
+        let wire = self.observer.answered(&arrival.flow, &response);
+        let status = response.status();
+        self.layer.respond(exchange.server, status, wire, now);
+        self.finish(key, status, refusal.cause, index, now);
     }
 
     /// The sender has its final response: the filters are told, and what is not needed is freed.
-    fn finish(&mut self, key: Key, status: u16, cause: &'static str, now: Instant) {
+    fn finish(
+        &mut self,
+        key: Key,
+        status: u16,
+        cause: &'static str,
+        index: Option<usize>,
+        now: Instant,
+    ) {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        if exchange.finished {
+        if std::mem::replace(&mut exchange.finished, true) {
             return;
         }
-        exchange.finished = true;
-        exchange.aims.clear();
+        self.unfinished -= 1;
+        exchange.stop_trying();
         if let Some(request) = exchange.request.take() {
-            let target = exchange.branches.last().map(|branch| &branch.aim.target);
-            let outcome = observe::outcome(&request, status, target, cause, now - exchange.started);
-            exchange.chain.done(&outcome, &mut exchange.cx);
+            let arrival = &mut exchange.arrival;
+            let target = index.map(|index| &exchange.branches[index].aim.target);
+            let outcome = observe::outcome(&request, arrival, status, target, cause, now);
+            arrival.chain.done(&outcome, &mut arrival.cx);
         }
         for branch in &mut exchange.branches {
             branch.request = None;
@@ -976,46 +1003,62 @@ impl Core {
         self.release(key);
     }
 
-    fn finish_unrouted(&self, request: &Request, admitted: &mut Admitted, status: u16, cause: &'static str) {
-        let outcome = observe::outcome(request, status, None, cause, std::time::Duration::ZERO);
-        admitted.chain.done(&outcome, &mut admitted.cx);
-    }
-
     /// Ends an exchange that gets no final response from us.
-    fn drop_exchange(&mut self, key: Key, now: Instant) {
+    fn drop_exchange(&mut self, key: Key, cause: &'static str, now: Instant) {
         if let Some(exchange) = self.exchanges.get_mut(key) {
             self.layer.abandon(exchange.server, now);
         }
-        self.finish(key, 0, "dropped", now);
+        self.finish(key, 0, cause, None, now);
     }
 
-    /// Forgets an exchange that is finished and has no live transaction towards a target.
+    /// An attempt that can say nothing any more.
+    fn forget_attempt(&mut self, client: ClientId) {
+        let Some((key, index)) = self.clients.remove(&client) else {
+            return;
+        };
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.attempts -= 1;
+            let branch = &mut exchange.branches[index];
+            branch.client.take_if(|held| *held == client);
+        }
+    }
+
+    /// Forgets an exchange that is finished and of whose attempts none can give a 2xx any more.
     fn release(&mut self, key: Key) {
-        let over = self.exchanges.get_mut(key).is_some_and(|exchange| {
-            exchange.finished && exchange.branches.iter().all(|branch| branch.client.is_none())
-        });
-        if over && let Some(exchange) = self.exchanges.remove(key) {
+        let over = |exchange: &mut Exchange| exchange.finished && exchange.attempts == 0;
+        if self.exchanges.get_mut(key).is_some_and(over)
+            && let Some(exchange) = self.exchanges.remove(key)
+        {
             self.servers.remove(&exchange.server);
         }
     }
 
     // ── CANCEL (§9.2, §16.10) and ACK ───────────────────────────────────────────────────────────
 
-    fn receive_cancel(&mut self, flow: Flow, request: Request, invite: Option<ServerId>, now: Instant) {
+    fn receive_cancel(
+        &mut self,
+        flow: Flow,
+        request: &Request,
+        invite: Option<ServerId>,
+        now: Instant,
+    ) {
         let Some(server) = invite else {
             let refusal = Refusal::new(481, "Call/Transaction Does Not Exist", "cancel");
-            return self.reply_stateless(&flow, request, refusal);
+            return self.reply_stateless(flow, request, &refusal);
         };
-        let peer = Peer {
-            destination: forward::reply_destination(&flow, &request),
-            listener: flow.listener,
-        };
-        let created = ServerKey::of(&request)
-            .map(|key| self.layer.create_server(&key, peer, flow.transport.is_reliable(), now));
-        if let Some(Ok(cancel)) = created {
-            let tag = hex(self.plan.loop_hash.of(&request));
-            let wire = Reply::new(&request, 200, "OK").to_tag(&tag).build().to_bytes();
-            self.respond(cancel, 200, wire, &request, &flow, now);
+        let peer = reply_peer(&flow, request);
+        let created = ServerKey::of(request).map(|key| {
+            self.layer
+                .create_server(&key, peer, flow.transport.is_reliable(), now)
+        });
+        match created {
+            Some(Ok(cancel)) => {
+                let tag = hex(self.plan.loop_hash.tag_of(request));
+                let response = Reply::new(request, 200, "OK").to_tag(&tag).build();
+                let wire = self.observer.answered(&flow, &response);
+                self.layer.respond(cancel, 200, wire, now);
+            }
+            _ => self.reply_stateless(flow, request, &Refusal::new(200, "OK", "cancel")),
         }
         let Some(&key) = self.servers.get(&server) else {
             return;
@@ -1023,19 +1066,18 @@ impl Core {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        if exchange.finished || exchange.method != Method::Invite {
+        if exchange.finished || exchange.cancelled || exchange.method != Method::Invite {
             return;
         }
         exchange.cancelled = true;
-        exchange.aims.clear();
+        // What earlier attempts came to is no answer to somebody who has given up.
+        exchange.answers.clear();
+        exchange.stop_trying();
         if exchange.waiting.take().is_some() {
             self.outputs.push_back(Output::Abandon(key));
         }
-        for branch in &mut exchange.branches {
-            branch.hops.clear();
-            branch.done |= branch.client.is_none();
-        }
-        let reason = request.headers.first(HeaderName::Reason).map(|value| sip::unfold(value).into_owned());
+        // RFC 3326 §2: why, as the sender says it.
+        let reason = request.headers.first(HeaderName::Reason).map(sip::unfold);
         self.cancel_branches(key, reason.as_deref(), now);
         self.conclude(key, now);
     }
@@ -1045,108 +1087,105 @@ impl Core {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        if exchange.method != Method::Invite {
-            return;
-        }
         for branch in exchange.branches.iter_mut().filter(|branch| !branch.done) {
             if let Some(timer) = branch.timer.take() {
                 self.layer.unschedule(timer);
             }
-            if let Some(client) = branch.client {
-                self.layer.cancel(client, reason, now);
+            match branch.client {
+                Some(client) => {
+                    self.layer.cancel(client, reason, now);
+                }
+                None => branch.done = true,
             }
         }
     }
 
     /// The ACK to a 2xx has no transaction: it goes where its Route or its dialog leads (§16.11).
-    fn forward_ack(&mut self, flow: Flow, mut request: Request) {
-        let plan = self.plan.clone();
-        let Ok(mut admitted) = self.admit(&flow, &mut request, &plan) else {
+    fn forward_ack(&mut self, flow: Flow, mut request: Request, now: Instant) {
+        let Ok(mut arrival) = self.admit(flow, &mut request, now) else {
             return count(&self.counters.stray_acks);
         };
-        let chain = admitted.chain.clone();
-        let verdict = self.run_chain(&chain, &mut request, &mut admitted.cx);
-        if !matches!(verdict, Verdict::Continue) {
-            return count(&self.counters.filter_drops);
+        if is_loop(&request, &arrival) {
+            return count(&self.counters.loops);
         }
-        let facts = &admitted.cx.facts;
-        let decision = router::route(&request, facts, admitted.own_route, flow.local, &plan, &mut self.random);
-        let Decision::Forward(mut aims) = decision else {
+        let verdict = self.run_chain(&mut request, &mut arrival);
+        let Verdict::Continue = verdict else {
+            count(&self.counters.filter_drops);
+            return tell_done(&request, &mut arrival, 0, "ack", now);
+        };
+        let aims = targets(
+            &request,
+            &arrival,
+            &mut self.random,
+            &self.counters,
+            &self.observer,
+        );
+        let Some(aim) = aims.ok().and_then(|aims| aims.into_iter().next()) else {
+            count(&self.counters.stray_acks);
+            return tell_done(&request, &mut arrival, 0, "ack", now);
+        };
+        let dressed = dress(
+            &mut request,
+            &aim,
+            &mut arrival,
+            &self.observer,
+            &self.counters,
+        );
+        tell_done(&request, &mut arrival, 0, "", now);
+        let Ok(wanted) = dressed else {
             return count(&self.counters.stray_acks);
         };
-        if aims.is_empty() {
-            return;
-        }
-        let aim = aims.swap_remove(0);
-        if let Some(uri) = forward::clean_uri(&request)
-            && request.set_uri(&uri).is_err()
-        {
-            return;
-        }
-        let mut verdict = chain.branch(&mut request, &aim.target, &mut admitted.cx);
-        if let (BranchVerdict::Send, Some(chain)) = (&verdict, &aim.chain) {
-            verdict = chain.branch(&mut request, &aim.target, &mut admitted.cx);
-        }
-        if !matches!(verdict, BranchVerdict::Send) {
-            return count(&self.counters.filter_drops);
-        }
-        let trust = aim.target.trust;
-        if trust != Trust::Internal {
-            self.strip_reserved(&mut request.headers);
-        }
-        if !matches!(forward::count_hop(&mut request), Ok(true)) {
-            return;
-        }
-        let hop = match aim.hop {
-            Some(hop) => Ok(hop),
-            None => forward::next_hop(&mut request),
-        };
-        let Some(wanted) = hop.ok().and_then(|hop| hop::wanted(&hop)) else {
-            return;
+        let ack = WaitingAck {
+            request,
+            trust: aim.target.trust,
+            arrival,
         };
         match wanted.direct() {
-            Some(hop) => self.send_ack(request, hop, trust, &flow),
+            Some(hop) => self.send_ack(ack, hop),
             None => {
-                let subject = Subject::Ack(Box::new(request), trust, flow);
-                self.outputs.push_back(Output::Resolve(wanted.lookup(subject)));
+                let lookup = wanted.lookup(Subject::Ack(Box::new(ack)));
+                self.outputs.push_back(Output::Resolve(lookup));
             }
         }
     }
 
-    fn send_ack(&mut self, mut request: Request, hop: Hop, trust: Trust, ingress: &Flow) {
-        let plan = self.plan.clone();
-        let Some((listener_id, listener)) = hop::egress(&plan, hop, trust, ingress) else {
-            return;
+    fn send_ack(&mut self, mut ack: WaitingAck, hop: Hop) {
+        let (request, arrival) = (&mut ack.request, &ack.arrival);
+        let text = branch_id::branch_text(
+            self.worker,
+            Key::NOBODY,
+            self.random.next(),
+            arrival.loop_hash,
+        );
+        let Ok(peer) = depart(
+            request,
+            hop,
+            ack.trust,
+            arrival,
+            &text,
+            None,
+            &self.local_ip,
+        ) else {
+            return count(&self.counters.stray_acks);
         };
-        let sent_by = hop::sent_by(listener, hop.addr, &self.local_ip);
-        let nobody = Key {
-            index: 0,
-            generation: 0,
-        };
-        let text = branch_id::branch_text(self.worker, nobody, self.random.next(), plan.loop_hash.of(&request));
-        let via = forward::via(hop.transport, &sent_by, &text);
-        if request.headers.insert_before(HeaderName::Via, b"Via", &via).is_err()
-            || forward::require_length(&mut request.headers, hop.transport).is_err()
-        {
-            return;
-        }
         let wire = request.to_bytes();
-        self.log.record_with(call_id(&request), || CallEvent::Forwarded {
-            to: LogPeer::new(hop.transport, hop.addr),
-            message: wire.clone(),
-        });
-        let destination = Destination {
-            transport: hop.transport,
-            remote: hop.addr,
-            connection: None,
-            local_hint: None,
-            open: true,
-        };
-        let peer = Peer {
-            destination,
-            listener: listener_id,
-        };
+        self.observer
+            .log
+            .record_with(call_id(&request.headers), || CallEvent::Forwarded {
+                to: LogPeer::new(hop.transport, hop.addr),
+                message: wire.clone(),
+            });
         self.send(peer, wire, None);
+    }
+
+    /// Whether this is the ACK of a refusal that left no transaction: its To tag is ours (§8.2.7).
+    fn is_ack_of_refusal(&self, request: &Request) -> bool {
+        let to = request
+            .headers
+            .first(HeaderName::To)
+            .and_then(|value| NameAddr::parse(value).ok());
+        let tag = hex(self.plan.loop_hash.tag_of(request));
+        to.and_then(|to| to.tag()).is_some_and(|told| told == tag)
     }
 
     // ── In: time and the network's complaints ───────────────────────────────────────────────────
@@ -1165,12 +1204,17 @@ impl Core {
 
     /// The network says that `quoted`, which we sent, reached nobody (ICMP).
     pub fn unreachable(&mut self, quoted: &[u8], now: Instant) {
-        let Some(key) = branch_id::quoted_key(quoted) else {
+        let Some((key, mark)) = branch_id::quoted_attempt(quoted) else {
             return;
         };
         let failed = self.exchanges.get_mut(key).and_then(|exchange| {
-            let pending = |branch: &&Branch| !branch.done && !branch.provisional;
-            exchange.branches.iter().rev().find(pending).and_then(|branch| branch.client)
+            let meant =
+                |branch: &&Branch| branch.mark == mark && !branch.done && !branch.provisional;
+            exchange
+                .branches
+                .iter()
+                .find(meant)
+                .and_then(|branch| branch.client)
         });
         if let Some(client) = failed {
             self.send_failed(TransactionId::Client(client), now);
@@ -1181,18 +1225,19 @@ impl Core {
     fn settle(&mut self, now: Instant) {
         while let Some(event) = self.layer.poll() {
             match event {
-                Event::Send { peer, wire, transaction } => self.send(peer, wire, Some(transaction)),
+                Event::Send {
+                    peer,
+                    wire,
+                    transaction,
+                } => self.send(peer, wire, Some(transaction)),
                 Event::ClientTimeout(client) => self.client_failed(client, 408, now),
                 Event::ClientTransportError(client) => self.client_failed(client, 503, now),
                 Event::TryingDue(server) => self.send_trying(server, now),
-                Event::Timer(token) => self.timer(token, now),
+                Event::Timer(token) => self.timer(TimerToken::unpack(token), now),
                 Event::Ended(TransactionId::Client(client)) => {
-                    if let Some((key, index)) = self.clients.remove(&client) {
-                        if let Some(branch) = self.branch_mut(key, index)
-                            && branch.client == Some(client)
-                        {
-                            branch.client = None;
-                        }
+                    let key = self.clients.get(&client).map(|(key, _)| *key);
+                    self.forget_attempt(client);
+                    if let Some(key) = key {
                         self.release(key);
                     }
                 }
@@ -1202,53 +1247,64 @@ impl Core {
                 | Event::ServerTransportError(_) => {}
             }
         }
-        self.read_gauges();
     }
 
     fn client_failed(&mut self, client: ClientId, status: u16, now: Instant) {
-        if let Some(&(key, index)) = self.clients.get(&client) {
+        let Some(&(key, index)) = self.clients.get(&client) else {
+            return;
+        };
+        let current = self
+            .branch_mut(key, index)
+            .is_some_and(|branch| branch.client == Some(client));
+        self.forget_attempt(client);
+        if current {
             self.fail_branch(key, index, status, now);
         }
+        self.release(key);
     }
 
-    fn timer(&mut self, token: u64, now: Instant) {
-        let (kind, key, index) = TimerKind::read(token);
+    fn timer(&mut self, token: TimerToken, now: Instant) {
+        let (key, index) = (token.key, token.branch);
         let Some(branch) = self.branch_mut(key, index) else {
             return;
         };
-        branch.timer = None;
-        if branch.done {
+        if branch.done || branch.attempt & 0x7f != token.attempt || branch.timer.take().is_none() {
             return;
         }
-        let (client, provisional) = (branch.client, branch.provisional);
-        match kind {
-            // The target said nothing at all. It may still answer late: a 2xx then goes upstream.
-            TimerKind::Silence => {
-                self.cancel_client(client, now);
-                self.fail_branch(key, index, 408, now);
-            }
+        let client = branch.client;
+        let cancel = match token.kind {
             // §16.8: with a provisional the branch is cancelled, and its final response awaited.
-            TimerKind::C if provisional => {
-                self.cancel_client(client, now);
-                self.fail_branch(key, index, 408, now);
+            TimerKind::C if branch.provisional => {
+                branch.expired = true;
+                client
             }
-            TimerKind::C => self.fail_branch(key, index, 408, now),
-        }
-    }
-
-    fn cancel_client(&mut self, client: Option<ClientId>, now: Instant) {
-        if let Some(client) = client {
+            TimerKind::C => None,
+            // The target said nothing at all. It may still answer late: a 2xx then goes upstream,
+            // and with a provisional comes the CANCEL.
+            TimerKind::Silence => client,
+        };
+        if let Some(client) = cancel {
             self.layer.cancel(client, None, now);
+        }
+        if !self
+            .branch_mut(key, index)
+            .is_some_and(|branch| branch.expired)
+        {
+            self.fail_branch(key, index, 408, now);
         }
     }
 
     fn send_trying(&mut self, server: ServerId, now: Instant) {
-        let request = self.servers.get(&server).copied().and_then(|key| {
-            let exchange = self.exchanges.get_mut(key)?;
-            let trying = Reply::new(exchange.request.as_deref()?, 100, "Trying").build();
-            Some(trying.to_bytes())
-        });
-        if let Some(wire) = request {
+        let Some(exchange) = self
+            .servers
+            .get(&server)
+            .and_then(|key| self.exchanges.get_mut(*key))
+        else {
+            return;
+        };
+        if let Some(request) = &exchange.request {
+            let trying = Reply::new(request, 100, "Trying").build();
+            let wire = self.observer.answered(&exchange.arrival.flow, &trying);
             self.layer.respond(server, 100, wire, now);
         }
     }
@@ -1269,65 +1325,58 @@ impl Core {
         });
     }
 
-    /// Answers once and keeps nothing. Never an ACK, and never without a Via to send it by.
-    fn reply_stateless(&mut self, flow: &Flow, mut request: Request, refusal: Refusal) {
+    /// Refuses a request that its chain has seen: the chain sees the answer too, and is told the end.
+    fn refuse(&mut self, request: Request, mut arrival: Arrival, refusal: Refusal, now: Instant) {
+        let response = own_response(
+            &request,
+            &refusal,
+            &mut arrival,
+            &self.observer,
+            &self.counters,
+        );
+        tell_done(
+            &request,
+            &mut arrival,
+            response.status(),
+            refusal.cause,
+            now,
+        );
+        self.send_stateless(arrival.flow, &request, &response, refusal.cause);
+    }
+
+    /// Answers once and keeps nothing.
+    fn reply_stateless(&mut self, flow: Flow, request: &Request, refusal: &Refusal) {
+        let tag = hex(self.plan.loop_hash.tag_of(request));
+        let response = refusal.response(request, &tag);
+        self.send_stateless(flow, request, &response, refusal.cause);
+    }
+
+    /// Never answers an ACK, and nothing without a Via to send it by.
+    fn send_stateless(
+        &mut self,
+        flow: Flow,
+        request: &Request,
+        response: &Response,
+        cause: &'static str,
+    ) {
         if request.method() == Method::Ack || request.headers.first(HeaderName::Via).is_none() {
             return;
         }
-        tracing::debug!(remote = %flow.remote, status = refusal.status, cause = refusal.cause, "answered without state");
-        // Where Via cannot be written, the response goes to where the request came from all the same.
-        let _ = forward::note_source(&mut request, flow.remote);
-        let tag = hex(self.plan.loop_hash.of(&request));
-        let mut reply = Reply::new(&request, refusal.status, &refusal.reason).to_tag(&tag);
-        for (name, value) in &refusal.headers {
-            reply = reply.header(name, value);
-        }
-        let wire = reply.build().to_bytes();
-        self.log.record_with(call_id(&request), || CallEvent::Answered {
-            to: LogPeer::new(flow.transport, flow.remote),
-            status: refusal.status,
-            message: wire.clone(),
-        });
-        let peer = Peer {
-            destination: forward::reply_destination(flow, &request),
-            listener: flow.listener,
-        };
-        self.send(peer, wire, None);
-    }
-
-    fn answer_options(&mut self, flow: &Flow, request: Request) {
-        self.reply_stateless(flow, request, refusal::own_answer());
-    }
-
-    fn run_chain(&self, chain: &Chain, request: &mut Request, cx: &mut Context) -> Verdict {
-        let observer = Observer {
-            log: &self.log,
-            clock: &self.clock,
-        };
-        let verdict = observer.request(chain, request, cx);
-        // A trunk may be trusted less than the listener that it comes in by.
-        if cx.facts.trust != Trust::Internal {
-            self.strip_reserved(&mut request.headers);
-        }
-        verdict
-    }
-
-    fn strip_reserved(&self, headers: &mut sip::Headers) {
-        let stripped = filters::reserved::strip(headers);
-        if stripped > 0 {
-            self.counters.reserved_stripped.fetch_add(stripped as u64, Relaxed);
-        }
+        tracing::debug!(remote = %flow.remote, status = response.status(), cause, "answered without state");
+        let wire = self.observer.answered(&flow, response);
+        self.send(reply_peer(&flow, request), wire, None);
     }
 
     fn log_received(&self, flow: &Flow, request: &Request) {
-        if !self.log.enabled() {
+        let log = &self.observer.log;
+        if !log.enabled() {
             return;
         }
         let from = LogPeer::new(flow.transport, flow.remote);
         if request.method() == Method::Invite && !has_to_tag(request) {
-            self.log.open(call_id(request), from, &request.to_bytes());
+            log.open_with(call_id(&request.headers), from, || request.to_bytes());
         } else {
-            self.log.record_with(call_id(request), || CallEvent::Received {
+            log.record_with(call_id(&request.headers), || CallEvent::Received {
                 from,
                 message: request.to_bytes(),
             });
@@ -1337,45 +1386,175 @@ impl Core {
     fn branch_mut(&mut self, key: Key, index: usize) -> Option<&mut Branch> {
         self.exchanges.get_mut(key)?.branches.get_mut(index)
     }
+}
 
-    fn read_gauges(&self) {
-        let layer = self.layer.counters();
-        self.counters.exchanges.store(self.exchanges.len() as u64, Relaxed);
-        self.counters.transactions.store(layer.live as u64, Relaxed);
-        self.counters.tombstones.store(layer.tombstones as u64, Relaxed);
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core")
+            .field("worker", &self.worker)
+            .field("exchanges", &self.exchanges.len())
+            .finish_non_exhaustive()
     }
 }
 
-/// What [`Core::prepare`] made of an aim.
-enum Prepared {
-    /// An answer of ours instead.
-    Refused(u16),
-    /// A branch whose address is wanted.
-    Send { branch: usize, lookup: Wanted },
-    /// Nothing.
-    Skipped,
+// ── Steps that requests with and without an exchange have in common ─────────────────────────────
+
+/// Asks the router; where the request goes nowhere, what is to be answered (§16.5).
+fn targets(
+    request: &Request,
+    arrival: &Arrival,
+    random: &mut Random,
+    counters: &Counters,
+    observer: &Observer,
+) -> Result<Aims, Refusal> {
+    let facts = &arrival.cx.facts;
+    let local = arrival.flow.local;
+    match router::route(
+        request,
+        facts,
+        arrival.own_route,
+        local,
+        &arrival.plan,
+        random,
+    ) {
+        Decision::Forward(aims) => {
+            observer.describe(call_id(&request.headers), || About {
+                trunk: facts.trunk.as_ref().map(|trunk| trunk.name.to_string()),
+                domain: aims
+                    .first()
+                    .and_then(|aim| Some(aim.domain.as_ref()?.name.clone())),
+                ..About::default()
+            });
+            Ok(aims)
+        }
+        Decision::Own => Err(refusal::own_answer()),
+        Decision::Refuse(status, reason, cause) => {
+            count(&counters.route_refusals);
+            Err(Refusal::new(status, reason, cause))
+        }
+    }
+}
+
+/// Makes `request` the copy for `aim` (§16.6 steps 2, 3, 5, 6), and says which hop it wants; where it
+/// cannot go there, with which status.
+fn dress(
+    request: &mut Request,
+    aim: &Aim,
+    arrival: &mut Arrival,
+    observer: &Observer,
+    counters: &Counters,
+) -> Result<Wanted, u16> {
+    let uri = match &aim.request_uri {
+        Some(uri) => Some(uri.clone()),
+        None => forward::clean_uri(request),
+    };
+    if let Some(uri) = uri {
+        request.set_uri(&uri).map_err(|_| 500u16)?;
+    }
+    let mut verdict = observer.branch(&arrival.chain, request, &aim.target, &mut arrival.cx);
+    if let (BranchVerdict::Send, Some(chain)) = (&verdict, &aim.chain) {
+        verdict = observer.branch(chain, request, &aim.target, &mut arrival.cx);
+    }
+    match verdict {
+        BranchVerdict::Send => {}
+        BranchVerdict::Skip(Reason::FILTER_PANIC) => return Err(500),
+        BranchVerdict::Skip(reason) => {
+            tracing::debug!(reason = reason.0, "target skipped by a filter");
+            return Err(480);
+        }
+    }
+    cross_boundary(request, aim, arrival, counters).map_err(|_| 513u16)?;
+    match forward::count_hop(request) {
+        Ok(true) => {}
+        Ok(false) => return Err(483),
+        Err(_) => return Err(513),
+    }
+    let hop = match &aim.hop {
+        Some(hop) => hop.clone(),
+        None => forward::next_hop(request).map_err(|_| 513u16)?,
+    };
+    hop::wanted(&hop).ok_or(480)
+}
+
+/// Puts on `request` what names the way to `hop`: Record-Route where the dialog is to be ours, Via,
+/// and on a stream its length (§16.6 steps 4, 8, 9). Says by which way; else with which status it ends.
+fn depart(
+    request: &mut Request,
+    hop: Hop,
+    trust: Trust,
+    arrival: &Arrival,
+    branch: &[u8],
+    record: Option<&Token>,
+    local_ip: &LocalIp,
+) -> Result<Peer, u16> {
+    let plan = &arrival.plan;
+    let (listener_id, listener) = hop::egress(plan, hop, trust, arrival.listener).ok_or(503u16)?;
+    let sent_by = hop::sent_by(listener, hop.addr, local_ip);
+    let written = (|| {
+        if let Some(token) = record {
+            let token = plan.token_key.sign(token, call_id(&request.headers));
+            // RFC 5658 §3: one value for each side, where the sides are different sockets.
+            if let Some(inner) = plan
+                .listener(arrival.listener)
+                .filter(|_| arrival.listener != listener_id)
+            {
+                let facing = hop::own_address(inner, &arrival.flow);
+                let value = forward::record_route(arrival.flow.transport, &facing, &token);
+                request
+                    .headers
+                    .insert_before(HeaderName::RecordRoute, b"Record-Route", &value)?;
+            }
+            let value = forward::record_route(hop.transport, &sent_by, &token);
+            request
+                .headers
+                .insert_before(HeaderName::RecordRoute, b"Record-Route", &value)?;
+        }
+        let via = forward::via(hop.transport, &sent_by, branch);
+        request
+            .headers
+            .insert_before(HeaderName::Via, b"Via", &via)?;
+        forward::require_length(&mut request.headers, hop.transport)
+    })();
+    written.map_err(|_: sip::EditError| 513u16)?;
+    Ok(Peer {
+        destination: Destination {
+            transport: hop.transport,
+            remote: hop.addr,
+            connection: None,
+            local_hint: None,
+            open: true,
+        },
+        listener: listener_id,
+    })
 }
 
 /// Takes reserved headers off towards the outside, and puts ours on towards an executor.
-fn cross_boundary(request: &mut Request, aim: &Aim, exchange: &Exchange, counters: &Counters) -> Result<(), sip::EditError> {
+fn cross_boundary(
+    request: &mut Request,
+    aim: &Aim,
+    arrival: &Arrival,
+    counters: &Counters,
+) -> Result<(), sip::EditError> {
+    let headers = &mut request.headers;
     if aim.target.trust != Trust::Internal || aim.domain.is_some() {
-        let stripped = filters::reserved::strip(&mut request.headers);
-        counters.reserved_stripped.fetch_add(stripped as u64, Relaxed);
+        strip_reserved(headers, counters);
+    } else if aim.target.trunk.is_some() {
+        // It named this trunk to us, and would name one of theirs to the next proxy.
+        headers.remove(router::TRUNK_HEADER);
     }
     let Some(domain) = &aim.domain else {
         return Ok(());
     };
-    let ingress = &exchange.ingress;
-    let uri = sip::Uri::parse(request.uri_bytes()).map_or(b"".as_slice(), |uri| uri.without_headers()).to_vec();
-    let source = SocketAddr::new(ingress.remote.ip().to_canonical(), ingress.remote.port()).to_string();
-    let headers = &mut request.headers;
+    let (flow, facts) = (&arrival.flow, &arrival.cx.facts);
+    let source = SocketAddr::new(flow.remote.ip().to_canonical(), flow.remote.port()).to_string();
+    let ruri =
+        sip::Uri::parse(&arrival.ruri).map_or(&arrival.ruri[..], |uri| uri.without_headers());
     headers.append(b"X-Hookswitch-Source", source.as_bytes())?;
-    headers.append(b"X-Hookswitch-Transport", ingress.transport.param().as_bytes())?;
+    headers.append(b"X-Hookswitch-Transport", flow.transport.param().as_bytes())?;
     headers.append(b"X-Hookswitch-Domain", domain.name.as_bytes())?;
-    headers.append(b"X-Hookswitch-Request-Uri", &uri)?;
-    let facts = &exchange.cx.facts;
+    headers.append(b"X-Hookswitch-Request-Uri", ruri)?;
     if let Some(trunk) = &facts.trunk {
-        headers.append(b"X-Hookswitch-Trunk", trunk.name.as_bytes())?;
+        headers.append(router::TRUNK_HEADER, trunk.name.as_bytes())?;
     }
     if let Some(user) = &facts.identity {
         headers.append(b"X-Hookswitch-Username", user.as_bytes())?;
@@ -1383,14 +1562,64 @@ fn cross_boundary(request: &mut Request, aim: &Aim, exchange: &Exchange, counter
     Ok(())
 }
 
-fn token_of(request: &Request, exchange: &Exchange, index: usize) -> Token {
-    let facts = &exchange.cx.facts;
-    let from = request.headers.first(HeaderName::From).and_then(|value| NameAddr::parse(value).ok());
+/// A response of our own to a request that its chain has seen: the filters see it on its way back,
+/// but it is ours to send, so none can keep it.
+fn own_response(
+    request: &Request,
+    refusal: &Refusal,
+    arrival: &mut Arrival,
+    observer: &Observer,
+    counters: &Counters,
+) -> Response {
+    let tag = hex(arrival.plan.loop_hash.tag_of(request));
+    let mut response = refusal.response(request, &tag);
+    if let Relay::Drop(_) = observer.response(&arrival.chain, &mut response, None, &mut arrival.cx)
+    {
+        response = refusal.response(request, &tag);
+    }
+    if arrival.cx.facts.trust != Trust::Internal {
+        strip_reserved(&mut response.headers, counters);
+    }
+    response
+}
+
+/// Tells the chain of a request without an exchange that it is over.
+fn tell_done(
+    request: &Request,
+    arrival: &mut Arrival,
+    status: u16,
+    cause: &'static str,
+    now: Instant,
+) {
+    let outcome = observe::outcome(request, arrival, status, None, cause, now);
+    arrival.chain.done(&outcome, &mut arrival.cx);
+}
+
+/// RFC 5393 §4.2: the same request, routed the same way again.
+fn is_loop(request: &Request, arrival: &Arrival) -> bool {
+    let (plan, local) = (&arrival.plan, arrival.flow.local);
+    let own = |via: &sip::Via<'_>| plan.is_own(via.host, via.port, local);
+    plan.loop_hash.is_loop(request, arrival.loop_hash, own)
+}
+
+/// The token of the dialog that this attempt may form, or of the one that it is in.
+fn token_of(exchange: &Exchange, index: usize) -> Option<Token> {
+    let (arrival, facts) = (&exchange.arrival, &exchange.arrival.cx.facts);
+    if !facts.record_route || !exchange.method.forms_dialog() {
+        return None;
+    }
+    if let OwnRoute::Dialog(token) = arrival.own_route
+        && facts.in_dialog
+    {
+        return Some(token);
+    }
+    let from = exchange.request.as_ref()?.headers.first(HeaderName::From)?;
+    let from = NameAddr::parse(from).ok();
     let target = &exchange.branches[index].aim.target;
     let trunk = |name: Option<&Arc<str>>| name.map_or(0, |name| name_hash(name));
-    Token {
+    Some(Token {
         caller_tag: tag_hash(from.and_then(|from| from.tag()).unwrap_or_default()),
-        chain: name_hash(exchange.chain.name()),
+        chain: name_hash(arrival.chain.name()),
         caller: Side {
             trust: facts.trust,
             trunk: trunk(facts.trunk.as_ref().map(|trunk| &trunk.name)),
@@ -1399,12 +1628,42 @@ fn token_of(request: &Request, exchange: &Exchange, index: usize) -> Token {
             trust: target.trust,
             trunk: trunk(target.trunk.as_ref()),
         },
+    })
+}
+
+fn strip_reserved(headers: &mut Headers, counters: &Counters) {
+    let stripped = filters::reserved::strip(headers);
+    if stripped > 0 {
+        counters
+            .reserved_stripped
+            .fetch_add(stripped as u64, Relaxed);
     }
+}
+
+/// Where the response to `request` goes.
+fn reply_peer(flow: &Flow, request: &Request) -> Peer {
+    Peer {
+        destination: forward::reply_destination(flow, request),
+        listener: flow.listener,
+    }
+}
+
+/// Remembers which listener stands for a connection that we open.
+fn note_opened(
+    opened: &mut HashMap<SocketAddr, ListenerId, RandomState>,
+    remote: SocketAddr,
+    listener: ListenerId,
+) {
+    if opened.len() >= OPENED_MAX {
+        opened.clear();
+    }
+    opened.insert(remote, listener);
 }
 
 fn has_to_tag(request: &Request) -> bool {
     let to = request.headers.first(HeaderName::To);
-    to.and_then(|value| NameAddr::parse(value).ok()).is_some_and(|to| to.tag().is_some())
+    to.and_then(|value| NameAddr::parse(value).ok())
+        .is_some_and(|to| to.tag().is_some())
 }
 
 fn log_peer(aim: &Aim, hop: Hop) -> LogPeer {
@@ -1416,13 +1675,13 @@ fn log_peer(aim: &Aim, hop: Hop) -> LogPeer {
     }
 }
 
-fn call_id(request: &Request) -> &[u8] {
-    request.headers.first(HeaderName::CallId).unwrap_or_default()
-}
-
-fn response_call_id(response: &Response) -> &[u8] {
-    response.headers.first(HeaderName::CallId).unwrap_or_default()
+fn call_id(headers: &Headers) -> &[u8] {
+    headers.first(HeaderName::CallId).unwrap_or_default()
 }
 
 /// Addresses of one target at most.
 const HOPS_MAX: usize = 8;
+/// Peers of outgoing connections that are remembered at most.
+const OPENED_MAX: usize = 4096;
+/// Why other branches are cancelled after a 2xx (RFC 3326 §3.1).
+const ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";

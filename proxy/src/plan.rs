@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use filters::{Chain, Trust};
+use filters::{Chain, Network, Trust};
 use regex::Regex;
 use sip::{Limits, Method, Transport};
+use transport::{Flow, ListenerId};
 
 use crate::loops::LoopHash;
-use crate::token::TokenKey;
+use crate::token::{TokenKey, name_hash};
 
 /// Everything that a request needs, built once from a valid file and shared by all workers.
 ///
@@ -30,7 +31,7 @@ pub struct Plan {
     pub timer_c: Duration,
     /// Silence after which the next target is tried.
     pub fr_timer: Duration,
-    /// The sockets, in the order of the file; [`transport::ListenerId`] is the index.
+    /// The sockets, in the order of the file; [`ListenerId`] is the index.
     pub listeners: Vec<Listener>,
     /// Trunks by name.
     pub trunks: HashMap<Arc<str>, Arc<Trunk>>,
@@ -74,6 +75,8 @@ pub struct Trunk {
     pub name: Arc<str>,
     /// How far it is trusted.
     pub trust: Trust,
+    /// Where its requests come from.
+    pub sources: Vec<Network>,
     /// The chain whose branch and response hooks run for what leaves by it.
     pub chain: Option<Arc<Chain>>,
     /// Codes after which the next target is tried.
@@ -96,20 +99,33 @@ pub struct TrunkTarget {
 /// Which final responses make the proxy try the next target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reroute {
-    /// Every failure but 400, 404, 405, 410, 416, 482, 484, 486 and 6xx.
+    /// What says that an element is broken, not what it makes of the call.
+    Broken,
+    /// Every failure that another target may not have: all but 400, 401, 404, 405, 407, 410, 416,
+    /// 482, 484, 486, 487 and 6xx.
     Default,
+    /// None.
+    Never,
     /// These codes.
-    Only(Vec<u16>),
+    Only(Arc<[u16]>),
 }
 
 impl Reroute {
     /// Whether `status` makes the proxy try the next target. A 6xx never does (§16.7 step 5).
     pub fn covers(&self, status: u16) -> bool {
+        if !(300..600).contains(&status) {
+            return false;
+        }
         match self {
-            _ if !(300..600).contains(&status) => false,
+            Self::Broken => matches!(status, 408 | 500 | 502 | 503 | 504),
             Self::Default => {
-                status >= 400 && !matches!(status, 400 | 401 | 404 | 405 | 407 | 410 | 416 | 482 | 484 | 486 | 487)
+                status >= 400
+                    && !matches!(
+                        status,
+                        400 | 401 | 404 | 405 | 407 | 410 | 416 | 482 | 484 | 486 | 487
+                    )
             }
+            Self::Never => false,
             Self::Only(codes) => codes.contains(&status),
         }
     }
@@ -159,9 +175,18 @@ pub enum RouteTo {
     Trunk(Arc<Trunk>),
 }
 
+impl Trunk {
+    /// Whether `flow` comes from one of its sources.
+    pub(crate) fn speaks_from(&self, flow: &Flow) -> bool {
+        self.sources
+            .iter()
+            .any(|source| source.contains(flow.remote))
+    }
+}
+
 impl Plan {
     /// The listener with this index.
-    pub fn listener(&self, id: transport::ListenerId) -> Option<&Listener> {
+    pub fn listener(&self, id: ListenerId) -> Option<&Listener> {
         self.listeners.get(usize::from(id.0))
     }
 
@@ -171,19 +196,37 @@ impl Plan {
         self.domains.get(&host)
     }
 
-    /// The chain whose name has this token hash.
-    pub fn chain_by_hash(&self, hash: u32) -> Option<&Arc<Chain>> {
-        self.chains
-            .iter()
-            .find(|(name, _)| crate::token::name_hash(name) == hash)
-            .map(|(_, chain)| chain)
+    /// The chain whose name has this token hash. A configuration has few, so they are looked through.
+    pub(crate) fn chain_by_hash(&self, hash: u32) -> Option<&Arc<Chain>> {
+        let named = |(name, _): &(&Arc<str>, _)| name_hash(name) == hash;
+        self.chains.iter().find(named).map(|(_, chain)| chain)
     }
 
-    /// The trunk whose name has this token hash.
-    pub fn trunk_by_hash(&self, hash: u32) -> Option<&Arc<Trunk>> {
-        self.trunks
-            .values()
-            .find(|trunk| hash != 0 && crate::token::name_hash(&trunk.name) == hash)
+    /// The trunk whose name has this token hash; 0 is none.
+    pub(crate) fn trunk_by_hash(&self, hash: u32) -> Option<&Arc<Trunk>> {
+        let named = |trunk: &&Arc<Trunk>| hash != 0 && name_hash(&trunk.name) == hash;
+        self.trunks.values().find(named)
+    }
+
+    /// The listener that says what to make of a request on `flow`. For a connection that we had
+    /// opened that is `known`, else the least trusted of its transport: whoever is there did not
+    /// come in by a door of ours.
+    pub(crate) fn ingress(
+        &self,
+        flow: &Flow,
+        known: Option<ListenerId>,
+    ) -> Option<(ListenerId, &Listener)> {
+        let known = known.filter(|_| flow.listener == ListenerId::OUTBOUND);
+        if let Some(listener) = self.listener(known.unwrap_or(flow.listener)) {
+            return Some((known.unwrap_or(flow.listener), listener));
+        }
+        let alike = |listener: &Listener| listener.transport == flow.transport;
+        let (index, listener) = self
+            .listeners
+            .iter()
+            .enumerate()
+            .min_by_key(|(index, listener)| (!alike(listener), listener.trust, *index))?;
+        Some((ListenerId(index as u16), listener))
     }
 
     /// Whether `host:port` is one of our sockets, bound or advertised. `local` is where the message
@@ -197,24 +240,35 @@ impl Plan {
             let bound = listener.bind.port() == port
                 && (ip == Some(listener.bind.ip())
                     || listener.bind.ip().is_unspecified() && on_local);
-            let advertised = listener.advertise.as_ref().is_some_and(|(name, told)| {
-                *told == port && sip::same_host(name.as_bytes(), host)
-            });
+            let advertised = listener
+                .advertise
+                .as_ref()
+                .is_some_and(|(name, told)| *told == port && sip::same_host(name.as_bytes(), host));
             bound || advertised
         })
     }
 
     /// The socket to reach `remote` from: same transport and address family, trust like the
     /// target's where there is one, else the first that fits. The order of the file decides.
-    pub fn egress(&self, transport: Transport, remote: IpAddr, trust: Trust) -> Option<(transport::ListenerId, &Listener)> {
+    pub fn egress(
+        &self,
+        transport: Transport,
+        remote: IpAddr,
+        trust: Trust,
+    ) -> Option<(ListenerId, &Listener)> {
         let fits = |listener: &&Listener| {
             listener.transport == transport && listener.bind.is_ipv4() == remote.is_ipv4()
         };
         let inside = trust == Trust::Internal;
-        let indexed = || self.listeners.iter().enumerate().filter(move |(_, listener)| fits(listener));
+        let indexed = || {
+            self.listeners
+                .iter()
+                .enumerate()
+                .filter(move |(_, listener)| fits(listener))
+        };
         indexed()
             .find(|(_, listener)| (listener.trust == Trust::Internal) == inside)
             .or_else(|| indexed().next())
-            .map(|(index, listener)| (transport::ListenerId(index as u16), listener))
+            .map(|(index, listener)| (ListenerId(index as u16), listener))
     }
 }

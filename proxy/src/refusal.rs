@@ -2,20 +2,23 @@
 
 use std::borrow::Cow;
 
+use sip::{Reply, Request, Response};
+
 /// A request that cannot go on: answered once, without a transaction (RFC 3261 §8.2.7).
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// The status code.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The reason phrase.
-    pub reason: Cow<'static, str>,
+    pub(crate) reason: Cow<'static, str>,
     /// Headers beside those of every response.
-    pub headers: Vec<(String, Vec<u8>)>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
     /// The word for logs and counters.
-    pub cause: &'static str,
+    pub(crate) cause: &'static str,
 }
 
 impl Refusal {
-    pub fn new(status: u16, reason: &'static str, cause: &'static str) -> Self {
+    /// A refusal without headers of its own.
+    pub(crate) fn new(status: u16, reason: &'static str, cause: &'static str) -> Self {
         Self {
             status,
             reason: reason.into(),
@@ -23,42 +26,75 @@ impl Refusal {
             cause,
         }
     }
+
+    /// The response to `request` that says so.
+    pub(crate) fn response(&self, request: &Request, to_tag: &[u8]) -> Response {
+        let mut reply = Reply::new(request, self.status, &self.reason).to_tag(to_tag);
+        for (name, value) in &self.headers {
+            reply = reply.header(name, value);
+        }
+        reply.build()
+    }
 }
 
 /// What a filter wants to be answered.
-pub fn of_reply(reply: filters::Reply) -> Refusal {
+pub(crate) fn of_reply(reply: filters::Reply) -> Refusal {
     Refusal {
         status: reply.status,
         reason: reply.reason,
-        headers: reply.headers.into_iter().map(|(name, value)| (name.into_owned(), value)).collect(),
+        headers: reply
+            .headers
+            .into_iter()
+            .map(|(name, value)| (name.into_owned(), value))
+            .collect(),
         cause: reply.cause.0,
     }
 }
 
 /// The answer to an OPTIONS for this proxy itself (§11.2).
-pub fn own_answer() -> Refusal {
+pub(crate) fn own_answer() -> Refusal {
     let mut answer = Refusal::new(200, "OK", "own");
     answer.headers.push(("Allow".to_owned(), ALLOW.to_vec()));
-    answer.headers.push(("Accept".to_owned(), b"application/sdp".to_vec()));
+    answer
+        .headers
+        .push(("Accept".to_owned(), b"application/sdp".to_vec()));
     answer
 }
 
-/// The status and reason that stand for our own verdict on a branch.
-pub fn local_reason(status: u16) -> (u16, &'static str) {
-    match status {
+/// What stands for our own verdict on a branch.
+pub(crate) fn of_verdict(status: u16) -> Refusal {
+    let (status, reason) = match status {
         408 => (408, "Request Timeout"),
         480 => (480, "Temporarily Unavailable"),
         483 => (483, "Too Many Hops"),
+        502 => (502, "Bad Gateway"),
         513 => (513, "Message Too Large"),
         // §16.7 step 6: our 503 says that a target is down, not that we are.
         _ => (500, "Server Internal Error"),
-    }
+    };
+    Refusal::new(status, reason, "no_answer")
+}
+
+/// An edit of ours does not fit any more.
+pub(crate) fn too_large() -> Refusal {
+    Refusal::new(513, "Message Too Large", "edit")
 }
 
 /// No room: the sender is asked to wait (RFC 3261 §21.5.4).
-pub fn overload() -> Refusal {
-    let mut refusal = Refusal::new(503, "Service Unavailable", "overload");
-    refusal.headers.push(("Retry-After".to_owned(), RETRY_AFTER.to_vec()));
+pub(crate) fn overload() -> Refusal {
+    later("overload")
+}
+
+/// The process is about to end: the sender is asked to go elsewhere.
+pub(crate) fn draining() -> Refusal {
+    later("draining")
+}
+
+fn later(cause: &'static str) -> Refusal {
+    let mut refusal = Refusal::new(503, "Service Unavailable", cause);
+    refusal
+        .headers
+        .push(("Retry-After".to_owned(), RETRY_AFTER.to_vec()));
     refusal
 }
 

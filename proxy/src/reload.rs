@@ -13,9 +13,16 @@ use crate::worker::{Inbound, Owners};
 /// # Errors
 ///
 /// Where the system gives no thread.
-pub fn on_hangup(path: PathBuf, loader: Loader, settings: Arc<ArcSwap<Settings>>, owners: Owners) -> std::io::Result<()> {
+pub(crate) fn on_hangup(
+    path: PathBuf,
+    loader: Loader,
+    settings: Arc<ArcSwap<Settings>>,
+    owners: Owners,
+) -> std::io::Result<()> {
     let body = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         let Ok(runtime) = runtime else {
             return;
         };
@@ -39,7 +46,10 @@ pub fn on_hangup(path: PathBuf, loader: Loader, settings: Arc<ArcSwap<Settings>>
             }
         });
     };
-    std::thread::Builder::new().name("reload".to_owned()).spawn(body).map(drop)
+    std::thread::Builder::new()
+        .name("reload".to_owned())
+        .spawn(body)
+        .map(drop)
 }
 
 /// Sockets are bound once: a file with others needs a restart.
@@ -55,5 +65,8 @@ fn same_sockets(old: &Settings, new: Settings) -> Result<Settings, crate::config
     if sockets(old) == sockets(&new) && old.server.console == new.server.console {
         return Ok(new);
     }
-    Err(crate::config::Errors::one("listen", "sockets have changed: restart to bind them"))
+    Err(crate::config::Errors::one(
+        "listen",
+        "sockets have changed: restart to bind them",
+    ))
 }

@@ -11,11 +11,11 @@ use smallvec::SmallVec;
 use crate::forward::{self, OwnRoute};
 use crate::plan::{Domain, Plan, Reroute, Route, RouteTo, Trunk};
 use crate::random::Random;
-use crate::token::{Side, Token, tag_hash};
+use crate::token::{Token, tag_hash};
 
 /// One place to send the request to.
 #[derive(Clone, Debug)]
-pub struct Aim {
+pub(crate) struct Aim {
     /// What the filters are told.
     pub target: Target,
     /// The Request-URI that it gets; its own where absent.
@@ -31,11 +31,11 @@ pub struct Aim {
 }
 
 /// Aims in the order of trying.
-pub type Aims = SmallVec<[Aim; 1]>;
+pub(crate) type Aims = SmallVec<[Aim; 1]>;
 
 /// What the router decided.
 #[derive(Debug)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Try these.
     Forward(Aims),
     /// The request is for this proxy itself.
@@ -45,14 +45,25 @@ pub enum Decision {
 }
 
 /// Decides where `request` goes. `own` is what its Route headers said about us.
-pub fn route(request: &Request, facts: &Facts, own: OwnRoute, local: SocketAddr, plan: &Plan, random: &mut Random) -> Decision {
+pub(crate) fn route(
+    request: &Request,
+    facts: &Facts,
+    own: OwnRoute,
+    local: SocketAddr,
+    plan: &Plan,
+    random: &mut Random,
+) -> Decision {
+    let routed = request.headers.first(HeaderName::Route).is_some();
+    let own_host = |uri: &Uri<'_>| plan.is_own(uri.host, uri.port, local);
+    // A remote target that names us is routed like any other request: we are not a target.
     if let OwnRoute::Dialog(token) = own
         && facts.in_dialog
+        && (routed || !request.uri().is_ok_and(|uri| own_host(&uri)))
     {
         return Decision::Forward(SmallVec::from_elem(dialog(request, &token, plan), 1));
     }
     let internal = facts.trust == Trust::Internal;
-    if request.headers.first(HeaderName::Route).is_some() && !internal {
+    if routed && !internal {
         // A Route of somebody else would make us an open relay.
         return Decision::Refuse(403, "Forbidden", "foreign_route");
     }
@@ -65,15 +76,22 @@ pub fn route(request: &Request, facts: &Facts, own: OwnRoute, local: SocketAddr,
             None => Decision::Refuse(404, "Not Found", "unknown_trunk"),
         };
     }
-    let own_host = plan.is_own(uri.host, uri.port, local);
+    let own_host = own_host(&uri);
     if own_host && uri.user.is_none() && request.method() == Method::Options {
         return Decision::Own;
     }
-    if let Some(rule) = plan.routes.iter().find(|rule| holds(rule, request, &uri, facts)) {
+    if let Some(rule) = plan
+        .routes
+        .iter()
+        .find(|rule| holds(rule, request, &uri, facts))
+    {
         return follow(rule, &uri, random);
     }
     let foreign = internal && !own_host;
-    match plan.domain(uri.host).or(plan.any_domain.as_ref().filter(|_| !foreign)) {
+    match plan
+        .domain(uri.host)
+        .or(plan.any_domain.as_ref().filter(|_| !foreign))
+    {
         Some(domain) => to_domain(domain),
         None if foreign => Decision::Forward(SmallVec::from_elem(to_uri(&uri), 1)),
         None => Decision::Refuse(404, "Not Found", "no_route"),
@@ -82,32 +100,38 @@ pub fn route(request: &Request, facts: &Facts, own: OwnRoute, local: SocketAddr,
 
 /// Within a dialog the remote target decides; the token tells who is there.
 fn dialog(request: &Request, token: &Token, plan: &Plan) -> Aim {
-    let other = if from_caller(request, token) { token.callee } else { token.caller };
+    let to_caller = !from_caller(request, token);
+    let other = if to_caller {
+        token.caller
+    } else {
+        token.callee
+    };
     let trunk = plan.trunk_by_hash(other.trunk);
+    // The caller's chain guards what goes to the caller, though the request ran through another.
+    let guard = || {
+        plan.chain_by_hash(token.chain)
+            .filter(|_| to_caller)
+            .cloned()
+    };
+    let uri = request.uri();
     Aim {
         target: Target {
-            uri: Bytes::copy_from_slice(request.uri_bytes()),
+            uri: Bytes::copy_from_slice(
+                uri.map_or(request.uri_bytes(), |uri| uri.without_headers()),
+            ),
             trunk: trunk.map(|trunk| trunk.name.clone()),
             trust: other.trust,
         },
         request_uri: None,
         hop: None,
-        reroute: Reroute::Only(Vec::new()),
-        chain: trunk.and_then(|trunk| trunk.chain.clone()),
+        reroute: Reroute::Never,
+        chain: trunk.and_then(|trunk| trunk.chain.clone()).or_else(guard),
         domain: None,
     }
 }
 
-/// The side of the dialog that sent `request`.
-pub fn sender<'a>(request: &Request, token: &'a Token) -> &'a Side {
-    if from_caller(request, token) {
-        &token.caller
-    } else {
-        &token.callee
-    }
-}
-
-fn from_caller(request: &Request, token: &Token) -> bool {
+/// Whether the side that formed the dialog sent `request`, by its From tag.
+pub(crate) fn from_caller(request: &Request, token: &Token) -> bool {
     let from = request.headers.first(HeaderName::From);
     let from = from.and_then(|value| sip::NameAddr::parse(value).ok());
     tag_hash(from.and_then(|from| from.tag()).unwrap_or_default()) == token.caller_tag
@@ -124,28 +148,37 @@ fn holds(rule: &Route, request: &Request, uri: &Uri<'_>, facts: &Facts) -> bool 
     let when = &rule.when;
     let trunk = facts.trunk.as_ref().map(|trunk| &*trunk.name);
     let any = |empty: bool, found: bool| empty || found;
-    any(when.from_trust.is_empty(), when.from_trust.contains(&facts.trust))
-        && any(when.methods.is_empty(), when.methods.contains(&request.method()))
-        && any(
-            when.from_trunk.is_empty(),
-            when.from_trunk.iter().any(|name| Some(name.as_str()) == trunk),
-        )
-        && any(
-            when.ruri_hosts.is_empty(),
-            when.ruri_hosts.iter().any(|host| sip::same_host(host.as_bytes(), uri.host)),
-        )
-        && when.ruri_user.as_ref().is_none_or(|pattern| {
-            std::str::from_utf8(&uri.user_decoded()).is_ok_and(|user| pattern.is_match(user))
-        })
+    any(
+        when.from_trust.is_empty(),
+        when.from_trust.contains(&facts.trust),
+    ) && any(
+        when.methods.is_empty(),
+        when.methods.contains(&request.method()),
+    ) && any(
+        when.from_trunk.is_empty(),
+        when.from_trunk
+            .iter()
+            .any(|name| Some(name.as_str()) == trunk),
+    ) && any(
+        when.ruri_hosts.is_empty(),
+        when.ruri_hosts
+            .iter()
+            .any(|host| sip::same_host(host.as_bytes(), uri.host)),
+    ) && when.ruri_user.as_ref().is_none_or(|pattern| {
+        std::str::from_utf8(&uri.user_decoded()).is_ok_and(|user| pattern.is_match(user))
+    })
 }
 
 fn follow(rule: &Route, uri: &Uri<'_>, random: &mut Random) -> Decision {
     match &rule.to {
         RouteTo::Domain(domain) => to_domain(domain),
         RouteTo::Ruri => Decision::Forward(SmallVec::from_elem(to_uri(uri), 1)),
-        RouteTo::Static(targets, trust) => {
-            Decision::Forward(targets.iter().map(|target| to_static(target, *trust)).collect())
-        }
+        RouteTo::Static(targets, trust) => Decision::Forward(
+            targets
+                .iter()
+                .map(|target| to_static(target, *trust))
+                .collect(),
+        ),
         RouteTo::Trunk(trunk) => to_trunk(trunk, uri, random),
     }
 }
@@ -163,7 +196,7 @@ fn to_domain(domain: &Arc<Domain>) -> Decision {
             request_uri: None,
             hop: Some(executor.clone()),
             // A busy or broken executor is no verdict on the call: another one may take it.
-            reroute: Reroute::Only(vec![408, 500, 502, 503, 504]),
+            reroute: Reroute::Broken,
             chain: None,
             domain: Some(domain.clone()),
         })
@@ -200,7 +233,7 @@ fn to_uri(uri: &Uri<'_>) -> Aim {
         },
         request_uri: None,
         hop: None,
-        reroute: Reroute::Only(Vec::new()),
+        reroute: Reroute::Never,
         chain: None,
         domain: None,
     }
@@ -208,8 +241,11 @@ fn to_uri(uri: &Uri<'_>) -> Aim {
 
 /// A trunk's targets by priority and weight (RFC 2782); the dialled number where a target has no user.
 fn to_trunk(trunk: &Arc<Trunk>, dialled: &Uri<'_>, random: &mut Random) -> Decision {
-    let ranks: SmallVec<[(u16, u16); 10]> =
-        trunk.targets.iter().map(|target| (target.priority, target.weight)).collect();
+    let ranks: SmallVec<[(u16, u16); 10]> = trunk
+        .targets
+        .iter()
+        .map(|target| (target.priority, target.weight))
+        .collect();
     let order = transport::weighted_order(&ranks, &mut |bound| random.below(bound));
     let aims: Aims = order
         .into_iter()
@@ -238,4 +274,4 @@ fn to_trunk(trunk: &Arc<Trunk>, dialled: &Uri<'_>, random: &mut Random) -> Decis
 }
 
 /// The header by which an internal sender names the trunk that its request leaves by.
-pub const TRUNK_HEADER: &[u8] = b"X-Hookswitch-Trunk";
+pub(crate) const TRUNK_HEADER: &[u8] = b"X-Hookswitch-Trunk";

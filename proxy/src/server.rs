@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener, UdpSocket as StdUdp};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant as Clock};
+use std::time::Instant as Clock;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -13,20 +13,24 @@ use pingora_core::services::{ServiceReadyNotifier, ServiceWithDependents};
 use sip::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{mpsc, watch};
-use transport::{ListenerId, Resolver, ResolverOptions, StreamLimits, StreamListener, Streams, UdpOptions, UdpSocket};
+use transport::{
+    ListenerId, Resolver, ResolverOptions, StreamLimits, StreamListener, Streams, UdpOptions,
+    UdpSocket,
+};
 
 use crate::config::{Loader, Settings};
 use crate::console::{Access, CallLog, CallLogLimits, Console, Example};
 use crate::counters::Counters;
 use crate::pipeline::{Core, Parts};
 use crate::random::Random;
+use crate::shutdown::Shutdown;
 use crate::stream_front::StreamFront;
-use crate::worker::{Bound, Inbound, Owners, RING, Worker, local_ip};
+use crate::worker::{Bound, Inbound, Owners, Phase, RING, Worker, local_ip};
 use crate::{executor_role, info, metrics, reload};
 
 /// Why the process could not start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub(crate) enum StartError {
     /// A socket could not be bound.
     #[error("cannot listen on {socket}: {source}")]
     Bind {
@@ -47,7 +51,7 @@ pub enum StartError {
 }
 
 /// What `run` and `demo` start.
-pub struct Launch {
+pub(crate) struct Launch {
     /// The configuration.
     pub settings: Settings,
     /// How a changed file is read again; nothing is reloaded without a file.
@@ -67,7 +71,7 @@ pub struct Launch {
 /// # Errors
 ///
 /// Nothing is left running where something could not start.
-pub fn serve(launch: Launch) -> Result<(), StartError> {
+pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
     let settings = launch.settings;
     let workers = worker_count(settings.server.workers);
     let sockets = bind_udp(&settings, workers)?;
@@ -77,8 +81,11 @@ pub fn serve(launch: Launch) -> Result<(), StartError> {
         Some(_) => CallLog::new(CallLogLimits::default()),
         None => CallLog::disabled(),
     });
-    let counters: Vec<Arc<Counters>> = (0..=workers).map(|_| Arc::new(Counters::default())).collect();
-    let (rings, inboxes): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::channel::<Inbound>(RING)).unzip();
+    let counters: Vec<Arc<Counters>> = (0..=workers)
+        .map(|_| Arc::new(Counters::default()))
+        .collect();
+    let (rings, inboxes): (Vec<_>, Vec<_>) =
+        (0..workers).map(|_| mpsc::channel::<Inbound>(RING)).unzip();
     let owners = Owners::new(rings, Random::system().next());
     let shared = Arc::new(ArcSwap::from_pointee(settings.clone()));
     let front = StreamFront {
@@ -88,17 +95,25 @@ pub fn serve(launch: Launch) -> Result<(), StartError> {
     };
     let streams = Streams::new(stream_limits(&settings), Arc::new(front));
 
-    // pingora sleeps a grace period in full; the workers drain by themselves and are joined below.
+    let access = match settings.server.console {
+        None => None,
+        Some(address) => {
+            let password = settings.server.console_password.as_deref();
+            let access = Access::new(address, password)
+                .map_err(|error| StartError::Console(error.to_string()))?;
+            Some((address, access))
+        }
+    };
+    // Draining is ours (see `shutdown`): it ends before pingora hears of it.
     let conf = ServerConf {
         threads: 1,
-        grace_period_seconds: Some(0),
-        graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()
     };
     let mut server = Server::new_with_opt_and_conf(Some(Opt::default()), conf);
     let boot = server.bootstrap_as_a_service();
 
-    let (stop, _) = watch::channel(false);
+    let (phase, _) = watch::channel(Phase::Running);
+    let (alive, ended) = mpsc::channel(1);
     let executor = executor_role::start(&settings, log.clone())?;
 
     let parts = WorkerParts {
@@ -109,11 +124,12 @@ pub fn serve(launch: Launch) -> Result<(), StartError> {
         streams: streams.clone(),
         counters: counters.clone(),
         log: log.clone(),
+        phase: phase.clone(),
+        alive,
     };
     let threads = Arc::new(Mutex::new(Vec::new()));
     let service = SipService {
         parts: Mutex::new(Some(parts)),
-        stop,
         threads: threads.clone(),
         ready: Mutex::new(Some(launch.ready)),
     };
@@ -130,12 +146,12 @@ pub fn serve(launch: Launch) -> Result<(), StartError> {
             sip.add_dependency(&tcp);
         }
     }
-    if let Some(address) = settings.server.console {
-        let access = Access::new(address, settings.server.console_password.as_deref())
-            .map_err(|error| StartError::Console(error.to_string()))?;
+    if let Some((address, access)) = access {
         let (shown, examples) = (shared.clone(), launch.examples);
         let (counted, by_filters) = (counters.clone(), launch.filter_counters);
+        let draining = phase.subscribe();
         let console = Console::new(log, access)
+            .healthy(move || *draining.borrow() == Phase::Running)
             .info(move || info::describe(&shown.load(), &examples))
             .metrics(move || metrics::render(&counted, &by_filters));
         let console = server.add_service(console.service(address));
@@ -148,15 +164,20 @@ pub fn serve(launch: Launch) -> Result<(), StartError> {
     if let Some((path, loader)) = launch.reload {
         reload::on_hangup(path, loader, shared, owners)?;
     }
-    server.run(RunArgs::default());
-    let joined: Vec<JoinHandle<()>> = threads.lock().map(|mut threads| threads.drain(..).collect()).unwrap_or_default();
+    let shutdown = Shutdown::new(phase.clone(), executor, ended, streams);
+    server.run(RunArgs {
+        shutdown_signal: Box::new(shutdown),
+    });
+    phase.send_replace(Phase::Now);
+    let joined: Vec<JoinHandle<()>> = threads
+        .lock()
+        .map(|mut threads| threads.drain(..).collect())
+        .unwrap_or_default();
     for thread in joined {
         if thread.join().is_err() {
             tracing::error!("a worker has panicked");
         }
     }
-    executor_role::stop(executor);
-    streams.close_all();
     Ok(())
 }
 
@@ -169,12 +190,14 @@ struct WorkerParts {
     streams: Arc<Streams>,
     counters: Vec<Arc<Counters>>,
     log: Arc<CallLog>,
+    phase: watch::Sender<Phase>,
+    /// Dropped by the last worker that ends.
+    alive: mpsc::Sender<()>,
 }
 
-/// The UDP workers as one of pingora's services: it starts their threads and tells them to stop.
+/// The UDP workers as one of pingora's services, which starts their threads.
 struct SipService {
     parts: Mutex<Option<WorkerParts>>,
-    stop: watch::Sender<bool>,
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
     ready: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
@@ -191,7 +214,7 @@ impl ServiceWithDependents for SipService {
         let parts = self.parts.lock().ok().and_then(|mut parts| parts.take());
         if let Some(parts) = parts {
             parts.streams.run_on(tokio::runtime::Handle::current());
-            let started = start_workers(parts, &self.stop);
+            let started = start_workers(parts);
             if let Ok(mut threads) = self.threads.lock() {
                 threads.extend(started);
             }
@@ -203,7 +226,6 @@ impl ServiceWithDependents for SipService {
         }
         // An error means that the server is gone already, which is a reason to stop as well.
         let _ = shutdown.wait_for(|stop| *stop).await;
-        self.stop.send_replace(true);
     }
 
     fn name(&self) -> &str {
@@ -215,17 +237,21 @@ impl ServiceWithDependents for SipService {
     }
 }
 
-fn start_workers(parts: WorkerParts, stop: &watch::Sender<bool>) -> Vec<JoinHandle<()>> {
+fn start_workers(parts: WorkerParts) -> Vec<JoinHandle<()>> {
     let epoch = Clock::now();
     let workers = parts.inboxes.len();
     let resolver = Resolver::system(ResolverOptions::default());
     let mut threads = Vec::with_capacity(workers);
     for (index, (inbox, sockets)) in parts.inboxes.into_iter().zip(parts.sockets).enumerate() {
         let plan = parts.settings.plan.clone();
-        let (owners, streams, log) = (parts.owners.clone(), parts.streams.clone(), parts.log.clone());
+        let (owners, streams, log) = (
+            parts.owners.clone(),
+            parts.streams.clone(),
+            parts.log.clone(),
+        );
         let counters = parts.counters[index].clone();
         let resolver = resolver.clone();
-        let shutdown = stop.subscribe();
+        let (phase, alive) = (parts.phase.subscribe(), parts.alive.clone());
         let body = move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -245,7 +271,10 @@ fn start_workers(parts: WorkerParts, stop: &watch::Sender<bool>) -> Vec<JoinHand
                     local_ip: local_ip(),
                     clock: Box::new(move || epoch.elapsed().as_nanos() as u64),
                 });
-                let sockets = sockets.into_iter().filter_map(|(listener, socket)| adopt(&plan, listener, socket)).collect();
+                let sockets = sockets
+                    .into_iter()
+                    .filter_map(|(listener, socket)| adopt(&plan, listener, socket))
+                    .collect();
                 let worker = Worker {
                     index,
                     core,
@@ -257,10 +286,14 @@ fn start_workers(parts: WorkerParts, stop: &watch::Sender<bool>) -> Vec<JoinHand
                     epoch,
                     counters,
                 };
-                worker.run(shutdown, DRAIN).await;
+                worker.run(phase).await;
             });
+            drop(alive);
         };
-        match std::thread::Builder::new().name(format!("sip-{index}")).spawn(body) {
+        match std::thread::Builder::new()
+            .name(format!("sip-{index}"))
+            .spawn(body)
+        {
             Ok(thread) => threads.push(thread),
             Err(error) => tracing::error!(%error, "a worker cannot start"),
         }
@@ -296,7 +329,10 @@ fn adopt(plan: &crate::plan::Plan, listener: ListenerId, socket: StdUdp) -> Opti
 }
 
 /// Binds every UDP listener once a worker, before anything else starts.
-fn bind_udp(settings: &Settings, workers: usize) -> Result<Vec<Vec<(ListenerId, StdUdp)>>, StartError> {
+fn bind_udp(
+    settings: &Settings,
+    workers: usize,
+) -> Result<Vec<Vec<(ListenerId, StdUdp)>>, StartError> {
     let mut all: Vec<Vec<(ListenerId, StdUdp)>> = (0..workers).map(|_| Vec::new()).collect();
     for (index, listener) in settings.plan.listeners.iter().enumerate() {
         if listener.transport != Transport::Udp {
@@ -317,7 +353,11 @@ fn bind_udp(settings: &Settings, workers: usize) -> Result<Vec<Vec<(ListenerId, 
 }
 
 fn udp_socket(address: SocketAddr, shared: bool) -> std::io::Result<StdUdp> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM.nonblocking(),
+        Some(Protocol::UDP),
+    )?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -329,7 +369,9 @@ fn udp_socket(address: SocketAddr, shared: bool) -> std::io::Result<StdUdp> {
 /// pingora binds TCP listeners itself, and ends the process where it cannot: so this is told first.
 fn check_tcp(settings: &Settings) -> Result<(), StartError> {
     let listeners = settings.plan.listeners.iter();
-    let sip = listeners.filter(|listener| listener.transport == Transport::Tcp).map(|listener| listener.bind);
+    let sip = listeners
+        .filter(|listener| listener.transport == Transport::Tcp)
+        .map(|listener| listener.bind);
     for address in sip.chain(settings.server.console) {
         TcpListener::bind(address).map_err(|source| StartError::Bind {
             socket: format!("tcp:{address}"),
@@ -357,5 +399,3 @@ fn worker_count(configured: usize) -> usize {
 
 /// Workers are one byte of a branch.
 const WORKERS_MAX: usize = 256;
-/// How long calls in setup are waited for: 64·T1 (RFC 3261 §17).
-const DRAIN: Duration = Duration::from_secs(32);

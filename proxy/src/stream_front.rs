@@ -13,7 +13,7 @@ use crate::counters::{Counters, count};
 use crate::worker::{Inbound, Owners, token_worker};
 
 /// What connections report to.
-pub struct StreamFront {
+pub(crate) struct StreamFront {
     /// The owners of calls.
     pub owners: Owners,
     /// The configuration in force.
@@ -52,7 +52,12 @@ impl StreamEvents for StreamFront {
         }
         let (status, reason) = error.error.status();
         let tag = crate::loops::hex(settings.plan.loop_hash.of(&request));
-        Some(Reply::new(&request, status, reason).to_tag(&tag).build().to_bytes())
+        Some(
+            Reply::new(&request, status, reason)
+                .to_tag(&tag)
+                .build()
+                .to_bytes(),
+        )
     }
 
     fn sent(&self, token: u64, _flow: Flow) {
@@ -71,6 +76,10 @@ impl StreamEvents for StreamFront {
     }
 
     fn exempt(&self, remote: std::net::SocketAddr) -> bool {
-        self.settings.load().trunk_sources.iter().any(|network| network.contains(remote))
+        self.settings
+            .load()
+            .trunk_sources
+            .iter()
+            .any(|network| network.contains(remote))
     }
 }

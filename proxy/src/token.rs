@@ -55,7 +55,11 @@ impl TokenKey {
         bytes[0] = VERSION;
         bytes[1] = trust_code(token.caller.trust) << 4 | trust_code(token.callee.trust);
         bytes[2..6].copy_from_slice(&token.caller_tag.to_be_bytes());
-        for (at, hash) in [(6, token.chain), (9, token.caller.trunk), (12, token.callee.trunk)] {
+        for (at, hash) in [
+            (6, token.chain),
+            (9, token.caller.trunk),
+            (12, token.callee.trunk),
+        ] {
             bytes[at..at + 3].copy_from_slice(&hash.to_be_bytes()[1..]);
         }
         let mac = self.mac(&bytes[..PAYLOAD], call_id);
@@ -68,7 +72,10 @@ impl TokenKey {
         let bytes = decode(text)?;
         let mac = self.mac(&bytes[..PAYLOAD], call_id);
         // Compared without an early end, so that time tells nothing.
-        let differ = mac.iter().zip(&bytes[PAYLOAD..]).fold(0, |sum, (a, b)| sum | (a ^ b));
+        let differ = mac
+            .iter()
+            .zip(&bytes[PAYLOAD..])
+            .fold(0, |sum, (a, b)| sum | (a ^ b));
         if differ != 0 || bytes[0] != VERSION {
             return None;
         }

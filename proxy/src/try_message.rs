@@ -18,7 +18,7 @@ use crate::plan::Plan;
 
 /// Arguments of `hookswitch try`.
 #[derive(Args, Debug)]
-pub struct TryArguments {
+pub(crate) struct TryArguments {
     /// The configuration file.
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
@@ -43,7 +43,7 @@ pub struct TryArguments {
 }
 
 /// Runs the command: exit code 0 where the message passes, 1 where it is refused, 2 on bad input.
-pub fn run(arguments: &TryArguments, loader: &Loader) -> ExitCode {
+pub(crate) fn run(arguments: &TryArguments, loader: &Loader) -> ExitCode {
     let settings = match load(&arguments.config, loader) {
         Ok(settings) => settings,
         Err(errors) => return fail(errors),
@@ -52,11 +52,20 @@ pub fn run(arguments: &TryArguments, loader: &Loader) -> ExitCode {
     let Some(chain) = find_chain(plan, &arguments.chain) else {
         let mut known: Vec<&str> = plan.chains.keys().map(|name| &**name).collect();
         known.sort_unstable();
-        return fail(format_args!("no chain `{}`; expected one of {}", arguments.chain, known.join(", ")));
+        return fail(format_args!(
+            "no chain `{}`; expected one of {}",
+            arguments.chain,
+            known.join(", ")
+        ));
     };
     let bytes = match std::fs::read(&arguments.message) {
         Ok(bytes) => wire_form(bytes),
-        Err(error) => return fail(format_args!("{}: cannot be read: {error}", arguments.message.display())),
+        Err(error) => {
+            return fail(format_args!(
+                "{}: cannot be read: {error}",
+                arguments.message.display()
+            ));
+        }
     };
     let message = match sip::parse(bytes, &plan.message_limits) {
         Ok(message) => message,
@@ -70,7 +79,10 @@ pub fn run(arguments: &TryArguments, loader: &Loader) -> ExitCode {
         }
     };
     let Some(source) = source(arguments, plan, &chain) else {
-        return fail(format_args!("no listener `{}`", arguments.listener.as_deref().unwrap_or_default()));
+        return fail(format_args!(
+            "no listener `{}`",
+            arguments.listener.as_deref().unwrap_or_default()
+        ));
     };
     match message {
         Message::Request(request) => try_request(arguments, &chain, request, source, plan),
@@ -78,10 +90,19 @@ pub fn run(arguments: &TryArguments, loader: &Loader) -> ExitCode {
     }
 }
 
-fn try_request(arguments: &TryArguments, chain: &Chain, mut request: Request, source: Source, plan: &Plan) -> ExitCode {
+fn try_request(
+    arguments: &TryArguments,
+    chain: &Chain,
+    mut request: Request,
+    source: Source,
+    plan: &Plan,
+) -> ExitCode {
     if let Err(fault) = sip::check_request(&request, &plan.message_limits) {
         let header = fault.header().as_str();
-        return fail(format_args!("the proxy answers 400 Bad Request: {} {header}", fault.label()));
+        return fail(format_args!(
+            "the proxy answers 400 Bad Request: {} {header}",
+            fault.label()
+        ));
     }
     if source.trust != Trust::Internal {
         filters::reserved::strip(&mut request.headers);
@@ -93,8 +114,15 @@ fn try_request(arguments: &TryArguments, chain: &Chain, mut request: Request, so
     let decision = match verdict {
         Flow::Continue => None,
         Flow::Drop(reason) => Some(format!("drop ({})", reason.as_str())),
-        Flow::Reply(reply) => Some(format!("reply {} {} ({})", reply.status, reply.reason, reply.cause.as_str())),
-        Flow::Wait(_) => Some("wait: the filter would ask elsewhere, which `try` does not".to_owned()),
+        Flow::Reply(reply) => Some(format!(
+            "reply {} {} ({})",
+            reply.status,
+            reply.reason,
+            reply.cause.as_str()
+        )),
+        Flow::Wait(_) => {
+            Some("wait: the filter would ask elsewhere, which `try` does not".to_owned())
+        }
     };
     if let Some(decision) = decision {
         say(format_args!("\ndecision: {decision}"));
@@ -106,29 +134,47 @@ fn try_request(arguments: &TryArguments, chain: &Chain, mut request: Request, so
             trunk: None,
             trust: arguments.target_trust,
         };
-        let (verdict, steps) = traced(|trace| chain.branch_traced(&mut request, &target, &mut cx, trace));
+        let (verdict, steps) =
+            traced(|trace| chain.branch_traced(&mut request, &target, &mut cx, trace));
         say(format_args!("\nbranch to {uri}\n{}", steps.trim_end()));
         if let Branch::Skip(reason) = verdict {
-            say(format_args!("\ndecision: skip this target ({})", reason.as_str()));
+            say(format_args!(
+                "\ndecision: skip this target ({})",
+                reason.as_str()
+            ));
             return ExitCode::from(1);
         }
         if target.trust != Trust::Internal {
             filters::reserved::strip(&mut request.headers);
         }
     }
-    say(format_args!("\ndecision: continue (record_route {})\n", cx.facts.record_route));
+    say(format_args!(
+        "\ndecision: continue (record_route {})\n",
+        cx.facts.record_route
+    ));
     say(shown(&request.to_bytes()));
     ExitCode::SUCCESS
 }
 
-fn try_response(arguments: &TryArguments, chain: &Chain, mut response: Response, source: Source) -> ExitCode {
+fn try_response(
+    arguments: &TryArguments,
+    chain: &Chain,
+    mut response: Response,
+    source: Source,
+) -> ExitCode {
     let target = Target {
-        uri: Bytes::from(arguments.target.clone().unwrap_or_else(|| format!("sip:{}", source.address))),
+        uri: Bytes::from(
+            arguments
+                .target
+                .clone()
+                .unwrap_or_else(|| format!("sip:{}", source.address)),
+        ),
         trunk: None,
         trust: arguments.target_trust,
     };
     let mut cx = Context::new(source, sip::Method::Invite, false);
-    let (verdict, steps) = traced(|trace| chain.response_traced(&mut response, Some(&target), &mut cx, trace));
+    let (verdict, steps) =
+        traced(|trace| chain.response_traced(&mut response, Some(&target), &mut cx, trace));
     say(steps.trim_end());
     if let Relay::Drop(reason) = verdict {
         say(format_args!("\ndecision: drop ({})", reason.as_str()));
@@ -148,7 +194,11 @@ fn traced<T>(hook: impl FnOnce(&mut Trace<'_>) -> T) -> (T, String) {
     let mut text = String::new();
     for step in &trace.steps {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{:<14} {:>8} ns  {}", step.filter, step.nanos, step.decision);
+        let _ = writeln!(
+            text,
+            "{:<14} {:>8} ns  {}",
+            step.filter, step.nanos, step.decision
+        );
         for change in &step.changes {
             let _ = writeln!(text, "    {change}");
         }
@@ -158,7 +208,10 @@ fn traced<T>(hook: impl FnOnce(&mut Trace<'_>) -> T) -> (T, String) {
 
 fn find_chain(plan: &Plan, name: &str) -> Option<Arc<Chain>> {
     let by_trunk = || {
-        let chains = plan.trunks.values().filter_map(|trunk| trunk.chain.as_ref());
+        let chains = plan
+            .trunks
+            .values()
+            .filter_map(|trunk| trunk.chain.as_ref());
         chains.into_iter().find(|chain| chain.name() == name)
     };
     plan.chains.get(name).or_else(by_trunk).cloned()
@@ -166,8 +219,15 @@ fn find_chain(plan: &Plan, name: &str) -> Option<Arc<Chain>> {
 
 fn source(arguments: &TryArguments, plan: &Plan, chain: &Chain) -> Option<Source> {
     let listener = match &arguments.listener {
-        Some(name) => Some(plan.listeners.iter().find(|listener| *listener.name == **name)?),
-        None => plan.listeners.iter().find(|listener| listener.chain.name() == chain.name()),
+        Some(name) => Some(
+            plan.listeners
+                .iter()
+                .find(|listener| *listener.name == **name)?,
+        ),
+        None => plan
+            .listeners
+            .iter()
+            .find(|listener| listener.chain.name() == chain.name()),
     };
     Some(Source {
         address: arguments.source,

@@ -4,7 +4,6 @@
 //! parses it and, where another worker owns the call, hands it over by a bounded ring.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdSocket};
@@ -17,12 +16,16 @@ use std::time::{Duration, Instant as Clock};
 use bytes::Bytes;
 use filters::{Resume, Wait};
 use foldhash::SharedSeed;
+use foldhash::fast::RandomState;
 use foldhash::quality::SeedableRandomState;
+use hashbrown::HashMap;
 use sip::{HeaderName, Instant, Limits, Message, ParseError, TransactionId, Transport};
 use smallvec::SmallVec;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
-use transport::{Datagram, Flow, Hop, ListenerId, Outgoing, PeerUnreachable, Resolver, Streams, UdpSocket};
+use transport::{
+    Datagram, Flow, Hop, ListenerId, Outgoing, PeerUnreachable, Resolver, Streams, UdpSocket,
+};
 
 use crate::branch_id;
 use crate::counters::{Counters, count};
@@ -32,7 +35,7 @@ use crate::plan::Plan;
 
 /// What reaches a worker from outside its own sockets.
 #[derive(Debug)]
-pub enum Inbound {
+pub(crate) enum Inbound {
     /// The connection could not be used for the message with this token.
     Failed(u64),
     /// A stream held something that is no message.
@@ -52,7 +55,7 @@ pub enum Inbound {
 }
 
 /// How a filter's future ended.
-pub struct Resumed(pub Option<Resume>);
+pub(crate) struct Resumed(pub Option<Resume>);
 
 impl std::fmt::Debug for Resumed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -62,14 +65,14 @@ impl std::fmt::Debug for Resumed {
 
 /// Who owns which call, and the rings to the owners.
 #[derive(Clone)]
-pub struct Owners {
+pub(crate) struct Owners {
     rings: Arc<[mpsc::Sender<Inbound>]>,
     hasher: SeedableRandomState,
 }
 
 impl Owners {
     /// Rings in the order of the workers, and a seed that no sender knows.
-    pub fn new(rings: Vec<mpsc::Sender<Inbound>>, seed: u64) -> Self {
+    pub(crate) fn new(rings: Vec<mpsc::Sender<Inbound>>, seed: u64) -> Self {
         Self {
             rings: rings.into(),
             hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_random()),
@@ -77,18 +80,23 @@ impl Owners {
     }
 
     /// The worker that owns the call of `message`.
-    pub fn owner(&self, message: &Message) -> usize {
-        let call_id = message.headers().first(HeaderName::CallId).unwrap_or_default();
+    pub(crate) fn owner(&self, message: &Message) -> usize {
+        let call_id = message
+            .headers()
+            .first(HeaderName::CallId)
+            .unwrap_or_default();
         (self.hasher.hash_one(call_id) % self.rings.len().max(1) as u64) as usize
     }
 
     /// Hands `inbound` to a worker. `false` where its ring is full: it is lost, as a datagram may be.
-    pub fn hand(&self, worker: usize, inbound: Inbound) -> bool {
-        self.rings.get(worker).is_some_and(|ring| ring.try_send(inbound).is_ok())
+    pub(crate) fn hand(&self, worker: usize, inbound: Inbound) -> bool {
+        self.rings
+            .get(worker)
+            .is_some_and(|ring| ring.try_send(inbound).is_ok())
     }
 
     /// Tells every worker.
-    pub fn tell_all(&self, inbound: impl Fn() -> Inbound) {
+    pub(crate) fn tell_all(&self, inbound: impl Fn() -> Inbound) {
         for worker in 0..self.rings.len() {
             self.hand(worker, inbound());
         }
@@ -96,7 +104,7 @@ impl Owners {
 }
 
 /// A UDP socket of this worker.
-pub struct Bound {
+pub(crate) struct Bound {
     /// The listener that it serves.
     pub listener: ListenerId,
     /// The socket.
@@ -104,7 +112,7 @@ pub struct Bound {
 }
 
 /// A worker, ready to run.
-pub struct Worker {
+pub(crate) struct Worker {
     /// Its index.
     pub index: usize,
     /// The proxy itself.
@@ -130,10 +138,10 @@ struct Running {
     worker: Worker,
     limits: Limits,
     /// Transactions of messages that a stream has not confirmed.
-    unconfirmed: HashMap<u64, TransactionId>,
+    unconfirmed: HashMap<u64, TransactionId, RandomState>,
     next_token: u64,
     /// Futures of exchanges.
-    tasks: HashMap<Key, AbortHandle>,
+    tasks: HashMap<Key, AbortHandle, RandomState>,
     datagrams: Vec<Datagram>,
     errors: Vec<PeerUnreachable>,
     outbox: Vec<Queued>,
@@ -143,32 +151,50 @@ struct Running {
 struct Queued {
     socket: usize,
     destination: SocketAddr,
+    /// The address that was asked, for sockets that have several.
+    source: Option<IpAddr>,
     wire: Bytes,
     transaction: Option<TransactionId>,
 }
 
+/// How far the end of the process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// It is not near.
+    Running,
+    /// Nothing new is let in.
+    Draining,
+    /// A worker ends once nothing is in progress.
+    Ending,
+    /// What is in progress is cut.
+    Now,
+}
+
 impl Worker {
-    /// Runs until `shutdown` says so and the last exchange is over, or `drain` has passed.
-    pub async fn run(self, mut shutdown: watch::Receiver<bool>, drain: Duration) {
+    /// Runs until `phase` says that it is over.
+    pub(crate) async fn run(self, mut phase: watch::Receiver<Phase>) {
         let limits = self.core.plan().message_limits.clone();
         let mut running = Running {
             worker: self,
             limits,
-            unconfirmed: HashMap::new(),
+            unconfirmed: HashMap::default(),
             next_token: 1,
-            tasks: HashMap::new(),
+            tasks: HashMap::default(),
             datagrams: Vec::with_capacity(DATAGRAMS),
             errors: Vec::new(),
             outbox: Vec::with_capacity(DATAGRAMS),
         };
-        let mut draining: Option<Clock> = None;
+        let mut idle_since: Option<Clock> = None;
         loop {
             let wake = running.worker.wake_at();
             tokio::select! {
                 biased;
-                _ = shutdown.wait_for(|stop| *stop), if draining.is_none() => {
-                    draining = Some(Clock::now());
-                }
+                changed = phase.changed() => match *phase.borrow_and_update() {
+                    _ if changed.is_err() => return running.cut(),
+                    Phase::Running => {}
+                    Phase::Draining | Phase::Ending => running.worker.core.drain(),
+                    Phase::Now => return running.cut(),
+                },
                 () = any_readable(&running.worker.sockets) => {}
                 inbound = running.worker.inbox.recv() => match inbound {
                     Some(inbound) => running.take(inbound),
@@ -177,9 +203,10 @@ impl Worker {
                 () = tokio::time::sleep_until(wake.into()) => {}
             }
             running.turn();
-            if let Some(since) = draining
-                && (running.worker.core.in_progress() == 0 || since.elapsed() > drain)
-            {
+            let idle = *phase.borrow() == Phase::Ending && running.worker.core.in_progress() == 0;
+            idle_since = idle.then(|| idle_since.unwrap_or_else(Clock::now));
+            // The last ACKs may still be on their way.
+            if idle_since.is_some_and(|since| since.elapsed() >= LINGER) {
                 return;
             }
         }
@@ -210,6 +237,7 @@ impl Running {
         }
         let now = self.worker.now();
         self.worker.core.tick(now);
+        self.worker.core.publish_gauges();
         // What could not be sent may lead to another attempt, which is sent in the next round.
         for _ in 0..SEND_ROUNDS {
             self.perform();
@@ -217,6 +245,21 @@ impl Running {
                 break;
             }
         }
+    }
+
+    /// Answers what is in progress, for want of time.
+    fn cut(mut self) {
+        let now = self.worker.now();
+        let cut = self.worker.core.cut(now);
+        if cut > 0 {
+            tracing::warn!(
+                worker = self.worker.index,
+                cut,
+                "requests in progress were answered 503"
+            );
+        }
+        self.perform();
+        self.flush();
     }
 
     fn receive_datagrams(&mut self) {
@@ -324,19 +367,28 @@ impl Running {
                     }
                 }
                 Output::Resolve(lookup) => self.resolve(lookup),
-                Output::Send { peer, wire, transaction } if peer.destination.transport == Transport::Udp => {
+                Output::Send {
+                    peer,
+                    wire,
+                    transaction,
+                } if peer.destination.transport == Transport::Udp => {
                     let socket = self.socket_for(peer.listener, peer.destination.remote);
                     match socket {
                         Some(socket) => self.outbox.push(Queued {
                             socket,
                             destination: peer.destination.remote,
+                            source: peer.destination.local_hint,
                             wire,
                             transaction,
                         }),
                         None => self.not_sent(transaction),
                     }
                 }
-                Output::Send { peer, wire, transaction } => {
+                Output::Send {
+                    peer,
+                    wire,
+                    transaction,
+                } => {
                     let token = self.token(transaction);
                     self.worker.streams.send(peer.destination, wire, token);
                 }
@@ -361,6 +413,10 @@ impl Running {
         };
         let token = (self.worker.index as u64) << WORKER_SHIFT | self.next_token;
         self.next_token = (self.next_token + 1) & ((1 << WORKER_SHIFT) - 1);
+        // Reports are lost where the ring is full. Timers end what is not reported.
+        if self.unconfirmed.len() >= UNCONFIRMED_MAX {
+            self.unconfirmed.clear();
+        }
         self.unconfirmed.insert(token, transaction);
         token
     }
@@ -376,21 +432,27 @@ impl Running {
             let Some(bound) = self.worker.sockets.get_mut(at) else {
                 break;
             };
-            let queued: SmallVec<[&Queued; 64]> = outbox.iter().filter(|queued| queued.socket == at).collect();
-            let slices: SmallVec<[[&[u8]; 1]; 64]> = queued.iter().map(|queued| [&queued.wire[..]]).collect();
+            let queued: SmallVec<[&Queued; 64]> =
+                outbox.iter().filter(|queued| queued.socket == at).collect();
+            let slices: SmallVec<[[&[u8]; 1]; 64]> =
+                queued.iter().map(|queued| [&queued.wire[..]]).collect();
             let batch: SmallVec<[Outgoing<'_>; 64]> = queued
                 .iter()
                 .zip(&slices)
                 .map(|(queued, slices)| Outgoing {
                     slices,
                     destination: queued.destination,
-                    source: None,
+                    source: queued.source,
                 })
                 .collect();
             let report = bound.socket.send_batch(&batch);
             for fault in &report.failed {
                 count(&self.worker.counters.send_errors);
-                failed.extend(queued.get(fault.index).and_then(|queued| queued.transaction));
+                failed.extend(
+                    queued
+                        .get(fault.index)
+                        .and_then(|queued| queued.transaction),
+                );
             }
         }
         outbox.clear();
@@ -467,15 +529,21 @@ async fn any_readable(sockets: &[Bound]) {
         .map(|bound| Box::pin(bound.socket.readable()) as Waiting<'_>)
         .collect();
     poll_fn(|cx| {
-        let ready = waiting.iter_mut().any(|wait| wait.as_mut().poll(cx).is_ready());
-        if ready { Poll::Ready(()) } else { Poll::Pending }
+        let ready = waiting
+            .iter_mut()
+            .any(|wait| wait.as_mut().poll(cx).is_ready());
+        if ready {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     })
     .await;
 }
 
 /// Asks the kernel which address of this host reaches a remote one; answers are remembered.
-pub fn local_ip() -> LocalIp {
-    let known: RefCell<HashMap<IpAddr, IpAddr>> = RefCell::new(HashMap::new());
+pub(crate) fn local_ip() -> LocalIp {
+    let known: RefCell<HashMap<IpAddr, IpAddr, RandomState>> = RefCell::default();
     Box::new(move |remote| {
         if let Some(ip) = known.borrow().get(&remote.ip()) {
             return *ip;
@@ -501,14 +569,18 @@ fn ask_kernel(remote: SocketAddr) -> Option<IpAddr> {
 }
 
 /// The worker that a stream token belongs to.
-pub fn token_worker(token: u64) -> usize {
+pub(crate) fn token_worker(token: u64) -> usize {
     (token >> WORKER_SHIFT) as usize
 }
 
 /// Messages that wait for a worker at most.
-pub const RING: usize = 8192;
+pub(crate) const RING: usize = 8192;
 /// The longest sleep: a safety net, not a timer.
 const IDLE: Duration = Duration::from_millis(500);
+/// Messages on streams whose fate is not known, at most.
+const UNCONFIRMED_MAX: usize = 1 << 16;
+/// How long a worker that has nothing in progress waits for more at the end.
+const LINGER: Duration = Duration::from_millis(500);
 /// Datagrams kept from one read to the next.
 const DATAGRAMS: usize = 128;
 /// Messages taken from the ring in one turn.

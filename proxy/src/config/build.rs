@@ -35,7 +35,11 @@ pub struct Settings {
 }
 
 /// Builds the settings; `None` where the report says why not.
-pub(super) fn build(sections: &Sections<'_>, loader: &Loader, report: &mut Report<'_>) -> Option<Settings> {
+pub(super) fn build(
+    sections: &Sections<'_>,
+    loader: &Loader,
+    report: &mut Report<'_>,
+) -> Option<Settings> {
     let mut warnings = Vec::new();
     check_names(sections, report);
     let trunk_configs = trunk_configs(sections, report);
@@ -48,7 +52,7 @@ pub(super) fn build(sections: &Sections<'_>, loader: &Loader, report: &mut Repor
     let chains = chains(sections, loader, &context(Role::Listener), report);
     let trunk_chains = trunk_chains(sections, loader, &context(Role::Trunk), report);
     let listeners = listeners(sections, &chains, report);
-    let trunks = trunks(sections, &trunk_chains, report);
+    let trunks = trunks(sections, &trunk_configs, &trunk_chains, report);
     let (domains, any_domain) = domains(sections, report);
     let routes = routes(sections, &trunks, &domains, any_domain.as_ref(), report);
     check_executor(sections, &trunks, report);
@@ -60,7 +64,9 @@ pub(super) fn build(sections: &Sections<'_>, loader: &Loader, report: &mut Repor
         }
         Some(secret) => secret.as_bytes().to_vec(),
         None => {
-            warnings.push("server.secret is not set: calls in progress do not outlive a restart".to_owned());
+            warnings.push(
+                "server.secret is not set: calls in progress do not outlive a restart".to_owned(),
+            );
             loader.entropy.to_vec()
         }
     };
@@ -96,42 +102,93 @@ pub(super) fn build(sections: &Sections<'_>, loader: &Loader, report: &mut Repor
         plan: Arc::new(plan),
         server: sections.server.clone(),
         limits: sections.limits.clone(),
-        executor: sections.executor.as_ref().map(|executor| executor.value.clone()),
-        domains: sections.domain.iter().map(|domain| domain.value.clone()).collect(),
-        trunk_sources: trunk_configs.into_iter().flat_map(|trunk| trunk.sources).collect(),
+        executor: sections
+            .executor
+            .as_ref()
+            .map(|executor| executor.value.clone()),
+        domains: sections
+            .domain
+            .iter()
+            .map(|domain| domain.value.clone())
+            .collect(),
+        trunk_sources: trunk_configs
+            .into_iter()
+            .flat_map(|trunk| trunk.sources)
+            .collect(),
         warnings,
     })
 }
 
 /// Names are unique within their kind.
 fn check_names(sections: &Sections<'_>, report: &mut Report<'_>) {
-    fn unique<'n, T>(items: impl Iterator<Item = (&'n Placed<'n, T>, &'n str)>, report: &mut Report<'_>)
-    where
+    fn unique<'n, T>(
+        items: impl Iterator<Item = (&'n Placed<'n, T>, &'n str)>,
+        report: &mut Report<'_>,
+    ) where
         T: 'n,
     {
         let mut seen = Vec::new();
         for (item, name) in items {
             if name.is_empty() || seen.contains(&name) {
-                let message = format!("`{name}` is {}", if name.is_empty() { "empty" } else { "there twice; names are unique" });
+                let message = format!(
+                    "`{name}` is {}",
+                    if name.is_empty() {
+                        "empty"
+                    } else {
+                        "there twice; names are unique"
+                    }
+                );
                 report.add(item.span("name"), item.key("name"), message);
             }
             seen.push(name);
         }
     }
-    unique(sections.listen.iter().map(|item| (item, item.value.name.as_str())), report);
-    unique(sections.trunk.iter().map(|item| (item, item.value.name.as_str())), report);
-    unique(sections.domain.iter().map(|item| (item, item.value.name.as_str())), report);
-    unique(sections.route.iter().map(|item| (item, item.value.name.as_str())), report);
+    unique(
+        sections
+            .listen
+            .iter()
+            .map(|item| (item, item.value.name.as_str())),
+        report,
+    );
+    unique(
+        sections
+            .trunk
+            .iter()
+            .map(|item| (item, item.value.name.as_str())),
+        report,
+    );
+    unique(
+        sections
+            .domain
+            .iter()
+            .map(|item| (item, item.value.name.as_str())),
+        report,
+    );
+    unique(
+        sections
+            .route
+            .iter()
+            .map(|item| (item, item.value.name.as_str())),
+        report,
+    );
     let mut seen: Vec<&str> = Vec::new();
     for chain in &sections.chain {
         if seen.contains(&chain.name.as_str()) {
             let message = format!("`{}` is there twice; names are unique", chain.name);
-            report.add(Some(chain.span.clone()), format!("{}.name", chain.path), message);
+            report.add(
+                Some(chain.span.clone()),
+                format!("{}.name", chain.path),
+                message,
+            );
         }
         seen.push(&chain.name);
     }
     if sections.listen.is_empty() {
-        report.add(None, "listen", "no socket to listen on; expected at least one [[listen]]");
+        report.add(
+            None,
+            "listen",
+            "no socket to listen on; expected at least one [[listen]]",
+        );
     }
     if sections.listen.len() > LISTENERS_MAX {
         report.add(None, "listen", format!("more than {LISTENERS_MAX} sockets"));
@@ -142,13 +199,19 @@ fn trunk_configs(sections: &Sections<'_>, report: &mut Report<'_>) -> Vec<TrunkC
     let mut configs = Vec::new();
     for trunk in &sections.trunk {
         let file = &trunk.value;
-        let sources = networks(&file.source, || trunk.span("source"), &trunk.key("source"), report);
+        let sources = networks(
+            &file.source,
+            || trunk.span("source"),
+            &trunk.key("source"),
+            report,
+        );
         let mut transports = Vec::new();
         for name in &file.transport {
             match Transport::of(name.as_bytes()) {
                 Some(transport) => transports.push(transport),
                 None => {
-                    let message = format!("unknown transport `{name}`; expected udp, tcp, tls, ws or wss");
+                    let message =
+                        format!("unknown transport `{name}`; expected udp, tcp, tls, ws or wss");
                     report.add(trunk.span("transport"), trunk.key("transport"), message);
                 }
             }
@@ -165,13 +228,20 @@ fn trunk_configs(sections: &Sections<'_>, report: &mut Report<'_>) -> Vec<TrunkC
 }
 
 /// Reads addresses and networks.
-fn networks(texts: &[String], span: impl Fn() -> Option<std::ops::Range<usize>>, key: &str, report: &mut Report<'_>) -> Vec<Network> {
+fn networks(
+    texts: &[String],
+    span: impl Fn() -> Option<std::ops::Range<usize>>,
+    key: &str,
+    report: &mut Report<'_>,
+) -> Vec<Network> {
     let mut networks = Vec::new();
     for text in texts {
         match text.parse() {
             Ok(network) => networks.push(network),
             Err(_) => {
-                let message = format!("`{text}` is no source; expected ADDRESS, ADDRESS:PORT or NETWORK/BITS");
+                let message = format!(
+                    "`{text}` is no source; expected ADDRESS, ADDRESS:PORT or NETWORK/BITS"
+                );
                 report.add(span(), key, message);
             }
         }
@@ -180,9 +250,24 @@ fn networks(texts: &[String], span: impl Fn() -> Option<std::ops::Range<usize>>,
 }
 
 /// The chains, built for listeners: those that only trunks name are left to [`trunk_chains`].
-fn chains(sections: &Sections<'_>, loader: &Loader, context: &BuildContext, report: &mut Report<'_>) -> HashMap<Arc<str>, Arc<Chain>> {
-    let by_trunk = |name: &str| sections.trunk.iter().any(|trunk| trunk.value.chain.as_deref() == Some(name));
-    let by_listener = |name: &str| sections.listen.iter().any(|listen| listen.value.chain == name);
+fn chains(
+    sections: &Sections<'_>,
+    loader: &Loader,
+    context: &BuildContext,
+    report: &mut Report<'_>,
+) -> HashMap<Arc<str>, Arc<Chain>> {
+    let by_trunk = |name: &str| {
+        sections
+            .trunk
+            .iter()
+            .any(|trunk| trunk.value.chain.as_deref() == Some(name))
+    };
+    let by_listener = |name: &str| {
+        sections
+            .listen
+            .iter()
+            .any(|listen| listen.value.chain == name)
+    };
     sections
         .chain
         .iter()
@@ -194,10 +279,18 @@ fn chains(sections: &Sections<'_>, loader: &Loader, context: &BuildContext, repo
         .collect()
 }
 
-fn trunk_chains(sections: &Sections<'_>, loader: &Loader, context: &BuildContext, report: &mut Report<'_>) -> HashMap<String, Arc<Chain>> {
+fn trunk_chains(
+    sections: &Sections<'_>,
+    loader: &Loader,
+    context: &BuildContext,
+    report: &mut Report<'_>,
+) -> HashMap<String, Arc<Chain>> {
     let mut chains = HashMap::new();
     for section in &sections.chain {
-        let used = sections.trunk.iter().any(|trunk| trunk.value.chain.as_ref() == Some(&section.name));
+        let used = sections
+            .trunk
+            .iter()
+            .any(|trunk| trunk.value.chain.as_ref() == Some(&section.name));
         if used && let Some(chain) = chain(section, loader, context, report) {
             chains.insert(section.name.clone(), Arc::new(chain));
         }
@@ -205,7 +298,12 @@ fn trunk_chains(sections: &Sections<'_>, loader: &Loader, context: &BuildContext
     chains
 }
 
-fn chain(section: &ChainSection<'_>, loader: &Loader, context: &BuildContext, report: &mut Report<'_>) -> Option<Chain> {
+fn chain(
+    section: &ChainSection<'_>,
+    loader: &Loader,
+    context: &BuildContext,
+    report: &mut Report<'_>,
+) -> Option<Chain> {
     let mut filters = Vec::new();
     let mut whole = true;
     for (index, table) in section.filters.iter().enumerate() {
@@ -232,7 +330,11 @@ fn chain(section: &ChainSection<'_>, loader: &Loader, context: &BuildContext, re
     whole.then(|| Chain::new(&section.name, filters, &loader.counters))
 }
 
-fn listeners(sections: &Sections<'_>, chains: &HashMap<Arc<str>, Arc<Chain>>, report: &mut Report<'_>) -> Vec<Listener> {
+fn listeners(
+    sections: &Sections<'_>,
+    chains: &HashMap<Arc<str>, Arc<Chain>>,
+    report: &mut Report<'_>,
+) -> Vec<Listener> {
     let mut listeners = Vec::new();
     for listen in &sections.listen {
         let file = &listen.value;
@@ -240,15 +342,28 @@ fn listeners(sections: &Sections<'_>, chains: &HashMap<Arc<str>, Arc<Chain>>, re
             let known = sections.chain.iter().any(|chain| chain.name == file.chain);
             // A chain with errors of its own has told them already.
             if !known {
-                unknown(listen, "chain", "chain", &file.chain, sections.chain.iter().map(|chain| chain.name.as_str()), report);
+                unknown(
+                    listen,
+                    "chain",
+                    "chain",
+                    &file.chain,
+                    sections.chain.iter().map(|chain| chain.name.as_str()),
+                    report,
+                );
             }
             continue;
         };
         let twice = sections.listen.iter().any(|other| {
-            other.value.name != file.name && other.value.socket == file.socket && file.socket.address.port() != 0
+            other.value.name != file.name
+                && other.value.socket == file.socket
+                && file.socket.address.port() != 0
         });
         if twice {
-            report.add(listen.span("socket"), listen.key("socket"), "another listener has the same socket");
+            report.add(
+                listen.span("socket"),
+                listen.key("socket"),
+                "another listener has the same socket",
+            );
         }
         listeners.push(Listener {
             name: Arc::from(file.name.as_str()),
@@ -266,7 +381,12 @@ fn listeners(sections: &Sections<'_>, chains: &HashMap<Arc<str>, Arc<Chain>>, re
     listeners
 }
 
-fn trunks(sections: &Sections<'_>, chains: &HashMap<String, Arc<Chain>>, report: &mut Report<'_>) -> HashMap<Arc<str>, Arc<Trunk>> {
+fn trunks(
+    sections: &Sections<'_>,
+    configs: &[TrunkConfig],
+    chains: &HashMap<String, Arc<Chain>>,
+    report: &mut Report<'_>,
+) -> HashMap<Arc<str>, Arc<Trunk>> {
     let mut trunks = HashMap::new();
     for trunk in &sections.trunk {
         let file = &trunk.value;
@@ -276,7 +396,14 @@ fn trunks(sections: &Sections<'_>, chains: &HashMap<String, Arc<Chain>>, report:
                 Some(chain) => Some(chain.clone()),
                 None if sections.chain.iter().any(|chain| chain.name == *name) => continue,
                 None => {
-                    unknown(trunk, "chain", "chain", name, sections.chain.iter().map(|chain| chain.name.as_str()), report);
+                    unknown(
+                        trunk,
+                        "chain",
+                        "chain",
+                        name,
+                        sections.chain.iter().map(|chain| chain.name.as_str()),
+                        report,
+                    );
                     continue;
                 }
             },
@@ -285,20 +412,33 @@ fn trunks(sections: &Sections<'_>, chains: &HashMap<String, Arc<Chain>>, report:
             None => Reroute::Default,
             Some(codes) => {
                 if let Some(code) = codes.iter().find(|code| !(300..600).contains(*code)) {
-                    let message = format!("{code} cannot lead to another target; expected codes from 300 to 599");
-                    report.add(trunk.span("reroute_causes"), trunk.key("reroute_causes"), message);
+                    let message = format!(
+                        "{code} cannot lead to another target; expected codes from 300 to 599"
+                    );
+                    report.add(
+                        trunk.span("reroute_causes"),
+                        trunk.key("reroute_causes"),
+                        message,
+                    );
                 }
-                Reroute::Only(codes.clone())
+                Reroute::Only(codes.as_slice().into())
             }
         };
         if file.target.len() > TARGETS_MAX {
-            let message = format!("{} targets; a trunk has {TARGETS_MAX} at most", file.target.len());
+            let message = format!(
+                "{} targets; a trunk has {TARGETS_MAX} at most",
+                file.target.len()
+            );
             report.add(trunk.span("target"), trunk.key("target"), message);
         }
         let targets = file.target.iter().filter(|target| target.enabled);
+        let sources = configs.iter().find(|config| *config.name == *file.name);
         let trunk = Trunk {
             name: Arc::from(file.name.as_str()),
             trust: file.trust.into(),
+            sources: sources
+                .map(|config| config.sources.clone())
+                .unwrap_or_default(),
             chain,
             reroute,
             targets: targets
@@ -327,7 +467,11 @@ fn domains(sections: &Sections<'_>, report: &mut Report<'_>) -> Domains {
             ("status_callback_method", &file.status_callback_method),
         ] {
             if !matches!(method.as_str(), "GET" | "POST") {
-                report.add(domain.span(key), domain.key(key), format!("`{method}`; expected GET or POST"));
+                report.add(
+                    domain.span(key),
+                    domain.key(key),
+                    format!("`{method}`; expected GET or POST"),
+                );
             }
         }
         for (key, url) in [
@@ -336,12 +480,23 @@ fn domains(sections: &Sections<'_>, report: &mut Report<'_>) -> Domains {
             ("status_callback", &file.status_callback),
         ] {
             let web = |url: &String| url.starts_with("http://") || url.starts_with("https://");
-            if url.as_ref().is_some_and(|url| !web(url) || url.chars().any(char::is_whitespace)) {
-                report.add(domain.span(key), domain.key(key), "expected an http:// or https:// URL");
+            if url
+                .as_ref()
+                .is_some_and(|url| !web(url) || url.chars().any(char::is_whitespace))
+            {
+                report.add(
+                    domain.span(key),
+                    domain.key(key),
+                    "expected an http:// or https:// URL",
+                );
             }
         }
         if file.fallback_url.is_some() && file.voice_url.is_none() {
-            report.add(domain.span("fallback_url"), domain.key("fallback_url"), "needs a voice_url (21405)");
+            report.add(
+                domain.span("fallback_url"),
+                domain.key("fallback_url"),
+                "needs a voice_url (21405)",
+            );
         }
         let own = sections.executor.as_ref().map(|executor| {
             let socket = executor.value.listen;
@@ -356,11 +511,16 @@ fn domains(sections: &Sections<'_>, report: &mut Report<'_>) -> Domains {
             uris => uris.iter().map(|uri| Bytes::from(uri.0.clone())).collect(),
         };
         if executors.is_empty() {
-            let message = "missing, and this process has no [executor]; expected the SIP URIs of executors";
+            let message =
+                "missing, and this process has no [executor]; expected the SIP URIs of executors";
             report.add(domain.span("executor"), domain.key("executor"), message);
         }
         if file.executor.is_empty() && file.voice_url.is_none() {
-            report.add(domain.span("voice_url"), domain.key("voice_url"), "missing; expected the URL that decides about calls");
+            report.add(
+                domain.span("voice_url"),
+                domain.key("voice_url"),
+                "missing; expected the URL that decides about calls",
+            );
         }
         let name = file.name.to_ascii_lowercase();
         let plan = Arc::new(Domain {
@@ -375,7 +535,10 @@ fn domains(sections: &Sections<'_>, report: &mut Report<'_>) -> Domains {
                 let message = format!("`{name}` is no host; expected a name, an address or `*`");
                 report.add(domain.span("name"), domain.key("name"), message);
             }
-            let bare = name.trim_start_matches('[').trim_end_matches(']').to_owned();
+            let bare = name
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .to_owned();
             domains.insert(bare, plan);
         }
     }
@@ -396,16 +559,31 @@ fn routes(
             None => None,
             Some(Ok(pattern)) => Some(pattern),
             Some(Err(error)) => {
-                report.add(route.span("ruri_user"), route.key("ruri_user"), format!("no regular expression: {error}"));
+                report.add(
+                    route.span("ruri_user"),
+                    route.key("ruri_user"),
+                    format!("no regular expression: {error}"),
+                );
                 continue;
             }
         };
         for name in &file.from_trunk {
             if !sections.trunk.iter().any(|trunk| trunk.value.name == *name) {
-                unknown(route, "from_trunk", "trunk", name, sections.trunk.iter().map(|trunk| trunk.value.name.as_str()), report);
+                unknown(
+                    route,
+                    "from_trunk",
+                    "trunk",
+                    name,
+                    sections.trunk.iter().map(|trunk| trunk.value.name.as_str()),
+                    report,
+                );
             }
         }
-        let methods: Vec<Method> = file.method.iter().map(|name| Method::of(name.as_bytes())).collect();
+        let methods: Vec<Method> = file
+            .method
+            .iter()
+            .map(|name| Method::of(name.as_bytes()))
+            .collect();
         if let Some(index) = methods.iter().position(|method| *method == Method::Other) {
             let message = format!("unknown method `{}`", file.method[index]);
             report.add(route.span("method"), route.key("method"), message);
@@ -416,7 +594,11 @@ fn routes(
         routes.push(Route {
             name: file.name.clone(),
             when: RouteWhen {
-                from_trust: file.from_trust.iter().map(|trust| (*trust).into()).collect(),
+                from_trust: file
+                    .from_trust
+                    .iter()
+                    .map(|trust| (*trust).into())
+                    .collect(),
                 from_trunk: file.from_trunk.clone(),
                 methods,
                 ruri_hosts: file.ruri_host.clone(),
@@ -446,7 +628,11 @@ fn destination(
         file::RouteTo::Ruri => Some(RouteTo::Ruri),
         file::RouteTo::Static if file.targets.is_empty() => missing("targets", "static"),
         file::RouteTo::Static => {
-            let targets = file.targets.iter().map(|uri| Bytes::from(uri.0.clone())).collect();
+            let targets = file
+                .targets
+                .iter()
+                .map(|uri| Bytes::from(uri.0.clone()))
+                .collect();
             Some(RouteTo::Static(targets, file.trust.into()))
         }
         file::RouteTo::Trunk => {
@@ -455,7 +641,14 @@ fn destination(
             };
             let found = trunks.get(name.as_str()).cloned().map(RouteTo::Trunk);
             if !sections.trunk.iter().any(|trunk| trunk.value.name == *name) {
-                unknown(route, "trunk", "trunk", name, sections.trunk.iter().map(|trunk| trunk.value.name.as_str()), report);
+                unknown(
+                    route,
+                    "trunk",
+                    "trunk",
+                    name,
+                    sections.trunk.iter().map(|trunk| trunk.value.name.as_str()),
+                    report,
+                );
             }
             found
         }
@@ -463,50 +656,114 @@ fn destination(
             let Some(name) = &file.domain else {
                 return missing("domain", "domain");
             };
-            let found = if name == "*" { any } else { domains.get(&name.to_ascii_lowercase()) };
+            let found = if name == "*" {
+                any
+            } else {
+                domains.get(&name.to_ascii_lowercase())
+            };
             if found.is_none() {
-                unknown(route, "domain", "domain", name, sections.domain.iter().map(|domain| domain.value.name.as_str()), report);
+                unknown(
+                    route,
+                    "domain",
+                    "domain",
+                    name,
+                    sections
+                        .domain
+                        .iter()
+                        .map(|domain| domain.value.name.as_str()),
+                    report,
+                );
             }
             found.cloned().map(RouteTo::Domain)
         }
     }
 }
 
-fn check_executor(sections: &Sections<'_>, trunks: &HashMap<Arc<str>, Arc<Trunk>>, report: &mut Report<'_>) {
+fn check_executor(
+    sections: &Sections<'_>,
+    trunks: &HashMap<Arc<str>, Arc<Trunk>>,
+    report: &mut Report<'_>,
+) {
     let Some(executor) = &sections.executor else {
         return;
     };
     let file = &executor.value;
-    networks(&file.proxies, || executor.span("proxies"), &executor.key("proxies"), report);
-    networks(&file.webhook_allow, || executor.span("webhook_allow"), &executor.key("webhook_allow"), report);
+    networks(
+        &file.proxies,
+        || executor.span("proxies"),
+        &executor.key("proxies"),
+        report,
+    );
+    networks(
+        &file.webhook_allow,
+        || executor.span("webhook_allow"),
+        &executor.key("webhook_allow"),
+        report,
+    );
     if port_range(&file.rtp_ports).is_none() {
-        let message = format!("`{}`; expected FIRST-LAST, for example \"20000-29999\"", file.rtp_ports);
-        report.add(executor.span("rtp_ports"), executor.key("rtp_ports"), message);
+        let message = format!(
+            "`{}`; expected FIRST-LAST, for example \"20000-29999\"",
+            file.rtp_ports
+        );
+        report.add(
+            executor.span("rtp_ports"),
+            executor.key("rtp_ports"),
+            message,
+        );
     }
     if let Some(name) = &file.dial_trunk
         && !trunks.contains_key(name.as_str())
         && !sections.trunk.iter().any(|trunk| trunk.value.name == *name)
     {
-        unknown(executor, "dial_trunk", "trunk", name, sections.trunk.iter().map(|trunk| trunk.value.name.as_str()), report);
+        unknown(
+            executor,
+            "dial_trunk",
+            "trunk",
+            name,
+            sections.trunk.iter().map(|trunk| trunk.value.name.as_str()),
+            report,
+        );
     }
-    let internal = sections.listen.iter().any(|listen| listen.value.trust == file::Trust::Internal);
+    let internal = sections
+        .listen
+        .iter()
+        .any(|listen| listen.value.trust == file::Trust::Internal);
     if file.outbound_proxy.is_none() && !internal {
         let message = "missing, and no [[listen]] has trust = \"internal\"; calls of <Dial> need one of the two";
-        report.add(executor.span("outbound_proxy"), executor.key("outbound_proxy"), message);
+        report.add(
+            executor.span("outbound_proxy"),
+            executor.key("outbound_proxy"),
+            message,
+        );
     }
 }
 
 /// First and last port of `FIRST-LAST`.
-pub fn port_range(text: &str) -> Option<(u16, u16)> {
+pub(super) fn port_range(text: &str) -> Option<(u16, u16)> {
     let (first, last) = text.split_once('-')?;
     let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
     (first >= 1024 && first < last).then_some((first, last))
 }
 
-fn unknown<'n, T>(item: &Placed<'_, T>, key: &str, kind: &str, name: &str, known: impl Iterator<Item = &'n str>, report: &mut Report<'_>) {
+fn unknown<'n, T>(
+    item: &Placed<'_, T>,
+    key: &str,
+    kind: &str,
+    name: &str,
+    known: impl Iterator<Item = &'n str>,
+    report: &mut Report<'_>,
+) {
     let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
-    let known = if known.is_empty() { "none is there".to_owned() } else { format!("expected one of {}", known.join(", ")) };
-    report.add(item.span(key), item.key(key), format!("no {kind} `{name}`; {known}"));
+    let known = if known.is_empty() {
+        "none is there".to_owned()
+    } else {
+        format!("expected one of {}", known.join(", "))
+    };
+    report.add(
+        item.span(key),
+        item.key(key),
+        format!("no {kind} `{name}`; {known}"),
+    );
 }
 
 const SECRET_BYTES_MIN: usize = 16;

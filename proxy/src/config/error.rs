@@ -79,7 +79,12 @@ impl<'a> Report<'a> {
     }
 
     /// Adds an error at the start of `span`, a byte range of the file.
-    pub(super) fn add(&mut self, span: Option<Range<usize>>, key: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn add(
+        &mut self,
+        span: Option<Range<usize>>,
+        key: impl Into<String>,
+        message: impl Into<String>,
+    ) {
         let at = span.map(|span| span.start.min(self.text.len()));
         let (line, column) = at.map_or((0, 0), |at| place(self.text, at));
         let error = ConfigError {
@@ -93,7 +98,12 @@ impl<'a> Report<'a> {
     }
 
     /// Adds what the TOML reader found within `section`.
-    pub(super) fn add_toml(&mut self, section: &str, whole: Option<Range<usize>>, error: &toml::de::Error) {
+    pub(super) fn add_toml(
+        &mut self,
+        section: &str,
+        whole: Option<Range<usize>>,
+        error: &toml::de::Error,
+    ) {
         // An empty span is the end of the file, or no place at all: the section says more, if there is one.
         let span = match error.span() {
             Some(span) if span.is_empty() => whole.or(Some(span)),

@@ -120,13 +120,21 @@ fn read_sections<'a>(root: DeTable<'a>, report: &mut Report<'_>) -> Sections<'a>
             "domain" => sections.domain = read_all(&name, value, report),
             "route" => sections.route = read_all(&name, value, report),
             "chain" => sections.chain = read_chains(value, report),
-            _ => report.add(Some(key.span()), &name, format!("unknown section; expected one of {SECTIONS}")),
+            _ => report.add(
+                Some(key.span()),
+                &name,
+                format!("unknown section; expected one of {SECTIONS}"),
+            ),
         }
     }
     sections
 }
 
-fn read<T: DeserializeOwned>(path: &str, value: Spanned<DeValue<'_>>, report: &mut Report<'_>) -> Option<T> {
+fn read<T: DeserializeOwned>(
+    path: &str,
+    value: Spanned<DeValue<'_>>,
+    report: &mut Report<'_>,
+) -> Option<T> {
     let span = value.span();
     match T::deserialize(ValueDeserializer::from(value)) {
         Ok(section) => Some(section),
@@ -137,7 +145,11 @@ fn read<T: DeserializeOwned>(path: &str, value: Spanned<DeValue<'_>>, report: &m
     }
 }
 
-fn placed<'a, T: DeserializeOwned>(path: String, value: Spanned<DeValue<'a>>, report: &mut Report<'_>) -> Option<Placed<'a, T>> {
+fn placed<'a, T: DeserializeOwned>(
+    path: String,
+    value: Spanned<DeValue<'a>>,
+    report: &mut Report<'_>,
+) -> Option<Placed<'a, T>> {
     let section = read(&path, value.clone(), report)?;
     Some(Placed {
         path,
@@ -146,7 +158,11 @@ fn placed<'a, T: DeserializeOwned>(path: String, value: Spanned<DeValue<'a>>, re
     })
 }
 
-fn read_all<'a, T: DeserializeOwned>(name: &str, value: Spanned<DeValue<'a>>, report: &mut Report<'_>) -> Vec<Placed<'a, T>> {
+fn read_all<'a, T: DeserializeOwned>(
+    name: &str,
+    value: Spanned<DeValue<'a>>,
+    report: &mut Report<'_>,
+) -> Vec<Placed<'a, T>> {
     tables(name, value, report)
         .into_iter()
         .enumerate()
@@ -155,12 +171,20 @@ fn read_all<'a, T: DeserializeOwned>(name: &str, value: Spanned<DeValue<'a>>, re
 }
 
 /// The tables of `[[name]]`.
-fn tables<'a>(name: &str, value: Spanned<DeValue<'a>>, report: &mut Report<'_>) -> Vec<Spanned<DeValue<'a>>> {
+fn tables<'a>(
+    name: &str,
+    value: Spanned<DeValue<'a>>,
+    report: &mut Report<'_>,
+) -> Vec<Spanned<DeValue<'a>>> {
     let span = value.span();
     match value.into_inner() {
         DeValue::Array(array) => array.into_iter().collect(),
         _ => {
-            report.add(Some(span), name, format!("expected tables: write [[{name}]]"));
+            report.add(
+                Some(span),
+                name,
+                format!("expected tables: write [[{name}]]"),
+            );
             Vec::new()
         }
     }
@@ -172,7 +196,11 @@ fn read_chains<'a>(value: Spanned<DeValue<'a>>, report: &mut Report<'_>) -> Vec<
         let path = format!("chain[{index}]");
         let span = table.span();
         let DeValue::Table(table) = table.into_inner() else {
-            report.add(Some(span), path, "expected a table with `name` and `filter`");
+            report.add(
+                Some(span),
+                path,
+                "expected a table with `name` and `filter`",
+            );
             continue;
         };
         let mut chain = ChainSection {
@@ -185,7 +213,11 @@ fn read_chains<'a>(value: Spanned<DeValue<'a>>, report: &mut Report<'_>) -> Vec<
             match key.get_ref().as_ref() {
                 "name" => match value.get_ref().as_str() {
                     Some(name) if !name.is_empty() => chain.name = name.to_owned(),
-                    _ => report.add(Some(value.span()), format!("{path}.name"), "expected a name in quotes"),
+                    _ => report.add(
+                        Some(value.span()),
+                        format!("{path}.name"),
+                        "expected a name in quotes",
+                    ),
                 },
                 "filter" => chain.filters = tables("chain.filter", value, report),
                 other => {
@@ -195,7 +227,11 @@ fn read_chains<'a>(value: Spanned<DeValue<'a>>, report: &mut Report<'_>) -> Vec<
             }
         }
         if chain.name.is_empty() {
-            report.add(Some(span), format!("{path}.name"), "missing; every chain has a name");
+            report.add(
+                Some(span),
+                format!("{path}.name"),
+                "missing; every chain has a name",
+            );
         } else {
             chains.push(chain);
         }
@@ -203,4 +239,5 @@ fn read_chains<'a>(value: Spanned<DeValue<'a>>, report: &mut Report<'_>) -> Vec<
     chains
 }
 
-const SECTIONS: &str = "`server`, `timers`, `limits`, `listen`, `trunk`, `domain`, `route`, `chain`, `executor`";
+const SECTIONS: &str =
+    "`server`, `timers`, `limits`, `listen`, `trunk`, `domain`, `route`, `chain`, `executor`";

@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use sip::{Transport, Uri};
 
 /// A length of time: `"500ms"`, `"4s"`, `"3m"`, or a whole number of seconds.
@@ -68,7 +68,9 @@ impl<'de> Deserialize<'de> for Span {
                 "h" => 3_600_000,
                 _ => return None,
             };
-            number.checked_mul(unit).map(|ms| Self(Duration::from_millis(ms)))
+            number
+                .checked_mul(unit)
+                .map(|ms| Self(Duration::from_millis(ms)))
         };
         let expected = "a length of time such as \"500ms\", \"4s\" or \"3m\"";
         deserializer.deserialize_any(Text(expected, read))
@@ -135,7 +137,9 @@ impl<'de> Deserialize<'de> for SipUri {
 }
 
 fn split_number(text: &str) -> Option<(u64, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     Some((number.parse().ok()?, unit.trim()))
 }
