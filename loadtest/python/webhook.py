@@ -142,6 +142,13 @@ def redirect(options):
 
 
 @scenario
+def forever(_options):
+    response = VoiceResponse()
+    response.redirect("forever")
+    return response
+
+
+@scenario
 def refer(options):
     response = VoiceResponse()
     if options.get("first"):
@@ -167,7 +174,9 @@ def dial(options):
         for name, value in pairs(options.get("parameters", "")):
             client.parameter(name=name, value=value)
         for name, value in pairs(options.get("params", "")):
-            client.append(GenericNode("Param", name=name, value=value))
+            parameter = GenericNode("Param", "")
+            parameter.attrs = {"name": name, "value": value}
+            client.append(parameter)
         verb.append(client)
     response.append(verb)
     return then(options, response)
@@ -271,6 +280,7 @@ class Form:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "webhook"
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         self.serve()

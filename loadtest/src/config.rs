@@ -46,7 +46,7 @@ impl Config {
             console: free_port(),
             host: "127.0.0.1".to_owned(),
             workers: 2,
-            log: "debug",
+            log: "info,hookswitch=debug,executor=debug",
             timers: String::new(),
             inbound: String::new(),
             executor_keys: String::new(),
@@ -71,7 +71,7 @@ impl Config {
         self
     }
 
-    /// What is logged; without it everything down to `debug`.
+    /// What is logged; without it everything of our own down to `debug`.
     #[must_use]
     pub fn log(mut self, level: &'static str) -> Self {
         self.log = level;

@@ -4,6 +4,7 @@
 //! - [`Webhook`] is the customer's web server, in Python, on the official library.
 //! - [`Sipp`] runs a scenario of `scenarios/` as caller or callee; [`Peer`] and [`Stream`] speak raw SIP where a
 //!   test has to see or to say exactly what.
+//! - [`Robot`] is a callee for networks that SIPp cannot cope with.
 //! - [`Relay`] sits between two of them, records what crosses and loses what it is told to lose.
 //! - [`Kamailio`], [`Phone`] (baresip) and [`Browser`] are the neighbours.
 //!
@@ -22,6 +23,7 @@ mod peer;
 mod ports;
 mod process;
 mod relay;
+mod robot;
 mod scratch;
 mod sipp;
 mod stream;
@@ -38,6 +40,7 @@ pub use peer::{Draft, Peer, sdp};
 pub use ports::free_port;
 pub use process::{Log, Process};
 pub use relay::{Crossed, Fate, Relay, Side, chaos};
+pub use robot::Robot;
 pub use scratch::Scratch;
 pub use sipp::{Report, Running, Sipp};
 pub use stream::Stream;

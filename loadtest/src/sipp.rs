@@ -79,6 +79,7 @@ impl Sipp {
     /// Replaces `@NAME@`.
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.values.retain(|(other, _)| other != name);
         self.values.push((name.to_owned(), value.to_owned()));
         self
     }

@@ -247,6 +247,7 @@ struct Demo {
 impl Demo {
     fn start() -> Self {
         let (sip, console) = (free_port(), free_port());
+        let webhook = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(hookswitch());
         command.args([
             "demo",
@@ -255,6 +256,13 @@ impl Demo {
             "--console",
             &format!("127.0.0.1:{console}"),
         ]);
+        command.args([
+            "--internal-port",
+            &free_port().to_string(),
+            "--executor-port",
+            &free_port().to_string(),
+        ]);
+        command.args(["--webhook", &webhook]);
         let process = Process::start("demo", &mut command);
         let demo = Self {
             process,

@@ -162,8 +162,10 @@ fn a_baresip_phone_hears_that_it_is_busy() {
 
 #[test]
 fn sipsak_is_content() {
-    let (_hook, edge) = answering("busy");
-    let uri = format!("sip:{}", edge.public());
+    let hook = loadtest::Webhook::start();
+    let edge = Edge::start(Config::new().domain("*", &hook.url("busy")));
+    // Without a user part sipsak cuts ports to four digits.
+    let uri = format!("sip:ping@{}", edge.public());
     for transport in ["udp", "tcp"] {
         let local = free_port().to_string();
         let (code, said) = tool(
@@ -211,7 +213,6 @@ fn tshark_finds_nothing_malformed() {
     let all = filter("sip");
     assert!(all.len() >= 16, "{all:#?}");
     assert_eq!(all.len(), crossed.len(), "something that is no SIP crossed");
-    let bad =
-        filter("_ws.malformed || sip.msg_hdr.invalid || (_ws.expert.severity == error && sip)");
+    let bad = filter("_ws.malformed || (sip && _ws.expert.severity >= Warning)");
     assert!(bad.is_empty(), "{bad:#?}");
 }

@@ -29,7 +29,7 @@ fn the_page_shows_a_call_from_invite_to_answer() {
     let edge = edge(&hook);
     let browser = Browser::open();
     browser.visit(&format!("http://{}/", edge.console()));
-    browser.sees("sipp", SOON);
+    browser.sees("No call yet", SOON);
     call(&edge);
     browser.visit(&format!("http://{}/#/latest", edge.console()));
     // The INVITE as received …
@@ -89,7 +89,7 @@ fn a_call_appears_while_the_page_is_open() {
     let edge = edge(&hook);
     let browser = Browser::open();
     browser.visit(&format!("http://{}/", edge.console()));
-    browser.sees("sipp", SOON);
+    browser.sees("No call yet", SOON);
     call(&edge);
     browser.shows("#calls .call", "bob", SOON);
     browser.run("document.querySelector('#calls .call').click()");

