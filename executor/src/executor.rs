@@ -310,7 +310,7 @@ async fn outbound(names: &Names, proxy: &str) -> io::Result<Path> {
         Some(name) => Transport::of(name).ok_or_else(unusable)?,
     };
     let host = String::from_utf8_lossy(uri.host).into_owned();
-    let port = uri.port.unwrap_or(transport.default_port());
+    let port = uri.port.unwrap_or_else(|| transport.default_port());
     let mut addresses = tokio::net::lookup_host((host, port)).await?;
     addresses
         .find_map(|address| names.path(transport, address))

@@ -75,16 +75,16 @@ impl MediaEvents {
     /// Tells an event that must not be lost; waits while the user agent is behind.
     pub async fn send(&self, event: MediaEvent) {
         // A closed mailbox means that the user agent is gone, and the call with it.
-        let _ = self
-            .mailbox
+        self.mailbox
             .send(crate::agent::Mail::Media(self.leg, event))
-            .await;
+            .await
+            .ok();
     }
 
     /// Tells an event that may be lost when the user agent is behind.
     pub fn offer(&self, event: MediaEvent) {
-        let _ = self
-            .mailbox
-            .try_send(crate::agent::Mail::Media(self.leg, event));
+        self.mailbox
+            .try_send(crate::agent::Mail::Media(self.leg, event))
+            .ok();
     }
 }

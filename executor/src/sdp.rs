@@ -364,7 +364,7 @@ fn network(address: IpAddr) -> String {
 
 fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
-    let _ = text.write_fmt(line);
+    text.write_fmt(line).ok();
     text.push_str("\r\n");
 }
 

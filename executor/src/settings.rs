@@ -28,7 +28,8 @@ pub struct Settings {
     pub dial_trunk: Option<String>,
     /// The SIP domains.
     pub domains: Vec<Domain>,
-    /// The address that media are received on; by default the one that SIP came in by.
+    /// The address that peers are told for media, if they see another than we do; by default the
+    /// one that SIP came in by, on which the media are received in any case.
     pub media_address: Option<IpAddr>,
     /// The ports that media are received on.
     pub rtp_ports: RtpPorts,

@@ -1,5 +1,7 @@
 //! The user agent from outside: raw SIP over loopback on one side, HTTP on the other.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 #[path = "agent/basic.rs"]
 mod basic;
 #[path = "agent/bridge.rs"]

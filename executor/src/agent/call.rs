@@ -122,7 +122,7 @@ impl Call {
             Action::Answer => self.answer(core),
             Action::Bridge => self.connect(core),
             Action::CancelDial => self.cancel_dial(core),
-            Action::Connect => self.callee_passed(core, leg),
+            Action::Connect => self.callee_passed(leg),
             Action::Dial(plan) => self.start_dial(core, *plan),
             Action::Fetch(request) => {
                 if let Some(Leg {

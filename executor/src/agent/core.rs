@@ -268,7 +268,7 @@ pub(crate) fn finished(request: &mut Request, body: Option<(&str, Bytes)>) -> By
             .map(|()| body)
     });
     // What does not fit a message was refused when it was read.
-    let _ = headers.set_body(body.unwrap_or_default());
+    headers.set_body(body.unwrap_or_default()).ok();
     request.to_bytes()
 }
 

@@ -15,14 +15,15 @@ use crate::settings::Domain;
 use crate::webhook::{CallContext, Direction, Session as HttpSession, SipContext};
 use crate::{Sid, SidKind};
 
-use super::bridge::ACCEPT;
 use super::call::{CALLER, Call, forwards};
 use super::core::{Core, Incoming, InitialKey};
-use super::dial::{header_list, shown_uri, source_ip};
 use super::journal::LegTag;
-use super::leg::{ALLOW, Invited, Leg, PRODUCT, Referred, Session, State};
+use super::leg::{ALLOW, Invited, Leg, PRODUCT, Referred, State};
+use super::modify::ACCEPT;
 use super::path::Path;
 use super::script::Script;
+use super::session::Session;
+use super::text::{header_list, shown_uri, source_ip};
 use super::{Agent, CallKey, LegKey, body};
 
 /// Why a request is refused.
@@ -102,7 +103,7 @@ impl Agent {
                 RETRY_AFTER,
             ));
         }
-        let initial = InitialKey::of(request).ok_or(Refusal::new(400, "Bad Request"))?;
+        let initial = InitialKey::of(request).ok_or_else(|| Refusal::new(400, "Bad Request"))?;
         if self.core.initial.contains_key(&initial) {
             // §8.2.2.2: the same request on another way.
             return Err(Refusal::new(482, "Loop Detected"));
@@ -112,7 +113,7 @@ impl Agent {
         }
         let dialled = Dialled::of(request, &incoming.flow);
         let domain = self.core.settings.domain(&dialled.domain).cloned();
-        let domain = Arc::new(domain.ok_or(Refusal::new(404, "Not Found"))?);
+        let domain = Arc::new(domain.ok_or_else(|| Refusal::new(404, "Not Found"))?);
         let heard = offer_of(request)?;
         let local_tag = Bytes::from(self.core.random.hex());
         let dialog =
@@ -254,7 +255,7 @@ impl Dialled {
                 .next()
                 .map(|value| value.to_vec())
         };
-        let uri = told(b"X-Hookswitch-Request-Uri").unwrap_or(request.uri_bytes().to_vec());
+        let uri = told(b"X-Hookswitch-Request-Uri").unwrap_or_else(|| request.uri_bytes().to_vec());
         let host_of = |uri: &[u8]| {
             Uri::parse(uri)
                 .map(|uri| uri.host.to_vec())
@@ -275,7 +276,7 @@ impl Dialled {
             host,
             domain,
             username: username.map(|name| String::from_utf8_lossy(&name).into_owned()),
-            source: source.or(Some(flow.remote.ip())),
+            source: source.or_else(|| Some(flow.remote.ip())),
         }
     }
 }

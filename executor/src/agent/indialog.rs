@@ -133,7 +133,7 @@ impl Call {
     }
 
     /// A transfer by the other side is not supported: the call goes on as it is.
-    fn refuse_refer(&mut self, core: &mut Core, key: u32, incoming: &Incoming) {
+    fn refuse_refer(&self, core: &mut Core, key: u32, incoming: &Incoming) {
         let Some(leg) = self.legs.get(&key) else {
             return;
         };

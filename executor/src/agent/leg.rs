@@ -10,14 +10,15 @@ use crate::Sid;
 use crate::dialog::{Dialog, FORWARDS};
 use crate::gauges::Held;
 use crate::media::{Media, MediaEvents, MediaPeer};
-use crate::sdp::{Description, Origin};
+use crate::sdp::Description;
 
 use super::LegKey;
+use super::callee::Callee;
 use super::core::{Accepted, Core, Purpose, Sent, finished};
-use super::dial::Callee;
 use super::journal::LegTag;
 use super::path::Path;
 use super::script::Script;
+use super::session::Session;
 use super::timer::{Due, Timer};
 
 /// A leg.
@@ -58,23 +59,6 @@ pub(crate) enum State {
     Leaving(ClientId),
     /// Nothing is left to do.
     Gone,
-}
-
-/// What both sides of a leg have described.
-#[derive(Debug)]
-pub(crate) struct Session {
-    pub(crate) origin: Origin,
-    told: Told,
-    /// What the peer said last.
-    pub(crate) heard: Option<Bytes>,
-}
-
-/// What we said last.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
-    body: Option<Bytes>,
-    /// What the other leg said, if that is what we passed on.
-    source: Option<Bytes>,
 }
 
 /// An INVITE of the peer.
@@ -136,78 +120,6 @@ pub(crate) struct Referred {
 pub(crate) enum AckWait {
     GivenUp,
     Repeated,
-}
-
-impl Session {
-    pub(crate) fn new(origin: Origin, heard: Option<Bytes>) -> Self {
-        Self {
-            origin,
-            told: Told::default(),
-            heard,
-        }
-    }
-
-    /// What the other leg said, under our origin; the same text again if it is the same as before
-    /// (RFC 3264 §8: the version counts changes).
-    pub(crate) fn pass_on(&mut self, heard: &Bytes) -> Bytes {
-        if let Told {
-            body: Some(body),
-            source: Some(source),
-        } = &self.told
-            && source == heard
-        {
-            return body.clone();
-        }
-        self.origin.version += 1;
-        let body = crate::sdp::with_origin(heard, &self.origin);
-        self.told = Told {
-            body: Some(body.clone()),
-            source: Some(heard.clone()),
-        };
-        body
-    }
-
-    /// A description of our own, likewise; `None` if there is no common codec.
-    pub(crate) fn describe(&mut self, write: impl Fn(&Origin) -> Option<Bytes>) -> Option<Bytes> {
-        let mut body = write(&self.origin)?;
-        if self.told.body.as_ref() != Some(&body) {
-            self.origin.version += 1;
-            body = write(&self.origin)?;
-        }
-        self.told = Told {
-            body: Some(body.clone()),
-            source: None,
-        };
-        Some(body)
-    }
-
-    /// Whether the peer knows what the other leg says.
-    pub(crate) fn knows(&self, heard: &Bytes) -> bool {
-        self.told
-            .source
-            .as_ref()
-            .is_some_and(|source| crate::sdp::same_way(source, heard))
-    }
-
-    /// Whether the peer was last told a description of ours.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.told.body.is_some() && self.told.source.is_none()
-    }
-
-    /// What the peer was told last, to go back to it.
-    pub(crate) fn last_told(&self) -> Told {
-        self.told.clone()
-    }
-
-    /// The peer refused what it was told: it knows what it knew before.
-    pub(crate) fn told_again(&mut self, before: Told) {
-        self.told = before;
-    }
-
-    /// Nobody knows what the peer knows: it is told again.
-    pub(crate) fn forget_told(&mut self) {
-        self.told = Told::default();
-    }
 }
 
 impl Leg {
@@ -435,7 +347,7 @@ impl Leg {
     /// Where our media are, as the peer is told.
     pub(crate) fn media_address(&self, core: &Core, local: SocketAddr) -> SocketAddr {
         SocketAddr::new(
-            core.settings.media_address.unwrap_or(local.ip()),
+            core.settings.media_address.unwrap_or_else(|| local.ip()),
             local.port(),
         )
     }

@@ -12,23 +12,28 @@
 //! ```
 //!
 //! `call` does what a run wants; `inbound` makes calls, `indialog` and `responses` take what comes
-//! for them; `dial` makes the callees' legs and `bridge` connects them; `leg` is what both kinds of
-//! legs have in common; `core` is what all calls share.
+//! for them; `dial`, `calling` and `callee` are the legs of a `<Dial>`, and `bridge` connects them;
+//! `leg` and `session` are what all legs have in common; `core` is what all calls share.
 
 mod body;
 mod bridge;
 mod call;
+mod callee;
+mod calling;
 mod core;
 mod dial;
 mod inbound;
 mod indialog;
 mod journal;
 mod leg;
+mod modify;
 mod path;
 mod random;
 mod refer;
 mod responses;
 mod script;
+mod session;
+mod text;
 mod timer;
 mod wire;
 

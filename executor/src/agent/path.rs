@@ -35,7 +35,7 @@ impl Path {
     pub(crate) fn reply(flow: &Flow, via: &Via<'_>) -> Self {
         let mut to = flow.reply();
         if flow.transport == Transport::Udp && via.rport().is_none() {
-            let port = via.port.unwrap_or(Transport::Udp.default_port());
+            let port = via.port.unwrap_or_else(|| Transport::Udp.default_port());
             to.remote.set_port(port);
         }
         Self {
@@ -134,7 +134,7 @@ impl Names {
             None => Transport::Udp,
             Some(name) => Transport::of(name)?,
         };
-        let port = uri.port.unwrap_or(transport.default_port());
+        let port = uri.port.unwrap_or_else(|| transport.default_port());
         self.path(transport, SocketAddr::new(uri.ip()?, port))
     }
 
@@ -193,9 +193,10 @@ pub(crate) fn stamp(request: &mut Request, source: SocketAddr) {
         value.extend_from_slice(format!(";rport={}", source.port()).as_bytes());
     }
     // A value that cannot be written leaves Via as it came; the response still goes to `source`.
-    let _ = request
+    request
         .headers
-        .replace_first(sip::HeaderName::Via, &sip::unfold(&value));
+        .replace_first(sip::HeaderName::Via, &sip::unfold(&value))
+        .ok();
 }
 
 /// The address that the system would send from; nothing is sent.

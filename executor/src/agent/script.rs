@@ -51,7 +51,10 @@ impl Script {
             let result = client.fetch(&request, &context).await;
             journal.record(&tag, replied(&request, &result));
             // A closed mailbox means that the user agent is gone.
-            let _ = mailbox.send(Mail::Fetched(leg, id, Box::new(result))).await;
+            mailbox
+                .send(Mail::Fetched(leg, id, Box::new(result)))
+                .await
+                .ok();
         });
         self.fetches.insert(id, task);
     }

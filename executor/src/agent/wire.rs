@@ -128,7 +128,7 @@ struct Connections {
 impl Connections {
     /// A full mailbox loses a message as a full socket does; its sender repeats it or gives up.
     fn offer(&self, mail: Mail) {
-        let _ = self.mailbox.try_send(mail);
+        self.mailbox.try_send(mail).ok();
     }
 }
 

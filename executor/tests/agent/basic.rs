@@ -166,6 +166,27 @@ fn rejected_is_404_and_get_keeps_the_query() {
 }
 
 #[test]
+fn long_ringing_is_repeated_and_ends() {
+    let world = World::with(|settings, _| {
+        settings.run.ring_interval = Duration::from_millis(300);
+        settings.run.pre_answer = Duration::from_secs(1);
+    });
+    world
+        .web
+        .answers("/voice", 200, "<Response/>", Duration::from_secs(5));
+    let line = world.phone.invite(URI, "", Some(&offer()));
+    let first = world.phone.expect("SIP/2.0 180");
+    let again = world
+        .phone
+        .raw_within(Duration::from_secs(2))
+        .expect("another 180");
+    assert_eq!(again.raw, first.raw);
+    assert!(again.at - first.at >= Duration::from_millis(250));
+    line.expect_refusal("SIP/2.0 480");
+    assert!(world.web.expect("/voice").param("CallStatus") == "ringing");
+}
+
+#[test]
 fn a_cancel_ends_the_webhook_request() {
     let world = World::new();
     world.web.answers(

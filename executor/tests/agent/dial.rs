@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::phone::{Line, Msg, between, sdp};
+use crate::phone::{Line, Msg, sdp};
 use crate::world::{URI, World, offer};
 
 fn dialling<'a>(world: &'a World, dial: &str) -> Line<'a> {
@@ -433,23 +433,38 @@ fn nobody_there_is_over_at_once() {
 }
 
 #[test]
-fn max_forwards_is_used_up() {
+fn declined_is_no_answer() {
     let world = World::new();
-    world.web.says(
-        "/voice",
+    let line = dialling(
+        &world,
         "<Dial action=\"/dialled\"><Sip>sip:a@pbx.example</Sip></Dial>",
     );
-    world.web.says("/dialled", "<Hangup/>");
-    let line = world.phone.invite(URI, "", Some(&offer()));
-    world.phone.expect("SIP/2.0 180");
     line.expect_answer();
     let invite = world.callee.expect("INVITE ");
-    assert_eq!(between(&invite.raw, "Max-Forwards: ", "\r\n"), "68");
     world.callee.reply(&invite, "603 Decline", "t", "", None);
     world.callee.expect("ACK ");
     assert_eq!(
         world.web.expect("/dialled").param("DialCallStatus"),
         "no-answer"
     );
+    line.expect_bye();
+}
+
+#[test]
+fn a_callee_without_a_description_is_not_connected() {
+    let world = World::new();
+    let line = dialling(
+        &world,
+        "<Dial action=\"/dialled\"><Sip>sip:a@pbx.example</Sip></Dial>",
+    );
+    line.expect_answer();
+    let invite = world.callee.expect("INVITE ");
+    world.callee.reply(&invite, "200 OK", "t", "", None);
+    world.callee.expect("ACK ");
+    let bye = world.callee.expect("BYE ");
+    world.callee.reply(&bye, "200 OK", "", "", None);
+    let asked = world.web.expect("/dialled");
+    assert_eq!(asked.param("DialCallStatus"), "failed");
+    assert_eq!(asked.param("DialSipResponseCode"), "488");
     line.expect_bye();
 }
