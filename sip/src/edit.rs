@@ -6,21 +6,23 @@ use smallvec::SmallVec;
 use crate::ascii::{is_token, is_value_text, push_number, trim};
 use crate::headers::{Header, Headers, Row, Wanted, view};
 use crate::limits::MESSAGE_BYTES_MAX;
-use crate::list::{after_first, unfold};
+use crate::list::{after_first, elements, unfold};
+use crate::parse::content_length;
 use crate::span::{Place, Span, Text};
 use crate::{EditError, HeaderName};
 
 /// Edits. One that fails changes nothing.
 ///
-/// Names are tokens; values hold no control byte, so no edit can end its line. Removing finds a
-/// name in any case, long or compact.
+/// Names are tokens; values hold no control byte, so no edit can end its line; a Content-Length is
+/// the body's, and there is one at most. So what is sent is read again as what stands here.
+/// Removing finds a name in any case, long or compact.
 impl Headers {
     /// Adds a row at the end.
     ///
     /// # Errors
     ///
-    /// As every edit that writes: a name that is no token, a value with a control byte, a message
-    /// that grows too large.
+    /// As every edit that writes: a name that is no token, a value with a control byte, a
+    /// Content-Length that is not the body's or stands twice, a message that grows too large.
     pub fn append(&mut self, name: &[u8], value: &[u8]) -> Result<(), EditError> {
         self.insert(self.rows.len(), name, value)
     }
@@ -58,7 +60,7 @@ impl Headers {
         if self.rows.len() >= self.rows_max {
             return Err(EditError::TooLarge);
         }
-        let row = self.write_row(name, value)?;
+        let row = self.write_row(None, name, value)?;
         self.rows.insert(index.min(self.rows.len()), row);
         Ok(())
     }
@@ -73,8 +75,13 @@ impl Headers {
         let Some(first) = self.position(wanted) else {
             return self.append(name, value);
         };
-        let row = self.write_row(name, value)?;
+        let row = self.write_row(Some(first), name, value)?;
         self.put(first, row);
+        self.remove_behind(first, wanted);
+        Ok(())
+    }
+
+    fn remove_behind(&mut self, first: usize, wanted: Wanted<'_>) {
         for index in (first + 1..self.rows.len()).rev() {
             if let Some(row) = self.rows.get(index)
                 && wanted.is(&self.buffer, &self.scratch, row)
@@ -82,7 +89,6 @@ impl Headers {
                 self.rows.remove(index);
             }
         }
-        Ok(())
     }
 
     /// Gives the row at `index` another value and keeps its name as it is written.
@@ -135,12 +141,15 @@ impl Headers {
     ///
     /// # Errors
     ///
-    /// [`EditError::TooLarge`].
+    /// [`EditError::TooLarge`]; [`EditError::Name`] for [`HeaderName::Other`], which names no list.
     pub fn pop_first(&mut self, id: HeaderName) -> Result<bool, EditError> {
+        if id == HeaderName::Other {
+            return Err(EditError::Name);
+        }
         // A row of commas alone holds no element.
         while let Some(index) = self.rows.iter().position(|row| row.id == id) {
             let value = self.get(index).map_or(&[][..], |header| header.value);
-            let empty = crate::list::elements(value).next().is_none();
+            let empty = elements(value).next().is_none();
             match unfold(after_first(value)) {
                 rest if rest.is_empty() => self.remove_at(index),
                 rest => {
@@ -160,8 +169,11 @@ impl Headers {
     ///
     /// # Errors
     ///
-    /// As [`Headers::append`].
+    /// As [`Headers::append`]; [`EditError::Name`] for [`HeaderName::Other`], which names no list.
     pub fn replace_first(&mut self, id: HeaderName, value: &[u8]) -> Result<(), EditError> {
+        if id == HeaderName::Other {
+            return Err(EditError::Name);
+        }
         let Some(index) = self.rows.iter().position(|row| row.id == id) else {
             return self.insert(0, id.as_str().as_bytes(), value);
         };
@@ -205,7 +217,21 @@ impl Headers {
     fn set_content_length(&mut self, length: usize) -> Result<(), EditError> {
         let mut digits: SmallVec<[u8; 20]> = SmallVec::new();
         push_number(&mut digits, length as u64);
-        self.set(HeaderName::ContentLength.as_str().as_bytes(), &digits)
+        let name = HeaderName::ContentLength.as_str().as_bytes();
+        let wanted = Wanted::of(name);
+        let first = self.position(wanted);
+        if first.is_none() && self.rows.len() >= self.rows_max {
+            return Err(EditError::TooLarge);
+        }
+        let row = self.push_row(name, &digits)?;
+        match first {
+            Some(first) => {
+                self.put(first, row);
+                self.remove_behind(first, wanted);
+            }
+            None => self.rows.push(row),
+        }
+        Ok(())
     }
 
     /// Copies row `index` of `other` as it stands, byte for byte, to the end.
@@ -245,8 +271,31 @@ impl Headers {
         }
         let header = self.get(index).ok_or(EditError::Index)?;
         let name: SmallVec<[u8; 32]> = SmallVec::from_slice(name.unwrap_or(header.name));
+        self.check_length(Some(index), &name, value)?;
         let row = self.push_row(&name, value)?;
         self.put(index, row);
+        Ok(())
+    }
+
+    /// Refuses a Content-Length, written in place of row `index`, that another row has already or
+    /// that is not the body's.
+    fn check_length(
+        &self,
+        index: Option<usize>,
+        name: &[u8],
+        value: &[u8],
+    ) -> Result<(), EditError> {
+        if HeaderName::of(name) != HeaderName::ContentLength {
+            return Ok(());
+        }
+        let first = self
+            .rows
+            .iter()
+            .position(|row| row.id == HeaderName::ContentLength);
+        let true_length = content_length(trim(value)) == Ok(self.body().len());
+        if !true_length || first.is_some_and(|first| Some(first) != index) {
+            return Err(EditError::Value);
+        }
         Ok(())
     }
 
@@ -281,14 +330,20 @@ impl Headers {
         })
     }
 
-    /// Writes `name: value` CRLF to scratch after checking both.
-    fn write_row(&mut self, name: &[u8], value: &[u8]) -> Result<Row, EditError> {
+    /// Writes `name: value` CRLF to scratch after checking both, for the place of row `index`.
+    fn write_row(
+        &mut self,
+        index: Option<usize>,
+        name: &[u8],
+        value: &[u8],
+    ) -> Result<Row, EditError> {
         if !is_token(name) {
             return Err(EditError::Name);
         }
         if !is_value_text(value) {
             return Err(EditError::Value);
         }
+        self.check_length(index, name, value)?;
         self.push_row(name, value)
     }
 

@@ -103,7 +103,8 @@ pub enum EditError {
     /// The edits would hold more than 65,535 bytes, a header more than 8 KiB, or the message more
     /// rows than its limit and 64 of ours.
     TooLarge,
-    /// The value holds a control byte (CR, LF and NUL among them).
+    /// The value holds a control byte (CR, LF and NUL among them), or is a Content-Length that is
+    /// not the body's or not the only one.
     Value,
 }
 

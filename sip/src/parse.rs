@@ -310,7 +310,7 @@ pub(crate) fn declare(
 }
 
 /// Reads a Content-Length value: digits only, and no leading zero that some reader takes as octal.
-fn content_length(value: &[u8]) -> Result<usize, ParseError> {
+pub(crate) fn content_length(value: &[u8]) -> Result<usize, ParseError> {
     if value.len() > 1 && value.first() == Some(&b'0') {
         return Err(ParseError::ContentLength);
     }
