@@ -51,16 +51,14 @@ pub(crate) fn is_uri_text(text: &[u8]) -> bool {
 /// `text` without LWS at either end.
 #[inline]
 pub fn trim(mut text: &[u8]) -> &[u8] {
-    while let [first, rest @ ..] = text {
-        if !is_lws(*first) {
-            break;
-        }
+    while let [first, rest @ ..] = text
+        && is_lws(*first)
+    {
         text = rest;
     }
-    while let [rest @ .., last] = text {
-        if !is_lws(*last) {
-            break;
-        }
+    while let [rest @ .., last] = text
+        && is_lws(*last)
+    {
         text = rest;
     }
     text

@@ -217,13 +217,14 @@ impl Headers {
     fn set_content_length(&mut self, length: usize) -> Result<(), EditError> {
         let mut digits: SmallVec<[u8; 20]> = SmallVec::new();
         push_number(&mut digits, length as u64);
-        let name = HeaderName::ContentLength.as_str().as_bytes();
+        let id = HeaderName::ContentLength;
+        let name = id.as_str().as_bytes();
         let wanted = Wanted::of(name);
         let first = self.position(wanted);
         if first.is_none() && self.rows.len() >= self.rows_max {
             return Err(EditError::TooLarge);
         }
-        let row = self.push_row(name, &digits)?;
+        let row = self.push_row(id, name, &digits)?;
         match first {
             Some(first) => {
                 self.put(first, row);
@@ -271,8 +272,9 @@ impl Headers {
         }
         let header = self.get(index).ok_or(EditError::Index)?;
         let name: SmallVec<[u8; 32]> = SmallVec::from_slice(name.unwrap_or(header.name));
-        self.check_length(Some(index), &name, value)?;
-        let row = self.push_row(&name, value)?;
+        let id = HeaderName::of(&name);
+        self.check_length(Some(index), id, value)?;
+        let row = self.push_row(id, &name, value)?;
         self.put(index, row);
         Ok(())
     }
@@ -282,10 +284,10 @@ impl Headers {
     fn check_length(
         &self,
         index: Option<usize>,
-        name: &[u8],
+        id: HeaderName,
         value: &[u8],
     ) -> Result<(), EditError> {
-        if HeaderName::of(name) != HeaderName::ContentLength {
+        if id != HeaderName::ContentLength {
             return Ok(());
         }
         let first = self
@@ -343,12 +345,13 @@ impl Headers {
         if !is_value_text(value) {
             return Err(EditError::Value);
         }
-        self.check_length(index, name, value)?;
-        self.push_row(name, value)
+        let id = HeaderName::of(name);
+        self.check_length(index, id, value)?;
+        self.push_row(id, name, value)
     }
 
     /// Writes a line whose parts were checked.
-    fn push_row(&mut self, name: &[u8], value: &[u8]) -> Result<Row, EditError> {
+    fn push_row(&mut self, id: HeaderName, name: &[u8], value: &[u8]) -> Result<Row, EditError> {
         let value = trim(value);
         let start = self.scratch.len();
         let name_end = start + name.len();
@@ -358,12 +361,17 @@ impl Headers {
         if end > MESSAGE_BYTES_MAX || end - start > HEADER_BYTES_MAX {
             return Err(EditError::TooLarge);
         }
-        self.scratch.reserve(end - start);
-        for part in [name, b": ", value, b"\r\n"] {
-            self.scratch.extend_from_slice(part);
-        }
+        self.scratch.resize(end, 0);
+        let line = self.scratch.get_mut(start..).unwrap_or_default();
+        let (name_part, rest) = line.split_at_mut(name.len());
+        let (colon, rest) = rest.split_at_mut(2);
+        let (value_part, line_end) = rest.split_at_mut(value.len());
+        name_part.copy_from_slice(name);
+        colon.copy_from_slice(b": ");
+        value_part.copy_from_slice(value);
+        line_end.copy_from_slice(b"\r\n");
         Ok(Row {
-            id: HeaderName::of(name),
+            id,
             place: Place::Scratch,
             line: Span::new(start, end),
             name_end: name_end as u16,

@@ -89,8 +89,14 @@ header_names! {
 
 impl HeaderName {
     /// The id of `name` (long or compact form, any case).
-    #[inline(always)]
+    #[inline]
     pub fn of(name: &[u8]) -> Self {
+        Self::of_inline(name)
+    }
+
+    /// As [`HeaderName::of`], for the one loop where the call would cost more than the lookup.
+    #[inline(always)]
+    pub(crate) fn of_inline(name: &[u8]) -> Self {
         if let [byte] = name {
             return COMPACT_BY_LETTER[(byte | 0x20) as usize];
         }

@@ -23,36 +23,38 @@ pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Message, ParseError> {
     if bytes.len() > limits.message_bytes.min(MESSAGE_BYTES_MAX) {
         return Err(ParseError::MessageTooLarge);
     }
-    let start = skip_line_ends(&bytes).ok_or(ParseError::Empty)?;
+    let text: &[u8] = &bytes;
+    let start = skip_line_ends(text).ok_or(ParseError::Empty)?;
     let mut lines = [Line::default(); LINES];
-    let (found, mut end) = scan(&bytes, start, First::StartLine, &mut lines);
+    let (found, mut end) = scan(text, start, First::StartLine, &mut lines);
     let mut batch = lines.get(..found).unwrap_or_default();
-    let Some((first, headers)) = batch.split_first() else {
+    let Some((&first, headers)) = batch.split_first() else {
         return Err(broken_off(end));
     };
-    let start_line = read_start_line(&bytes, *first, limits)?;
+    let start_line = read_start_line(text, first, limits)?;
     batch = headers;
     let mut rows = Rows::new();
     let mut declared = None;
     let body_start = loop {
+        if rows.len() + batch.len() > limits.headers {
+            return Err(ParseError::HeadersTooMany);
+        }
+        let batch_end = batch.last().unwrap_or(&first).end;
+        within(usize::from(batch_end) - start, limits.header_section_bytes)?;
         for line in batch {
             if line.len() > limits.header_bytes {
                 return Err(ParseError::HeaderTooLarge);
             }
-            if rows.len() >= limits.headers {
-                return Err(ParseError::HeadersTooMany);
-            }
-            within(usize::from(line.end) - start, limits.header_section_bytes)?;
-            let row = read_row(&bytes, *line)?;
+            let row = read_row(text, *line)?;
             if row.id == HeaderName::ContentLength {
-                declare(&mut declared, &bytes, *line)?;
+                declare(&mut declared, text, *line)?;
             }
             rows.push(row);
         }
         match end {
             End::Body(at) => break usize::from(at),
             End::More(at) => {
-                let (found, next) = scan(&bytes, usize::from(at), First::Header, &mut lines);
+                let (found, next) = scan(text, usize::from(at), First::Header, &mut lines);
                 batch = lines.get(..found).unwrap_or_default();
                 end = next;
             }
@@ -60,7 +62,7 @@ pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Message, ParseError> {
         }
     };
     within(body_start - start, limits.header_section_bytes)?;
-    let available = bytes.len() - body_start;
+    let available = text.len() - body_start;
     let body = declared.unwrap_or(available);
     if body > available {
         return Err(ParseError::Truncated);
@@ -69,10 +71,15 @@ pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Message, ParseError> {
         return Err(ParseError::BodyTooLarge);
     }
     let tail = Span::new(body_start - 2, body_start + body);
-    let headers = Headers::received(bytes, rows, tail, limits);
     Ok(match start_line {
-        StartLine::Request(line) => Message::Request(Request { line, headers }),
-        StartLine::Status(line) => Message::Response(Response { line, headers }),
+        StartLine::Request(line) => Message::Request(Request {
+            line,
+            headers: Headers::received(bytes, rows, tail, limits),
+        }),
+        StartLine::Status(line) => Message::Response(Response {
+            line,
+            headers: Headers::received(bytes, rows, tail, limits),
+        }),
     })
 }
 
@@ -247,7 +254,7 @@ fn read_status_line(rest: &[u8], line: Line) -> Result<StatusLine, ParseError> {
 #[inline(always)] // A row handed over by value is stored and loaded in pieces of unlike size.
 fn read_row(bytes: &[u8], line: Line) -> Result<Row, ParseError> {
     let mut name = line.name(bytes);
-    let mut id = HeaderName::of(name);
+    let mut id = HeaderName::of_inline(name);
     if id == HeaderName::Other && !is_token(name) {
         (name, id) = spaced_name(name)?;
     }
@@ -276,7 +283,7 @@ fn spaced_name(mut name: &[u8]) -> Result<(&[u8], HeaderName), ParseError> {
     Ok((name, HeaderName::of(name)))
 }
 
-/// `from..to` without white space at its ends; empty at `from` where there is nothing else.
+/// `from..to` without white space at its ends; empty where there is nothing else.
 #[inline(always)]
 fn trim_at(bytes: &[u8], mut from: usize, mut to: usize) -> Span {
     let blank = |at: usize| bytes.get(at).copied().is_some_and(is_lws);

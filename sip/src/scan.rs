@@ -124,66 +124,91 @@ fn walk(
     lines: &mut Lines,
     maps: impl Fn(&Block) -> Maps,
 ) -> (usize, End) {
-    let mut found = 0;
-    let mut folds = first == First::Header;
-    let mut line = start;
-    // Where the line's first colon is; past all bytes while none was seen.
-    let mut colon = NONE;
-    let mut cr_before = 0;
+    let mut walk = Walk {
+        bytes,
+        found: 0,
+        folds: first == First::Header,
+        line: start,
+        colon: NONE,
+        cr_before: 0,
+    };
     let mut base = start;
-    let mut padded: Block;
-    loop {
-        let rest = bytes.get(base..).unwrap_or_default();
-        let (block, length) = match rest.first_chunk::<BLOCK>() {
-            Some(block) => (block, BLOCK),
-            None if rest.is_empty() => return (found, End::Truncated),
-            None => {
-                padded = [0; BLOCK];
-                padded[..rest.len()].copy_from_slice(rest);
-                (&padded, rest.len())
-            }
-        };
-        let maps = maps(block);
+    let (blocks, rest) = bytes.get(start..).unwrap_or_default().as_chunks::<BLOCK>();
+    for block in blocks {
+        if let Some(end) = walk.block(base, maps(block), u64::MAX, lines) {
+            return (walk.found, end);
+        }
+        base += BLOCK;
+    }
+    if !rest.is_empty() {
+        let mut padded: Block = [0; BLOCK];
+        padded[..rest.len()].copy_from_slice(rest);
+        let valid = u64::MAX >> (BLOCK - rest.len());
+        if let Some(end) = walk.block(base, maps(&padded), valid, lines) {
+            return (walk.found, end);
+        }
+    }
+    (walk.found, End::Truncated)
+}
+
+/// Where the walk stands between two blocks.
+struct Walk<'a> {
+    bytes: &'a [u8],
+    /// Lines written.
+    found: usize,
+    /// Whether the line may have folds.
+    folds: bool,
+    /// Where the line starts.
+    line: usize,
+    /// Where its first colon is; [`NONE`] while none was seen.
+    colon: usize,
+    /// Whether the block before ended in a CR.
+    cr_before: u64,
+}
+
+impl Walk<'_> {
+    /// Goes through the block at `base`, whose bytes behind the `valid` ones are padding.
+    #[inline(always)]
+    fn block(&mut self, base: usize, maps: Maps, valid: u64, lines: &mut Lines) -> Option<End> {
         // A CR is followed by an LF and an LF follows a CR: anything else is a bare one.
-        let bare = ((maps.cr << 1 | cr_before) ^ maps.feed) & (u64::MAX >> (BLOCK - length));
-        cr_before = maps.cr >> (BLOCK - 1);
+        let bare = ((maps.cr << 1 | self.cr_before) ^ maps.feed) & valid;
+        self.cr_before = maps.cr >> (BLOCK - 1);
         // The colons that no finished line has used up.
         let mut colons = maps.colon;
         let mut feeds = maps.feed & below_lowest(bare);
         while feeds != 0 {
-            let feed = feeds.trailing_zeros() as usize;
-            let end = base + feed + 1;
-            if colon == NONE && colons != 0 {
-                // It may lie in a later line: then it is behind the end.
-                colon = base + colons.trailing_zeros() as usize;
+            let end = base + feeds.trailing_zeros() as usize + 1;
+            self.see_colon(base, colons);
+            if end - self.line == 2 {
+                return Some(End::Body(end as u16));
             }
-            if end - line == 2 {
-                return (found, End::Body(end as u16));
-            }
-            if !(folds && matches!(bytes.get(end), Some(b' ' | b'\t'))) {
-                let Some(slot) = lines.get_mut(found) else {
-                    return (found, End::More(line as u16));
+            if !(self.folds && matches!(self.bytes.get(end), Some(b' ' | b'\t'))) {
+                let Some(slot) = lines.get_mut(self.found) else {
+                    return Some(End::More(self.line as u16));
                 };
                 *slot = Line {
-                    start: line as u16,
-                    colon: colon.min(end) as u16,
+                    start: self.line as u16,
+                    // A colon of a later line is behind the end.
+                    colon: self.colon.min(end) as u16,
                     end: end as u16,
                 };
-                found += 1;
-                folds = true;
-                line = end;
-                colon = NONE;
+                self.found += 1;
+                self.folds = true;
+                self.line = end;
+                self.colon = NONE;
                 colons &= !through_lowest(feeds);
             }
             feeds &= feeds - 1;
         }
-        if bare != 0 {
-            return (found, End::Bare);
+        self.see_colon(base, colons);
+        (bare != 0).then_some(End::Bare)
+    }
+
+    #[inline(always)]
+    fn see_colon(&mut self, base: usize, colons: u64) {
+        if self.colon == NONE && colons != 0 {
+            self.colon = base + colons.trailing_zeros() as usize;
         }
-        if colon == NONE && colons != 0 {
-            colon = base + colons.trailing_zeros() as usize;
-        }
-        base += BLOCK;
     }
 }
 
