@@ -20,6 +20,7 @@ pub struct Config {
     host: String,
     workers: u16,
     log: &'static str,
+    server_keys: String,
     timers: String,
     inbound: String,
     executor_keys: String,
@@ -47,6 +48,7 @@ impl Config {
             host: "127.0.0.1".to_owned(),
             workers: 2,
             log: "info,hookswitch=debug,executor=debug",
+            server_keys: String::new(),
             timers: String::new(),
             inbound: String::new(),
             executor_keys: String::new(),
@@ -59,9 +61,8 @@ impl Config {
 
     /// Listens on `[::1]` in place of 127.0.0.1.
     #[must_use]
-    pub fn ipv6(mut self) -> Self {
-        self.host = "[::1]".to_owned();
-        self
+    pub fn ipv6(self) -> Self {
+        self.host("[::1]")
     }
 
     /// The number of workers; without it there are two.
@@ -75,6 +76,20 @@ impl Config {
     #[must_use]
     pub fn log(mut self, level: &'static str) -> Self {
         self.log = level;
+        self
+    }
+
+    /// More keys of `[server]`.
+    #[must_use]
+    pub fn server_keys(mut self, keys: &str) -> Self {
+        self.server_keys = format!("{keys}\n");
+        self
+    }
+
+    /// Listens on this address, written as in a URI, in place of 127.0.0.1.
+    #[must_use]
+    pub fn host(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
         self
     }
 
@@ -200,12 +215,13 @@ impl Config {
         let Self {
             workers,
             log,
+            server_keys,
             timers,
             ..
         } = self;
         let mut text = format!(
             "[server]\nworkers = {workers}\nnode = \"test\"\nsecret = \"the secret of the suite, long enough\"\n\
-             console = \"127.0.0.1:{console}\"\nlog = \"{log}\"\n\n{timers}\n"
+             console = \"127.0.0.1:{console}\"\nlog = \"{log}\"\n{server_keys}\n{timers}\n"
         );
         for transport in ["udp", "tcp"] {
             listener(

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::{Config, Draft, Log, Peer, Process, Scratch, Webhook, http};
 
+/// The name of the configuration file.
+const FILE: &str = "hookswitch.toml";
+
 /// How long the binary has to become ready.
 const READY: Duration = Duration::from_secs(10);
 
@@ -34,7 +37,7 @@ pub struct Edge {
     /// What it was started with.
     pub config: Config,
     process: Process,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Edge {
@@ -66,7 +69,7 @@ impl Edge {
 
     fn launch(config: Config) -> Self {
         let scratch = Scratch::new("edge");
-        let file = scratch.write("hookswitch.toml", config.text());
+        let file = scratch.write(FILE, config.text());
         let process = Process::start(
             "hookswitch",
             Command::new(hookswitch()).arg("run").arg("-c").arg(&file),
@@ -74,7 +77,7 @@ impl Edge {
         Self {
             config,
             process,
-            _scratch: scratch,
+            scratch,
         }
     }
 
@@ -125,6 +128,12 @@ impl Edge {
     #[must_use]
     pub fn console(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.config.console).into()
+    }
+
+    /// Puts this text in the place of the configuration file and asks for it to be read (SIGHUP).
+    pub fn reload(&self, text: &str) {
+        self.scratch.write(FILE, text);
+        self.process.signal("HUP");
     }
 
     /// The process.

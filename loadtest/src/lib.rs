@@ -44,4 +44,4 @@ pub use robot::Robot;
 pub use scratch::Scratch;
 pub use sipp::{Report, Running, Sipp};
 pub use stream::Stream;
-pub use webhook::{Hit, Webhook, encode};
+pub use webhook::{Hit, Webhook, decode, encode};

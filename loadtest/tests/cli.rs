@@ -40,7 +40,12 @@ fn check_names_place_key_and_what_was_expected() {
     // What is written for what, the line's part before the fault, the key, and a word of what was expected.
     let cases = [
         ("node = \"test\"", "nod = \"test\"", "nod", "node"),
-        ("workers = 2", "workers = \"two\"", "workers", "integer"),
+        (
+            "workers = 2",
+            "workers = \"two\"",
+            "workers",
+            "whole number",
+        ),
         (
             "trust = \"internal\"",
             "trust = \"mine\"",
@@ -330,6 +335,23 @@ fn the_demos_sipp_line_works() {
     );
     let page = get(([127, 0, 0, 1], demo.console).into(), "/api/calls").expect("the page");
     assert!(page.body.contains("\"calls\":[{"), "{}", page.body);
+}
+
+#[test]
+fn the_demos_phone_line_works() {
+    let demo = Demo::start();
+    let output = demo.process.stdout.text();
+    let word = output
+        .split_whitespace()
+        .find(|word| word.starts_with("sip:"));
+    let uri = word.unwrap_or_else(|| panic!("no address to dial in {output}"));
+    let phone = loadtest::Phone::dial(uri.trim_matches(['"', '\'', '.', ',']), 20);
+    assert!(
+        phone.says("Call established", Duration::from_secs(8)),
+        "{uri}: {}",
+        phone.output()
+    );
+    assert!(demo.prints("CallSid", Duration::from_secs(3)));
 }
 
 #[test]

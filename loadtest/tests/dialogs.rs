@@ -203,3 +203,30 @@ fn an_ack_for_a_200_goes_end_to_end_and_only_once() {
     call.bob.silence(Duration::from_millis(600));
     call.alice.silence(Duration::from_millis(100));
 }
+
+#[test]
+fn a_strict_router_before_us_is_repaired() {
+    // RFC 3261 §16.4: our own URI in the Request-URI, the true target in the last Route.
+    let bob = Peer::bind();
+    let edge = Edge::start(config(bob.address()));
+    let call = established(&edge, Peer::bind(), bob);
+    let ours = call
+        .answer
+        .address("Record-Route")
+        .expect("a route")
+        .to_owned();
+    let target = format!("sip:peer@{}", call.bob.address());
+    let info = call
+        .invite
+        .within("INFO", 2, &call.answer)
+        .without("Route")
+        .header("Route", &format!("<{target}>"));
+    call.alice.send(
+        edge.public(),
+        info.text()
+            .replacen(&format!("INFO {target}"), &format!("INFO {ours}"), 1),
+    );
+    let info = call.bob.request("INFO");
+    assert_eq!(info.uri(), target);
+    assert_eq!(info.header("Route"), None);
+}

@@ -306,6 +306,50 @@ fn cancel_before_any_answer_waits_for_one() {
 }
 
 #[test]
+fn a_200_that_crosses_the_cancel_arrives() {
+    let (alice, bob) = (Peer::bind(), Peer::bind());
+    let edge = edge(&[at(bob.address())]);
+    let invite = Draft::new("INVITE", CALL, &alice);
+    alice.send(edge.public(), invite.text());
+    let (at_bob, proxy) = bob
+        .receive_from(Duration::from_secs(3))
+        .expect("the INVITE");
+    bob.answer(&at_bob, proxy, 180, &[], "");
+    alice.response(180);
+    alice.send(edge.public(), invite.cancel().text());
+    let cancel = bob.request("CANCEL");
+    bob.answer(&cancel, proxy, 200, &[], "");
+    bob.answer(&at_bob, proxy, 200, &[], "");
+    let first = alice.response(200);
+    let answer = if first.cseq_method() == "CANCEL" {
+        alice.response(200)
+    } else {
+        first
+    };
+    assert_eq!(answer.cseq_method(), "INVITE");
+    alice.send(edge.public(), invite.within("ACK", 1, &answer).text());
+    bob.request("ACK");
+}
+
+#[test]
+fn a_refusal_is_repeated_until_it_is_acknowledged() {
+    let (alice, bob) = (Peer::bind(), Peer::bind());
+    let edge = edge(&[at(bob.address())]);
+    let invite = Draft::new("INVITE", CALL, &alice);
+    alice.send(edge.public(), invite.text());
+    let (at_bob, proxy) = bob
+        .receive_from(Duration::from_secs(3))
+        .expect("the INVITE");
+    bob.answer(&at_bob, proxy, 486, &[], "");
+    bob.request("ACK");
+    let refusal = alice.response(486);
+    alice.response(486);
+    alice.send(edge.public(), invite.ack(&refusal).text());
+    alice.silence(Duration::from_millis(1300));
+    bob.silence(Duration::from_millis(50));
+}
+
+#[test]
 fn a_cancel_of_nothing_is_481() {
     let alice = Peer::bind();
     let edge = edge(&[format!("127.0.0.1:{}", free_port())]);

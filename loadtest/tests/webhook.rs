@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use loadtest::{Config, Edge, Hit, Sipp, Webhook, answering};
+use loadtest::{Config, Draft, Edge, Hit, Peer, Sipp, Webhook, answering};
 
 const DEMO: &str = "sip:bob@demo.test";
 
@@ -458,4 +458,25 @@ fn a_gather_without_digits_goes_on() {
         "no digits, no action: {:#?}",
         hook.hits()
     );
+}
+
+#[test]
+fn digits_by_info_reach_the_action() {
+    let (hook, edge) = answering("gather?timeout=5&action=/after");
+    let alice = Peer::bind();
+    let invite = Draft::new("INVITE", DEMO, &alice);
+    alice.send(edge.public(), invite.text());
+    let answer = alice.response(200);
+    alice.send(edge.public(), invite.within("ACK", 1, &answer).text());
+    for (cseq, digit) in (2..).zip("4711".chars()) {
+        let body = format!("Signal={digit}\r\nDuration=160\r\n");
+        let info = invite
+            .within("INFO", cseq, &answer)
+            .header("Content-Type", "application/dtmf-relay")
+            .body(&body);
+        alice.send(edge.public(), info.text());
+        alice.response(200);
+    }
+    assert_eq!(hook.wait_for("/after").param("Digits"), "4711");
+    hook.all_signed();
 }
