@@ -95,8 +95,9 @@ pub(crate) fn pop_own_routes(
 ) -> Result<OwnRoute, EditError> {
     undo_strict_route(request, plan, local)?;
     let mut found = OwnRoute::Absent;
+    let mut stands_in = false;
     for _ in 0..OWN_ROUTES_MAX {
-        let own = match request.headers.list(HeaderName::Route).next() {
+        let (own, here) = match request.headers.list(HeaderName::Route).next() {
             None => break,
             Some(value) => own_route(value, request, plan, local),
         };
@@ -105,10 +106,10 @@ pub(crate) fn pop_own_routes(
             OwnRoute::Forged => return Ok(OwnRoute::Forged),
             OwnRoute::Plain if found == OwnRoute::Absent => found = OwnRoute::Plain,
             OwnRoute::Plain => {}
-            // A neighbour that signs with our key, as the nodes of a cluster do, is a hop of its own.
-            OwnRoute::Dialog(token) if matches!(found, OwnRoute::Dialog(first) if first != token) => {
-                break;
-            }
+            // A node of our cluster may stand in for another: then both values are the other's. Else
+            // a neighbour that signs with our key is a hop of its own.
+            OwnRoute::Dialog(_) if found == OwnRoute::Absent => (found, stands_in) = (own, !here),
+            OwnRoute::Dialog(_) if !here && !(stands_in && own == found) => break,
             OwnRoute::Dialog(_) => found = own,
         }
         request.headers.pop_first(HeaderName::Route)?;
@@ -116,22 +117,25 @@ pub(crate) fn pop_own_routes(
     Ok(found)
 }
 
-fn own_route(value: &[u8], request: &Request, plan: &Plan, local: SocketAddr) -> OwnRoute {
+/// What a Route value says about us, and whether it names a socket of this process.
+fn own_route(value: &[u8], request: &Request, plan: &Plan, local: SocketAddr) -> (OwnRoute, bool) {
     match NameAddr::parse(value).and_then(|value| value.uri()) {
         Ok(uri) => own_uri(&uri, &request.headers, plan, local),
-        Err(_) => OwnRoute::Absent,
+        Err(_) => (OwnRoute::Absent, false),
     }
 }
 
-fn own_uri(uri: &Uri<'_>, headers: &Headers, plan: &Plan, local: SocketAddr) -> OwnRoute {
+fn own_uri(uri: &Uri<'_>, headers: &Headers, plan: &Plan, local: SocketAddr) -> (OwnRoute, bool) {
     let call_id = headers.first(HeaderName::CallId).unwrap_or_default();
+    let here = uri.is_sip() && plan.is_own(uri.host, uri.port, local);
     let signed = uri.params.value(token::PARAM);
-    match signed.map(|text| plan.token_key.read(text, call_id)) {
+    let own = match signed.map(|text| plan.token_key.read(text, call_id)) {
         Some(Some(token)) => OwnRoute::Dialog(token),
-        Some(None) if plan.is_own(uri.host, uri.port, local) => OwnRoute::Forged,
-        _ if uri.is_sip() && plan.is_own(uri.host, uri.port, local) => OwnRoute::Plain,
+        Some(None) if here => OwnRoute::Forged,
+        None if here => OwnRoute::Plain,
         _ => OwnRoute::Absent,
-    }
+    };
+    (own, here)
 }
 
 /// §16.4: a strict router put our Record-Route value into the Request-URI; the last Route value is
@@ -145,7 +149,7 @@ fn undo_strict_route(
         Ok(uri) if uri.params.has(b"lr") => {
             matches!(
                 own_uri(&uri, &request.headers, plan, local),
-                OwnRoute::Dialog(_)
+                (OwnRoute::Dialog(_), _)
             )
         }
         _ => false,

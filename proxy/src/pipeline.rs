@@ -351,7 +351,7 @@ impl Core {
     fn admit(&self, flow: Flow, request: &mut Request, now: Instant) -> Result<Arrival, Refusal> {
         let plan = self.plan.clone();
         let known = self.opened.get(&flow.remote).copied();
-        let Some((listener_id, listener)) = plan.ingress(&flow, known) else {
+        let Some((listener_id, listener, trust)) = plan.ingress(&flow, known) else {
             return Err(Refusal::new(500, "Server Internal Error", "no_listener"));
         };
         let loop_hash = plan.loop_hash.of(request);
@@ -364,7 +364,7 @@ impl Core {
             }
             Ok(own_route) => own_route,
         };
-        if listener.trust != Trust::Internal {
+        if trust != Trust::Internal {
             strip_reserved(&mut request.headers, &self.counters);
         }
         let source = filters::Source {
@@ -372,7 +372,7 @@ impl Core {
             local: flow.local,
             transport: flow.transport,
             listener: listener.name.clone(),
-            trust: listener.trust,
+            trust,
         };
         let mut cx = Context::new(source, request.method(), false);
         let mut chain = listener.chain.clone();
@@ -389,7 +389,7 @@ impl Core {
             };
             // Whoever knows the dialog can claim a side of it, so a claim raises nobody: it counts
             // up to what the listener grants, and beyond that with a source of the trunk.
-            cx.facts.trust = side.trust.min(listener.trust);
+            cx.facts.trust = side.trust.min(trust);
             if let Some(trunk) = plan
                 .trunk_by_hash(side.trunk)
                 .filter(|trunk| trunk.speaks_from(&flow))

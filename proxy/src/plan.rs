@@ -208,25 +208,25 @@ impl Plan {
         self.trunks.values().find(named)
     }
 
-    /// The listener that says what to make of a request on `flow`. For a connection that we had
-    /// opened that is `known`, else the least trusted of its transport: whoever is there did not
-    /// come in by a door of ours.
+    /// The listener that says what to make of a request on `flow`, and how far it is trusted.
+    ///
+    /// For a connection that we had opened that is the listener `known` to stand for it. Else
+    /// whoever is there did not come in by a door of ours, and is trusted like nobody.
     pub(crate) fn ingress(
         &self,
         flow: &Flow,
         known: Option<ListenerId>,
-    ) -> Option<(ListenerId, &Listener)> {
+    ) -> Option<(ListenerId, &Listener, Trust)> {
         let known = known.filter(|_| flow.listener == ListenerId::OUTBOUND);
-        if let Some(listener) = self.listener(known.unwrap_or(flow.listener)) {
-            return Some((known.unwrap_or(flow.listener), listener));
+        let id = known.unwrap_or(flow.listener);
+        if let Some(listener) = self.listener(id) {
+            return Some((id, listener, listener.trust));
         }
-        let alike = |listener: &Listener| listener.transport == flow.transport;
-        let (index, listener) = self
-            .listeners
-            .iter()
-            .enumerate()
-            .min_by_key(|(index, listener)| (!alike(listener), listener.trust, *index))?;
-        Some((ListenerId(index as u16), listener))
+        let unlike = |listener: &Listener| listener.transport != flow.transport;
+        let indexed = self.listeners.iter().enumerate();
+        let (index, listener) =
+            indexed.min_by_key(|(index, listener)| (listener.trust, unlike(listener), *index))?;
+        Some((ListenerId(index as u16), listener, Trust::Untrusted))
     }
 
     /// Whether `host:port` is one of our sockets, bound or advertised. `local` is where the message
