@@ -39,6 +39,6 @@ pub use observer::{
     CallEvent, Ended, Observer, Record, SipMessage, Started, WebhookReply, WebhookRequest,
 };
 pub use secret::Secret;
-pub use settings::{Domain, Limits, Listen, Settings, TrustedPeer};
+pub use settings::{Domain, Domains, Limits, Listen, Settings, TrustedPeer};
 pub use sid::{Sid, SidError, SidKind};
 pub use warning::{Location, Warning};

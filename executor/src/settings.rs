@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use sip::{Timers, Transport};
 
@@ -27,7 +28,7 @@ pub struct Settings {
     /// The trunk for numbers.
     pub dial_trunk: Option<String>,
     /// The SIP domains.
-    pub domains: Vec<Domain>,
+    pub domains: Domains,
     /// The address that peers are told for media, if they see another than we do; by default the
     /// one that SIP came in by, on which the media are received in any case.
     pub media_address: Option<IpAddr>,
@@ -88,6 +89,37 @@ pub struct Domain {
     pub status_callback: Option<Hook>,
 }
 
+/// The SIP domains; clones share them, so that they can be replaced while the executor runs. A call
+/// keeps the domain that it began with.
+#[derive(Clone, Debug)]
+pub struct Domains(Arc<ArcSwap<Vec<Domain>>>);
+
+impl Domains {
+    /// These domains.
+    pub fn new(domains: Vec<Domain>) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(domains)))
+    }
+
+    /// Puts other domains in force for calls that come from now on.
+    pub fn replace(&self, domains: Vec<Domain>) {
+        self.0.store(Arc::new(domains));
+    }
+
+    /// The domains in force.
+    pub fn all(&self) -> Arc<Vec<Domain>> {
+        self.0.load_full()
+    }
+
+    /// The domain for a host: the one of that name, or `*`.
+    pub(crate) fn find(&self, host: &[u8]) -> Option<Domain> {
+        let named = |domain: &&Domain| sip::same_host(domain.name.as_bytes(), host);
+        let any = |domain: &&Domain| &*domain.name == "*";
+        let domains = self.0.load();
+        let found = domains.iter().find(named);
+        found.or_else(|| domains.iter().find(any)).cloned()
+    }
+}
+
 /// The bounds of the executor.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Limits {
@@ -111,7 +143,7 @@ impl Settings {
             proxies,
             outbound_proxy: None,
             dial_trunk: None,
-            domains,
+            domains: Domains::new(domains),
             media_address: None,
             rtp_ports: RtpPorts::default(),
             timers: Timers::default(),
@@ -122,16 +154,6 @@ impl Settings {
             limits: Limits::default(),
             drain: Duration::from_secs(32),
         }
-    }
-
-    /// The domain for a host: the one of that name, or `*`.
-    pub(crate) fn domain(&self, host: &[u8]) -> Option<&Domain> {
-        let named = |domain: &&Domain| sip::same_host(domain.name.as_bytes(), host);
-        let any = |domain: &&Domain| &*domain.name == "*";
-        self.domains
-            .iter()
-            .find(named)
-            .or_else(|| self.domains.iter().find(any))
     }
 
     /// Whether a source is one of the proxies.

@@ -4,37 +4,60 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use executor::webhook::{Hook, Method};
-use executor::{Domain, Executor, Handle, Listen, RtpPorts, Secret, Sid, TrustedPeer};
+use executor::{Domain, Domains, Executor, Handle, Listen, RtpPorts, Secret, Sid, TrustedPeer};
 use sip::Transport;
 
 use crate::config::{Settings, file};
 use crate::console::{CallLog, ExecutorObserver};
 use crate::server::StartError;
 
+/// The executor of this process.
+pub(crate) struct Role {
+    handle: Handle,
+    domains: Domains,
+}
+
 /// Starts the executor where the file has one. Its socket is bound when this returns.
 ///
 /// # Errors
 ///
 /// What it could not read, bind or start.
-pub(crate) fn start(settings: &Settings, log: Arc<CallLog>) -> Result<Option<Handle>, StartError> {
+pub(crate) fn start(settings: &Settings, log: Arc<CallLog>) -> Result<Option<Role>, StartError> {
     let Some(file) = &settings.executor else {
         return Ok(None);
     };
     let fault = |error: String| StartError::Executor(error);
     let translated = translate(settings, file).map_err(fault)?;
+    let domains = translated.domains.clone();
     let executor = Executor::new(translated, Arc::new(ExecutorObserver(log)))
         .map_err(|error| fault(error.to_string()))?;
-    executor
-        .spawn()
-        .map(Some)
-        .map_err(|error| fault(error.to_string()))
+    let handle = executor.spawn().map_err(|error| fault(error.to_string()))?;
+    Ok(Some(Role { handle, domains }))
+}
+
+/// The executor's domains, to be replaced by [`domains`] of a file that was read again.
+pub(crate) fn shared_domains(role: Option<&Role>) -> Option<Domains> {
+    role.map(|role| role.domains.clone())
+}
+
+/// The domains that the executor of this process serves.
+///
+/// # Errors
+///
+/// The key that cannot be read.
+pub(crate) fn domains(settings: &Settings) -> Result<Vec<Domain>, String> {
+    let own = settings
+        .domains
+        .iter()
+        .filter(|domain| domain.executor.is_empty());
+    own.map(domain).collect()
 }
 
 /// Hangs up what is left of the calls, and waits for the thread.
-pub(crate) fn stop(handle: Option<Handle>) {
-    if let Some(mut handle) = handle {
-        handle.shut_down();
-        if handle.join().is_err() {
+pub(crate) fn stop(role: Option<Role>) {
+    if let Some(mut role) = role {
+        role.handle.shut_down();
+        if role.handle.join().is_err() {
             tracing::error!("the executor has panicked");
         }
     }
@@ -46,16 +69,8 @@ fn translate(settings: &Settings, file: &file::Executor) -> Result<executor::Set
         Transport::Tcp => Listen::tcp(address),
         _ => Listen::udp(address),
     };
-    let mut out = executor::Settings::new(
-        vec![listen],
-        proxies(settings, file)?,
-        settings
-            .domains
-            .iter()
-            .filter(|domain| domain.executor.is_empty())
-            .map(domain)
-            .collect::<Result<_, _>>()?,
-    );
+    let mut out =
+        executor::Settings::new(vec![listen], proxies(settings, file)?, domains(settings)?);
     out.outbound_proxy = match &file.outbound_proxy {
         Some(uri) => Some(uri.0.clone()),
         None => own_internal(settings, address).map(|proxy| format!("sip:{proxy};lr")),

@@ -112,7 +112,7 @@ impl Agent {
             return Err(Refusal::new(416, "Unsupported URI Scheme"));
         }
         let dialled = Dialled::of(request, &incoming.flow);
-        let domain = self.core.settings.domain(&dialled.domain).cloned();
+        let domain = self.core.settings.domains.find(&dialled.domain);
         let domain = Arc::new(domain.ok_or_else(|| Refusal::new(404, "Not Found"))?);
         let heard = offer_of(request)?;
         let local_tag = Bytes::from(self.core.random.hex());

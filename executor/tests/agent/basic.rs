@@ -147,10 +147,12 @@ fn redirect_stays_ringing() {
 fn rejected_is_404_and_get_keeps_the_query() {
     let world = World::with(|settings, web| {
         let url = web.url("/voice?customParameter=x&customValue=true");
-        settings.domains[0].voice = Hook {
+        let mut domain = settings.domains.all()[0].clone();
+        domain.voice = Hook {
             url,
             method: executor::webhook::Method::Get,
         };
+        settings.domains.replace(vec![domain]);
     });
     world.web.says("/voice", "<Reject reason=\"rejected\"/>");
     let line = world.phone.invite(URI, "", Some(&offer()));
@@ -367,7 +369,9 @@ fn strangers_are_refused() {
 #[test]
 fn an_error_goes_to_the_fallback_and_to_the_log() {
     let world = World::with(|settings, web| {
-        settings.domains[0].fallback = Some(Hook::post(web.url("/fallback")));
+        let mut domain = settings.domains.all()[0].clone();
+        domain.fallback = Some(Hook::post(web.url("/fallback")));
+        settings.domains.replace(vec![domain]);
     });
     world.web.answers("/voice", 500, "", Duration::ZERO);
     world.web.says("/fallback", "<Reject reason=\"busy\"/>");

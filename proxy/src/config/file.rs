@@ -320,7 +320,7 @@ pub enum RouteTo {
 }
 
 /// `[executor]`: the TwiML executor of this process.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Executor {
     /// Its SIP socket.

@@ -16,7 +16,7 @@ use crate::server::{self, Launch};
 
 /// Where the parts of the demo listen.
 #[derive(Clone, Copy, Debug)]
-pub struct Ports {
+pub(crate) struct Ports {
     /// The address that SIP listens on.
     pub bind: IpAddr,
     /// Its port.
@@ -32,7 +32,7 @@ pub struct Ports {
 }
 
 /// Runs the demo until it is told to stop.
-pub fn run(ports: &Ports, loader: &Loader) -> ExitCode {
+pub(crate) fn run(ports: &Ports, loader: &Loader) -> ExitCode {
     let settings = match loader.parse("demo.toml", &configuration(ports)) {
         Ok(settings) => settings,
         Err(errors) => return fail(errors),

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use http::Response;
+use percent_encoding::percent_decode;
 use pingora_core::apps::http_app::ServeHttp;
 use pingora_core::protocols::http::ServerSession;
-use percent_encoding::percent_decode;
 
 use crate::cli::say;
 
 /// Answers every voice request with the same document, and prints what it was sent.
-pub struct Application;
+pub(super) struct Application;
 
 #[async_trait]
 impl ServeHttp for Application {
@@ -52,8 +52,18 @@ fn pairs(text: &str) -> impl Iterator<Item = (String, String)> + '_ {
 
 fn decode(text: &str) -> String {
     let text = text.replace('+', " ");
-    let text = percent_decode(text.as_bytes()).decode_utf8_lossy().into_owned();
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    let text = percent_decode(text.as_bytes())
+        .decode_utf8_lossy()
+        .into_owned();
+    text.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
 }
 
 /// What a developer would write: TwiML.
