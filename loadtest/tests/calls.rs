@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use loadtest::{Config, Edge, Report, Sipp, Webhook, answering};
+use loadtest::{Config, Draft, Edge, Peer, Report, Sipp, Webhook, answering};
 
 const DEMO: &str = "sip:bob@demo.test";
 
@@ -189,11 +189,8 @@ fn a_redirect_to_busy_is_486() {
 #[test]
 fn redirects_that_never_end_do() {
     let (hook, edge) = answering("forever");
-    let peer = loadtest::Peer::bind();
-    peer.send(
-        edge.public(),
-        loadtest::Draft::new("INVITE", DEMO, &peer).text(),
-    );
+    let peer = Peer::bind();
+    peer.send(edge.public(), Draft::new("INVITE", DEMO, &peer).text());
     let answer = peer.outcome(Duration::from_secs(10));
     assert!(answer.status() != Some(408), "{answer:?}");
     assert!(hook.hits().len() < 30, "{} documents", hook.hits().len());
@@ -203,12 +200,9 @@ fn redirects_that_never_end_do() {
 fn ringing_comes_before_the_document() {
     // The answer is held back: whatever rings, rings before it.
     let (hook, edge) = answering("slow?seconds=1.5");
-    let peer = loadtest::Peer::bind();
+    let peer = Peer::bind();
     let began = Instant::now();
-    peer.send(
-        edge.public(),
-        loadtest::Draft::new("INVITE", DEMO, &peer).text(),
-    );
+    peer.send(edge.public(), Draft::new("INVITE", DEMO, &peer).text());
     let ringing = peer.response(180);
     assert!(
         began.elapsed() < Duration::from_secs(1),
@@ -219,6 +213,34 @@ fn ringing_comes_before_the_document() {
     assert_eq!(hook.wait(1).len(), 1);
     peer.response(200);
     assert!(began.elapsed() >= Duration::from_millis(1500));
+}
+
+#[test]
+fn ringing_leaves_before_the_request_to_the_webhook() {
+    // Without the proxy between them: when the webhook's connection is there, the 180 has to be there already.
+    let webhook = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", webhook.local_addr().unwrap());
+    let peer = Peer::bind();
+    let proxies = format!("proxies = [\"{}\"]", peer.address());
+    let edge = Edge::start(
+        Config::new()
+            .domain("demo.test", &url)
+            .executor_keys(&proxies),
+    );
+    for _ in 0..10 {
+        let invite = Draft::new("INVITE", DEMO, &peer)
+            .header("X-Hookswitch-Source", "127.0.0.1:5060")
+            .header("X-Hookswitch-Domain", "demo.test");
+        peer.send(edge.executor(), invite.text());
+        let connection = webhook.accept().unwrap();
+        let mut seen = Vec::new();
+        while let Some(message) = peer.receive(Duration::from_micros(100)) {
+            seen.push(message.status());
+        }
+        assert!(seen.contains(&Some(180)), "asked before it rang: {seen:?}");
+        drop(connection);
+        while peer.receive(Duration::from_millis(30)).is_some() {}
+    }
 }
 
 #[test]

@@ -80,6 +80,8 @@ fn the_page_shows_a_call_from_invite_to_answer() {
         browser.run("return document.querySelectorAll('#detail img').length"),
         0
     );
+    let state = "return document.querySelector('#calls .call').dataset.state";
+    browser.until(state, "completed", SOON);
     browser.keep_screenshot("page");
 }
 
