@@ -339,3 +339,23 @@ fn the_first_of_two_that_answers_is_it() {
     caller.finish();
     quick.finish();
 }
+
+#[test]
+fn a_callee_can_be_asked_first() {
+    // The noun's url is fetched for the callee's leg after its 200; the two are bridged when its document ends.
+    let callee = Sipp::callee("callee_answers")
+        .set("HEADERS", "X-Reply: fine")
+        .start();
+    let (hook, edge) = dialling(&format!(
+        "{}&url={}",
+        to(&callee, ""),
+        encode("/say?text=Accept")
+    ));
+    let _caller = caller("caller_is_bridged", &edge).start();
+    let hit = hook.wait_for("/say");
+    assert_eq!(hit.param("SipHeader_X-Reply"), "fine");
+    assert_eq!(hit.param("Direction"), "outbound-dial");
+    assert_eq!(hit.param("CallStatus"), "in-progress");
+    assert_eq!(hit.param("ParentCallSid"), hook.hits()[0].param("CallSid"));
+    hook.all_signed();
+}

@@ -266,3 +266,36 @@ fn a_buffer_that_the_system_does_not_grant_is_warned_about() {
     let edge = Edge::start(Config::new().section(&listener));
     assert!(edge.logs("WARN", Duration::from_secs(2)), "{}", edge.log());
 }
+
+#[test]
+fn an_executor_that_is_not_there_is_a_quick_refusal() {
+    let keys = format!("executor = [\"sip:127.0.0.1:{}\"]", free_port());
+    let edge = Edge::start(Config::new().domain_with("demo.test", "http://127.0.0.1:1/", &keys));
+    let peer = Peer::bind();
+    let began = Instant::now();
+    peer.send(edge.public(), Draft::new("INVITE", DEMO, &peer).text());
+    let status = peer.outcome(Duration::from_secs(3)).status();
+    assert!(status.is_some_and(|status| status >= 500), "{status:?}");
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn a_flood_of_acks_and_stray_responses_leaves_nothing() {
+    let (_hook, edge) = answering("busy");
+    let peer = Peer::bind();
+    for _ in 0..500 {
+        peer.send(edge.public(), Draft::new("ACK", DEMO, &peer).text());
+        let options = Draft::new("OPTIONS", DEMO, &peer).text();
+        peer.send(
+            edge.public(),
+            options.replacen(&format!("OPTIONS {DEMO} SIP/2.0"), "SIP/2.0 200 OK", 1),
+        );
+    }
+    peer.silence(Duration::from_millis(500));
+    assert_eq!(edge.metric("hookswitch_transactions"), Some(0.0));
+    assert!(edge.answers_options());
+}

@@ -174,6 +174,35 @@ fn strangers_are_refused() {
 }
 
 #[test]
+fn a_stranger_costs_one_answer_and_no_memory() {
+    // No retransmissions to a source that nobody knows, and none of its requests is worth more than its own size.
+    let config = Config::new().callers("reject", Some(r#"source = ["127.0.0.9/32"]"#));
+    let edge = Edge::start(config.domain("demo.test", "http://127.0.0.1:1/"));
+    let stranger = Peer::bind();
+    let (mut sent, mut heard, mut answers) = (0, 0, 0);
+    for method in ["INVITE", "OPTIONS", "REGISTER", "MESSAGE"]
+        .into_iter()
+        .cycle()
+        .take(200)
+    {
+        let text = Draft::new(method, DEMO, &stranger).text();
+        sent += text.len();
+        stranger.send(edge.public(), text);
+        while let Some(answer) = stranger.receive(Duration::from_millis(5)) {
+            assert_eq!(answer.status(), Some(403));
+            heard += answer.raw.len();
+            answers += 1;
+        }
+    }
+    assert!(
+        answers <= 200 && heard <= 3 * sent,
+        "{answers} answers, {heard} bytes for {sent}"
+    );
+    stranger.silence(Duration::from_millis(1300));
+    assert_eq!(edge.metric("hookswitch_transactions"), Some(0.0));
+}
+
+#[test]
 fn strangers_hear_nothing_where_silence_is_configured() {
     let hook = Webhook::start();
     let known = Peer::bind();
