@@ -261,10 +261,10 @@ impl Core {
 
     fn receive_request(&mut self, flow: Flow, mut request: Request, now: Instant) {
         count(&self.counters.requests_received);
+        self.log_received(&flow, &request);
         let fault = sip::check_request(&request, &self.plan.message_limits).err();
         // §18.2.1: what the sender wrote of its address is put right before anything reads it.
         let noted = forward::note_source(&mut request, flow.remote);
-        self.log_received(&flow, &request);
         let refusal = match (fault, noted) {
             (Some(fault), _) => {
                 count(&self.counters.faults);
