@@ -414,36 +414,49 @@ fn the_ack_that_gets_lost_is_asked_for_again() {
 }
 
 #[test]
-fn every_call_gets_through_a_lossy_network() {
-    for seed in 1..=3 {
-        let carrier = Robot::start();
-        let far = Relay::start(carrier.address(), chaos(seed, 100, 50, 50));
-        let config = Config::new().timers("fr_timer = \"20s\"");
-        let edge = edge_with(config, &[at(far.address())]);
-        // SIPp takes what comes late for what it never asked for: towards it nothing is swapped.
-        let near = Relay::start(edge.public(), chaos(seed + 100, 100, 0, 0));
-        let caller = Sipp::caller("caller_hangs_up", near.address()).to(CALL);
-        let caller = caller.set("LENIENT", "true").calls(40, 20);
-        caller
-            .argument("-max_retrans", "10")
-            .argument("-rtcheck", "loose")
-            .argument("-d", "2500")
-            .run();
-        assert_eq!(carrier.ended(), 40, "seed {seed}");
-        let invites = far
-            .crossed()
-            .into_iter()
-            .filter_map(|crossed| crossed.message());
-        let invites = invites.filter(|message| message.method() == Some("INVITE"));
-        let mut branches: Vec<_> = invites
-            .map(|message| message.all("Via")[0].to_owned())
-            .collect();
-        branches.sort();
-        branches.dedup();
-        assert_eq!(
-            branches.len(),
-            40,
-            "seed {seed}: a retransmission became a new transaction"
-        );
-    }
+fn every_call_gets_through_a_lossy_network_seed_1() {
+    gets_through(1);
+}
+
+#[test]
+fn every_call_gets_through_a_lossy_network_seed_2() {
+    gets_through(2);
+}
+
+#[test]
+fn every_call_gets_through_a_lossy_network_seed_3() {
+    gets_through(3);
+}
+
+/// One datagram in ten is lost on either side; behind the proxy some come twice and some out of order.
+fn gets_through(seed: u64) {
+    let carrier = Robot::start();
+    let far = Relay::start(carrier.address(), chaos(seed, 100, 50, 50));
+    let config = Config::new().timers("fr_timer = \"20s\"");
+    let edge = edge_with(config, &[at(far.address())]);
+    // SIPp takes what comes late for what it never asked for: towards it nothing is swapped.
+    let near = Relay::start(edge.public(), chaos(seed + 100, 100, 0, 0));
+    let caller = Sipp::caller("caller_hangs_up", near.address()).to(CALL);
+    let caller = caller.set("LENIENT", "true").calls(40, 20);
+    caller
+        .argument("-max_retrans", "10")
+        .argument("-rtcheck", "loose")
+        .argument("-d", "2500")
+        .run();
+    assert_eq!(carrier.ended(), 40, "seed {seed}");
+    let invites = far
+        .crossed()
+        .into_iter()
+        .filter_map(|crossed| crossed.message());
+    let invites = invites.filter(|message| message.method() == Some("INVITE"));
+    let mut branches: Vec<_> = invites
+        .map(|message| message.all("Via")[0].to_owned())
+        .collect();
+    branches.sort();
+    branches.dedup();
+    assert_eq!(
+        branches.len(),
+        40,
+        "seed {seed}: a retransmission became a new transaction"
+    );
 }
