@@ -84,18 +84,22 @@ fn translate(settings: &Settings, file: &file::Executor) -> Result<executor::Set
         file::FetchFailed::Announce => executor::run::FetchFailed::Announce,
         file::FetchFailed::Reject => executor::run::FetchFailed::Reject,
     };
-    for network in &file.webhook_allow {
-        let parsed = network
-            .parse()
-            .or_else(|_| network.parse::<IpAddr>().map(Into::into));
-        out.webhook
-            .allow
-            .push(parsed.map_err(|_| format!("webhook_allow: `{network}` is no network"))?);
+    for text in &file.webhook_allow {
+        let network =
+            network(text).ok_or_else(|| format!("webhook_allow: `{text}` is no network"))?;
+        out.webhook.allow.push(network);
     }
     out.timers = settings.plan.timers;
     out.limits.calls = file.calls;
     out.limits.message = settings.plan.message_limits.clone();
     Ok(out)
+}
+
+/// Reads a network, or an address as one of its own.
+pub(crate) fn network(text: &str) -> Option<ipnet::IpNet> {
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(Into::into))
 }
 
 /// Who may speak to the executor: whom the file names, else this process's own sockets.

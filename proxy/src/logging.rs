@@ -11,9 +11,7 @@ use crate::config::file::{LogFormat, Server};
 /// Where the filter cannot be read.
 pub(crate) fn start(server: &Server) -> Result<(), String> {
     let directives = std::env::var("RUST_LOG").unwrap_or_else(|_| server.log.clone());
-    let filter = EnvFilter::try_new(&directives).map_err(|error| {
-        format!("server.log: `{directives}`: {error}; expected for example \"info,access=warn\"")
-    })?;
+    let filter = self::directives(&directives).map_err(|error| format!("log: {error}"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -24,4 +22,14 @@ pub(crate) fn start(server: &Server) -> Result<(), String> {
             .try_init(),
     };
     started.map_err(|error| error.to_string())
+}
+
+/// Reads a filter.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(crate) fn directives(text: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(text)
+        .map_err(|error| format!("`{text}`: {error}; expected for example \"info,access=warn\""))
 }

@@ -18,7 +18,7 @@ use transport::{
     UdpSocket,
 };
 
-use crate::config::{Loader, Settings};
+use crate::config::{Loader, Settings, WORKERS_MAX};
 use crate::console::{Access, CallLog, CallLogLimits, Console, Example};
 use crate::counters::Counters;
 use crate::pipeline::{Core, Parts};
@@ -162,7 +162,8 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
         sip.add_dependency(&service);
     }
     if let Some((path, loader)) = launch.reload {
-        reload::on_hangup(path, loader, shared, owners)?;
+        let domains = executor_role::shared_domains(executor.as_ref());
+        reload::on_hangup(path, loader, shared, owners, domains)?;
     }
     let shutdown = Shutdown::new(phase.clone(), executor, ended, streams);
     server.run(RunArgs {
@@ -397,5 +398,3 @@ fn worker_count(configured: usize) -> usize {
     wanted.clamp(1, WORKERS_MAX)
 }
 
-/// Workers are one byte of a branch.
-const WORKERS_MAX: usize = 256;

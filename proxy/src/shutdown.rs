@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use executor::Handle;
 use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, mpsc, watch};
@@ -23,7 +22,7 @@ pub(crate) struct Shutdown {
 
 /// What has to end.
 struct Roles {
-    executor: Option<Handle>,
+    executor: Option<executor_role::Role>,
     /// Closed once the last worker has ended.
     workers: mpsc::Receiver<()>,
 }
@@ -32,7 +31,7 @@ impl Shutdown {
     /// The end of `executor` and of the workers, which hold the other end of `workers`.
     pub(crate) fn new(
         phase: watch::Sender<Phase>,
-        executor: Option<Handle>,
+        executor: Option<executor_role::Role>,
         workers: mpsc::Receiver<()>,
         streams: Arc<Streams>,
     ) -> Self {

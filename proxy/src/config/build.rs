@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use filters::{BuildContext, Chain, Network, Role, TrunkConfig};
-use regex::Regex;
-use sip::{Method, Transport, Uri};
+use sip::{Transport, Uri};
 
+use super::check::{check_executor, check_names, check_server};
 use super::error::Report;
 use super::file;
-use super::load::{ChainSection, Loader, Placed, Sections};
+use super::load::{ChainSection, Loader, Sections};
+use super::routes::routes;
 use crate::loops::LoopHash;
-use crate::plan::{Domain, Listener, Plan, Reroute, Route, RouteTo, RouteWhen, Trunk, TrunkTarget};
+use crate::plan::{Domain, Listener, Plan, Reroute, Trunk, TrunkTarget};
 use crate::token::TokenKey;
 
 /// A valid configuration: the snapshot for requests, and what only starting needs.
@@ -55,11 +56,12 @@ pub(super) fn build(
     let trunks = trunks(sections, &trunk_configs, &trunk_chains, report);
     let (domains, any_domain) = domains(sections, report);
     let routes = routes(sections, &trunks, &domains, any_domain.as_ref(), report);
-    check_executor(sections, &trunks, report);
+    check_executor(sections, report);
+    check_server(sections, report);
     let secret = match &sections.server.secret {
         Some(secret) if secret.len() < SECRET_BYTES_MIN => {
             let message = format!("too short; expected {SECRET_BYTES_MIN} bytes or more");
-            report.add(None, "server.secret", message);
+            report.add(sections.span("server.secret"), "server.secret", message);
             return None;
         }
         Some(secret) => secret.as_bytes().to_vec(),
@@ -73,6 +75,7 @@ pub(super) fn build(
     if sections.timers.timer_c.0.as_secs() <= 180 {
         warnings.push("timers.timer_c is not over 3 minutes (RFC 3261 §16.6 step 11)".to_owned());
     }
+    warnings.extend(unused(sections));
     if !report.is_empty() {
         return None;
     }
@@ -119,82 +122,6 @@ pub(super) fn build(
     })
 }
 
-/// Names are unique within their kind.
-fn check_names(sections: &Sections<'_>, report: &mut Report<'_>) {
-    fn unique<'n, T>(
-        items: impl Iterator<Item = (&'n Placed<'n, T>, &'n str)>,
-        report: &mut Report<'_>,
-    ) where
-        T: 'n,
-    {
-        let mut seen = Vec::new();
-        for (item, name) in items {
-            if name.is_empty() || seen.contains(&name) {
-                let message = format!(
-                    "`{name}` is {}",
-                    if name.is_empty() {
-                        "empty"
-                    } else {
-                        "there twice; names are unique"
-                    }
-                );
-                report.add(item.span("name"), item.key("name"), message);
-            }
-            seen.push(name);
-        }
-    }
-    unique(
-        sections
-            .listen
-            .iter()
-            .map(|item| (item, item.value.name.as_str())),
-        report,
-    );
-    unique(
-        sections
-            .trunk
-            .iter()
-            .map(|item| (item, item.value.name.as_str())),
-        report,
-    );
-    unique(
-        sections
-            .domain
-            .iter()
-            .map(|item| (item, item.value.name.as_str())),
-        report,
-    );
-    unique(
-        sections
-            .route
-            .iter()
-            .map(|item| (item, item.value.name.as_str())),
-        report,
-    );
-    let mut seen: Vec<&str> = Vec::new();
-    for chain in &sections.chain {
-        if seen.contains(&chain.name.as_str()) {
-            let message = format!("`{}` is there twice; names are unique", chain.name);
-            report.add(
-                Some(chain.span.clone()),
-                format!("{}.name", chain.path),
-                message,
-            );
-        }
-        seen.push(&chain.name);
-    }
-    if sections.listen.is_empty() {
-        report.add(
-            None,
-            "listen",
-            "no socket to listen on; expected at least one [[listen]]",
-        );
-    }
-    if sections.listen.len() > LISTENERS_MAX {
-        report.add(None, "listen", format!("more than {LISTENERS_MAX} sockets"));
-    }
-}
-
 fn trunk_configs(sections: &Sections<'_>, report: &mut Report<'_>) -> Vec<TrunkConfig> {
     let mut configs = Vec::new();
     for trunk in &sections.trunk {
@@ -227,8 +154,46 @@ fn trunk_configs(sections: &Sections<'_>, report: &mut Report<'_>) -> Vec<TrunkC
     configs
 }
 
+/// Settings that are valid, and change nothing.
+fn unused(sections: &Sections<'_>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for domain in sections
+        .domain
+        .iter()
+        .filter(|domain| !domain.value.executor.is_empty())
+    {
+        if domain.value.voice_url.is_some() {
+            let name = &domain.value.name;
+            warnings.push(format!("domain `{name}`: voice_url is for executors of this process; `executor` names others"));
+        }
+    }
+    let targets = sections
+        .trunk
+        .iter()
+        .flat_map(|trunk| &trunk.value.target)
+        .map(|target| &target.uri.0);
+    let fixed = sections
+        .route
+        .iter()
+        .flat_map(|route| &route.value.targets)
+        .map(|uri| &uri.0);
+    for text in targets.chain(fixed) {
+        let Ok(uri) = Uri::parse(text.as_bytes()) else {
+            continue;
+        };
+        let transport = uri.params.value(b"transport").and_then(Transport::of);
+        let plain = matches!(transport, None | Some(Transport::Udp | Transport::Tcp));
+        if uri.scheme == sip::Scheme::Sips || !plain {
+            warnings.push(format!(
+                "`{text}` cannot be reached: this version sends over UDP and TCP"
+            ));
+        }
+    }
+    warnings
+}
+
 /// Reads addresses and networks.
-fn networks(
+pub(super) fn networks(
     texts: &[String],
     span: impl Fn() -> Option<std::ops::Range<usize>>,
     key: &str,
@@ -339,25 +304,26 @@ fn listeners(
     for listen in &sections.listen {
         let file = &listen.value;
         let Some(chain) = chains.get(file.chain.as_str()) else {
-            let known = sections.chain.iter().any(|chain| chain.name == file.chain);
             // A chain with errors of its own has told them already.
-            if !known {
-                unknown(
-                    listen,
-                    "chain",
-                    "chain",
-                    &file.chain,
-                    sections.chain.iter().map(|chain| chain.name.as_str()),
-                    report,
-                );
-            }
+            sections.check_name(listen, "chain", "chain", &file.chain, report);
             continue;
         };
-        let twice = sections.listen.iter().any(|other| {
-            other.value.name != file.name
-                && other.value.socket == file.socket
-                && file.socket.address.port() != 0
-        });
+        if file.socket.address.port() == 0 {
+            // Every worker binds by itself, and others have to know where.
+            report.add(
+                listen.span("socket"),
+                listen.key("socket"),
+                "port 0; expected 1 to 65535",
+            );
+        }
+        let socket = file.socket;
+        let earlier = sections
+            .listen
+            .iter()
+            .take_while(|other| other.path != listen.path);
+        let twice = earlier
+            .map(|other| other.value.socket)
+            .any(|other| other == socket);
         if twice {
             report.add(
                 listen.span("socket"),
@@ -394,16 +360,8 @@ fn trunks(
             None => None,
             Some(name) => match chains.get(name) {
                 Some(chain) => Some(chain.clone()),
-                None if sections.chain.iter().any(|chain| chain.name == *name) => continue,
                 None => {
-                    unknown(
-                        trunk,
-                        "chain",
-                        "chain",
-                        name,
-                        sections.chain.iter().map(|chain| chain.name.as_str()),
-                        report,
-                    );
+                    sections.check_name(trunk, "chain", "chain", name, report);
                     continue;
                 }
             },
@@ -479,16 +437,25 @@ fn domains(sections: &Sections<'_>, report: &mut Report<'_>) -> Domains {
             ("fallback_url", &file.fallback_url),
             ("status_callback", &file.status_callback),
         ] {
-            let web = |url: &String| url.starts_with("http://") || url.starts_with("https://");
-            if url
-                .as_ref()
-                .is_some_and(|url| !web(url) || url.chars().any(char::is_whitespace))
-            {
+            let web = |url: &String| {
+                let parsed = url.parse::<http::Uri>().ok();
+                let scheme = parsed.as_ref().and_then(http::Uri::scheme_str);
+                matches!(scheme, Some("http" | "https"))
+                    && parsed.is_some_and(|url| url.host().is_some())
+            };
+            if url.as_ref().is_some_and(|url| !web(url)) {
                 report.add(
                     domain.span(key),
                     domain.key(key),
                     "expected an http:// or https:// URL",
                 );
+            }
+        }
+        for (key, sid) in [("sid", &file.sid), ("account_sid", &file.account_sid)] {
+            if let Some(Err(error)) = sid.as_ref().map(|sid| sid.parse::<executor::Sid>()) {
+                let message =
+                    format!("{error}; expected two capital letters and 32 hexadecimal digits");
+                report.add(domain.span(key), domain.key(key), message);
             }
         }
         if file.fallback_url.is_some() && file.voice_url.is_none() {
@@ -510,7 +477,7 @@ fn domains(sections: &Sections<'_>, report: &mut Report<'_>) -> Domains {
             [] => own.into_iter().collect(),
             uris => uris.iter().map(|uri| Bytes::from(uri.0.clone())).collect(),
         };
-        if executors.is_empty() {
+        if executors.is_empty() && sections.is_whole("executor") {
             let message =
                 "missing, and this process has no [executor]; expected the SIP URIs of executors";
             report.add(domain.span("executor"), domain.key("executor"), message);
@@ -545,228 +512,6 @@ fn domains(sections: &Sections<'_>, report: &mut Report<'_>) -> Domains {
     (domains, any)
 }
 
-fn routes(
-    sections: &Sections<'_>,
-    trunks: &HashMap<Arc<str>, Arc<Trunk>>,
-    domains: &HashMap<String, Arc<Domain>>,
-    any: Option<&Arc<Domain>>,
-    report: &mut Report<'_>,
-) -> Vec<Route> {
-    let mut routes = Vec::new();
-    for route in &sections.route {
-        let file = &route.value;
-        let ruri_user = match file.ruri_user.as_deref().map(Regex::new) {
-            None => None,
-            Some(Ok(pattern)) => Some(pattern),
-            Some(Err(error)) => {
-                report.add(
-                    route.span("ruri_user"),
-                    route.key("ruri_user"),
-                    format!("no regular expression: {error}"),
-                );
-                continue;
-            }
-        };
-        for name in &file.from_trunk {
-            if !sections.trunk.iter().any(|trunk| trunk.value.name == *name) {
-                unknown(
-                    route,
-                    "from_trunk",
-                    "trunk",
-                    name,
-                    sections.trunk.iter().map(|trunk| trunk.value.name.as_str()),
-                    report,
-                );
-            }
-        }
-        let methods: Vec<Method> = file
-            .method
-            .iter()
-            .map(|name| Method::of(name.as_bytes()))
-            .collect();
-        if let Some(index) = methods.iter().position(|method| *method == Method::Other) {
-            let message = format!("unknown method `{}`", file.method[index]);
-            report.add(route.span("method"), route.key("method"), message);
-        }
-        let Some(to) = destination(route, trunks, domains, any, sections, report) else {
-            continue;
-        };
-        routes.push(Route {
-            name: file.name.clone(),
-            when: RouteWhen {
-                from_trust: file
-                    .from_trust
-                    .iter()
-                    .map(|trust| (*trust).into())
-                    .collect(),
-                from_trunk: file.from_trunk.clone(),
-                methods,
-                ruri_hosts: file.ruri_host.clone(),
-                ruri_user,
-            },
-            to,
-        });
-    }
-    routes
-}
-
-fn destination(
-    route: &Placed<'_, file::Route>,
-    trunks: &HashMap<Arc<str>, Arc<Trunk>>,
-    domains: &HashMap<String, Arc<Domain>>,
-    any: Option<&Arc<Domain>>,
-    sections: &Sections<'_>,
-    report: &mut Report<'_>,
-) -> Option<RouteTo> {
-    let file = &route.value;
-    let mut missing = |key: &str, what: &str| {
-        let message = format!("missing; `to = \"{what}\"` needs it");
-        report.add(route.span("to"), route.key(key), message);
-        None
-    };
-    match file.to {
-        file::RouteTo::Ruri => Some(RouteTo::Ruri),
-        file::RouteTo::Static if file.targets.is_empty() => missing("targets", "static"),
-        file::RouteTo::Static => {
-            let targets = file
-                .targets
-                .iter()
-                .map(|uri| Bytes::from(uri.0.clone()))
-                .collect();
-            Some(RouteTo::Static(targets, file.trust.into()))
-        }
-        file::RouteTo::Trunk => {
-            let Some(name) = &file.trunk else {
-                return missing("trunk", "trunk");
-            };
-            let found = trunks.get(name.as_str()).cloned().map(RouteTo::Trunk);
-            if !sections.trunk.iter().any(|trunk| trunk.value.name == *name) {
-                unknown(
-                    route,
-                    "trunk",
-                    "trunk",
-                    name,
-                    sections.trunk.iter().map(|trunk| trunk.value.name.as_str()),
-                    report,
-                );
-            }
-            found
-        }
-        file::RouteTo::Domain => {
-            let Some(name) = &file.domain else {
-                return missing("domain", "domain");
-            };
-            let found = if name == "*" {
-                any
-            } else {
-                domains.get(&name.to_ascii_lowercase())
-            };
-            if found.is_none() {
-                unknown(
-                    route,
-                    "domain",
-                    "domain",
-                    name,
-                    sections
-                        .domain
-                        .iter()
-                        .map(|domain| domain.value.name.as_str()),
-                    report,
-                );
-            }
-            found.cloned().map(RouteTo::Domain)
-        }
-    }
-}
-
-fn check_executor(
-    sections: &Sections<'_>,
-    trunks: &HashMap<Arc<str>, Arc<Trunk>>,
-    report: &mut Report<'_>,
-) {
-    let Some(executor) = &sections.executor else {
-        return;
-    };
-    let file = &executor.value;
-    networks(
-        &file.proxies,
-        || executor.span("proxies"),
-        &executor.key("proxies"),
-        report,
-    );
-    networks(
-        &file.webhook_allow,
-        || executor.span("webhook_allow"),
-        &executor.key("webhook_allow"),
-        report,
-    );
-    if port_range(&file.rtp_ports).is_none() {
-        let message = format!(
-            "`{}`; expected FIRST-LAST, for example \"20000-29999\"",
-            file.rtp_ports
-        );
-        report.add(
-            executor.span("rtp_ports"),
-            executor.key("rtp_ports"),
-            message,
-        );
-    }
-    if let Some(name) = &file.dial_trunk
-        && !trunks.contains_key(name.as_str())
-        && !sections.trunk.iter().any(|trunk| trunk.value.name == *name)
-    {
-        unknown(
-            executor,
-            "dial_trunk",
-            "trunk",
-            name,
-            sections.trunk.iter().map(|trunk| trunk.value.name.as_str()),
-            report,
-        );
-    }
-    let internal = sections
-        .listen
-        .iter()
-        .any(|listen| listen.value.trust == file::Trust::Internal);
-    if file.outbound_proxy.is_none() && !internal {
-        let message = "missing, and no [[listen]] has trust = \"internal\"; calls of <Dial> need one of the two";
-        report.add(
-            executor.span("outbound_proxy"),
-            executor.key("outbound_proxy"),
-            message,
-        );
-    }
-}
-
-/// First and last port of `FIRST-LAST`.
-pub(super) fn port_range(text: &str) -> Option<(u16, u16)> {
-    let (first, last) = text.split_once('-')?;
-    let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-    (first >= 1024 && first < last).then_some((first, last))
-}
-
-fn unknown<'n, T>(
-    item: &Placed<'_, T>,
-    key: &str,
-    kind: &str,
-    name: &str,
-    known: impl Iterator<Item = &'n str>,
-    report: &mut Report<'_>,
-) {
-    let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
-    let known = if known.is_empty() {
-        "none is there".to_owned()
-    } else {
-        format!("expected one of {}", known.join(", "))
-    };
-    report.add(
-        item.span(key),
-        item.key(key),
-        format!("no {kind} `{name}`; {known}"),
-    );
-}
-
 const SECRET_BYTES_MIN: usize = 16;
 /// Origination URIs of a trunk at most.
 const TARGETS_MAX: usize = 10;
-const LISTENERS_MAX: usize = 64;

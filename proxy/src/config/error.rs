@@ -111,6 +111,10 @@ impl<'a> Report<'a> {
             None => whole,
         };
         let key = span.clone().and_then(|span| key_at(self.text, span.start));
+        let inner = span
+            .as_ref()
+            .and_then(|span| inner_table(self.text, span.start, section));
+        let section = inner.as_deref().unwrap_or(section);
         let key = match key {
             Some(key) if section.is_empty() => key,
             Some(key) => format!("{section}.{key}"),
@@ -118,6 +122,10 @@ impl<'a> Report<'a> {
         };
         let message = plain(error.message());
         self.add(span, key, message);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.errors.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -151,6 +159,35 @@ fn place(text: &str, at: usize) -> (usize, usize) {
     let start = before.rfind('\n').map_or(0, |end| end + 1);
     let column = before.get(start..).map_or(0, |rest| rest.chars().count()) + 1;
     (line, column)
+}
+
+/// `trunk[0].target[1]` where `section` is `trunk[0]` and the byte at `at` stands below its second
+/// `[[trunk.target]]`.
+fn inner_table(text: &str, at: usize, section: &str) -> Option<String> {
+    let (kind, _) = section.split_once('[')?;
+    let header = |line: &'_ str| {
+        Some(
+            line.trim()
+                .strip_prefix("[[")?
+                .split_once("]]")?
+                .0
+                .to_owned(),
+        )
+    };
+    let mut found: Option<(String, usize)> = None;
+    for header in text.get(..at)?.lines().filter_map(header) {
+        found = match header
+            .strip_prefix(kind)
+            .and_then(|rest| rest.strip_prefix('.'))
+        {
+            None => None,
+            Some(name) => match found {
+                Some((known, index)) if known == name => Some((known, index + 1)),
+                _ => Some((name.to_owned(), 0)),
+            },
+        };
+    }
+    found.map(|(name, index)| format!("{section}.{name}[{index}]"))
 }
 
 /// The key of the `key = value` line that holds the byte at `at`.

@@ -1,5 +1,7 @@
 //! Reads a configuration file section by section, so that all its errors are told at once.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,6 +37,72 @@ pub(super) struct Sections<'a> {
     pub(super) domain: Vec<Placed<'a, file::Domain>>,
     pub(super) route: Vec<Placed<'a, file::Route>>,
     pub(super) chain: Vec<ChainSection<'a>>,
+    /// Kinds of sections of which one could not be read, so that names may be missing.
+    broken: Vec<String>,
+    /// Where the keys of the sections that are there once stand, by `section.key`.
+    spans: HashMap<String, Range<usize>>,
+}
+
+impl Sections<'_> {
+    /// Where `section.key` stands, if it is written.
+    pub(super) fn span(&self, key: &str) -> Option<Range<usize>> {
+        self.spans.get(key).cloned()
+    }
+
+    /// Whether every section of this kind could be read: else what is missing has been told.
+    pub(super) fn is_whole(&self, kind: &str) -> bool {
+        !self.broken.iter().any(|broken| broken == kind)
+    }
+
+    /// The names of all sections of this kind.
+    fn names(&self, kind: &str) -> Vec<&str> {
+        match kind {
+            "chain" => self.chain.iter().map(|chain| chain.name.as_str()).collect(),
+            "domain" => self
+                .domain
+                .iter()
+                .map(|domain| domain.value.name.as_str())
+                .collect(),
+            "trunk" => self
+                .trunk
+                .iter()
+                .map(|trunk| trunk.value.name.as_str())
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether there is a section of this kind with this name; says so at `key` of `item` if not.
+    pub(super) fn check_name<T>(
+        &self,
+        item: &Placed<'_, T>,
+        key: &str,
+        kind: &str,
+        name: &str,
+        report: &mut Report<'_>,
+    ) {
+        let names = self.names(kind);
+        if names.contains(&name) || !self.is_whole(kind) {
+            return;
+        }
+        let known: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let known = match known.is_empty() {
+            true => format!("there is no [[{kind}]]"),
+            false => format!("expected one of {}", known.join(", ")),
+        };
+        report.add(
+            item.span(key),
+            item.key(key),
+            format!("no {kind} `{name}`; {known}"),
+        );
+    }
+
+    fn note_spans(&mut self, section: &str, value: &DeValue<'_>) {
+        for (key, value) in value.as_table().into_iter().flatten() {
+            let key = format!("{section}.{}", key.get_ref());
+            self.spans.insert(key, value.span());
+        }
+    }
 }
 
 /// A section with its place, for errors that only show when sections are held together.
@@ -48,13 +116,13 @@ pub(super) struct Placed<'a, T> {
 pub(super) struct ChainSection<'a> {
     pub(super) path: String,
     pub(super) name: String,
-    pub(super) span: std::ops::Range<usize>,
+    pub(super) span: Range<usize>,
     pub(super) filters: Vec<Spanned<DeValue<'a>>>,
 }
 
 impl<T> Placed<'_, T> {
     /// Where `key` stands, or the section where it does not.
-    pub(super) fn span(&self, key: &str) -> Option<std::ops::Range<usize>> {
+    pub(super) fn span(&self, key: &str) -> Option<Range<usize>> {
         let table = self.table.get_ref().as_table();
         let value = table.and_then(|table| table.get(key));
         Some(value.map_or_else(|| self.table.span(), Spanned::span))
@@ -110,11 +178,13 @@ fn read_sections<'a>(root: DeTable<'a>, report: &mut Report<'_>) -> Sections<'a>
     let mut sections = Sections::default();
     for (key, value) in root {
         let name = key.get_ref().to_string();
+        sections.note_spans(&name, value.get_ref());
+        let errors = report.len();
         match name.as_str() {
             "server" => sections.server = read(&name, value, report).unwrap_or_default(),
             "timers" => sections.timers = read(&name, value, report).unwrap_or_default(),
             "limits" => sections.limits = read(&name, value, report).unwrap_or_default(),
-            "executor" => sections.executor = placed(name, value, report),
+            "executor" => sections.executor = placed(name.clone(), value, report),
             "listen" => sections.listen = read_all(&name, value, report),
             "trunk" => sections.trunk = read_all(&name, value, report),
             "domain" => sections.domain = read_all(&name, value, report),
@@ -125,6 +195,9 @@ fn read_sections<'a>(root: DeTable<'a>, report: &mut Report<'_>) -> Sections<'a>
                 &name,
                 format!("unknown section; expected one of {SECTIONS}"),
             ),
+        }
+        if report.len() > errors {
+            sections.broken.push(name);
         }
     }
     sections
