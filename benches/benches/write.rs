@@ -2,10 +2,10 @@
 
 use std::hint::black_box;
 
-use benches::corpus;
+use benches::{corpus, forward};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sip::{HeaderName, Limits, Message, Request, Slices, parse};
+use sip::{Limits, Message, Reply, Request, Slices, parse};
 
 fn request(buffer: &Bytes, limits: &Limits) -> Request {
     match parse(buffer.clone(), limits) {
@@ -14,65 +14,65 @@ fn request(buffer: &Bytes, limits: &Limits) -> Request {
     }
 }
 
-/// What a proxy does to every INVITE that it forwards, with three X- rules.
-fn forward_edits(request: &mut Request) -> Result<(), sip::EditError> {
-    let headers = &mut request.headers;
-    headers.prepend(
-        b"Record-Route",
-        b"<sip:203.0.113.7;lr;t=q1JKLC4pKk1OtUpLTEvMTVWyUjI0MjYxNTO3sFSqBQA>",
-    )?;
-    headers.prepend(
-        b"Via",
-        b"SIP/2.0/UDP 203.0.113.7:5060;branch=z9hG4bK0f1e2d3c4b5a69788796a5b4;rport",
-    )?;
-    headers.set(b"Max-Forwards", b"65")?;
-    headers.remove(b"X-Carrier-Trunk");
-    headers.append(b"X-Trunk", b"carrier-a")?;
-    headers.append(b"X-Tenant", b"acme-0017")?;
-    Ok(())
-}
-
-fn forward(criterion: &mut Criterion) {
+fn writes(criterion: &mut Criterion) {
     let limits = Limits::default();
-    let buffer = Bytes::from_static(corpus::INVITE_1K);
-    let buffer = Bytes::copy_from_slice(&buffer);
+    let buffer = Bytes::copy_from_slice(corpus::INVITE_1K);
     let mut group = criterion.benchmark_group("write");
     group.throughput(Throughput::ElementsAndBytes {
         elements: 1,
         bytes: buffer.len() as u64,
     });
+    // Datagram in, list of pieces out: what `sendmmsg` gets.
     group.bench_function("forward", |bencher| {
         bencher.iter(|| {
             let mut request = request(black_box(&buffer), &limits);
-            forward_edits(&mut request).unwrap();
+            forward(&mut request).expect("the corpus can be forwarded");
             let mut slices = Slices::new();
             request.gather(&mut slices);
             black_box(slices.len())
         });
     });
+    // The same into one buffer that is there already.
     group.bench_function("forward_copy", |bencher| {
         let mut out: Vec<u8> = Vec::with_capacity(4096);
         bencher.iter(|| {
             let mut request = request(black_box(&buffer), &limits);
-            forward_edits(&mut request).unwrap();
-            let mut slices = Slices::new();
-            request.gather(&mut slices);
+            forward(&mut request).expect("the corpus can be forwarded");
             out.clear();
-            for slice in &slices {
-                out.extend_from_slice(slice);
-            }
+            request.write_to(&mut out);
             black_box(out.len())
         });
     });
-    let parsed = request(&buffer, &limits);
-    group.bench_function("branch_copy", |bencher| {
-        bencher.iter(|| black_box(&parsed).clone());
+    let mut edited = request(&buffer, &limits);
+    forward(&mut edited).expect("the corpus can be forwarded");
+    // The parts of the above: sending alone, both ways, and the copy for one more branch.
+    group.bench_function("gather", |bencher| {
+        bencher.iter(|| {
+            let mut slices = Slices::new();
+            black_box(&edited).gather(&mut slices);
+            black_box(slices.len())
+        });
     });
-    group.bench_function("first_max_forwards", |bencher| {
-        bencher.iter(|| black_box(&parsed).headers.first(HeaderName::MaxForwards));
+    group.bench_function("copy", |bencher| {
+        let mut out: Vec<u8> = Vec::with_capacity(4096);
+        bencher.iter(|| {
+            out.clear();
+            black_box(&edited).write_to(&mut out);
+            black_box(out.len())
+        });
+    });
+    group.bench_function("branch", |bencher| {
+        bencher.iter(|| black_box(&edited).clone());
+    });
+    let received = request(&buffer, &limits);
+    group.bench_function("reply", |bencher| {
+        bencher.iter(|| {
+            let reply = Reply::new(black_box(&received), 404, "Not Found");
+            reply.to_tag(b"1b2c3d4e").build().to_bytes()
+        });
     });
     group.finish();
 }
 
-criterion_group!(benches, forward);
+criterion_group!(benches, writes);
 criterion_main!(benches);

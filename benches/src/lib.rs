@@ -4,3 +4,6 @@
 //! `chain/*`, `transaction/*`. `record/` holds what was measured, where and when.
 
 pub mod corpus;
+mod forward;
+
+pub use forward::forward;

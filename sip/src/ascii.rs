@@ -2,6 +2,7 @@
 
 /// Whether `byte` may stand in a `token` (RFC 3261 §25.1).
 #[inline]
+#[allow(clippy::indexing_slicing)] // Every byte is an index of the table.
 pub fn is_token_byte(byte: u8) -> bool {
     TOKEN[byte as usize]
 }
@@ -97,6 +98,16 @@ pub fn push_number(out: &mut impl Extend<u8>, value: u64) {
     out.extend(digits.iter().skip(at).copied());
 }
 
+/// Splits `text` at the first `separator`, wherever it stands: the part before, and the part behind
+/// where there is one.
+#[inline]
+pub(crate) fn split_once(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(separator, text).and_then(|at| text.split_at_checked(at)) {
+        None => (text, None),
+        Some((before, behind)) => (before, behind.get(1..)),
+    }
+}
+
 /// Decodes one hexadecimal digit.
 #[inline]
 pub(crate) fn hex_digit(byte: u8) -> Option<u8> {
@@ -124,6 +135,7 @@ pub fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+#[allow(clippy::indexing_slicing)] // Evaluated by the compiler.
 const TOKEN: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;

@@ -15,16 +15,20 @@
 //! assert_eq!(&request.to_bytes()[..], b"OPTIONS sip:a@b SIP/2.0\r\nX-Foo: 2\r\n\r\n");
 //! ```
 
+#![warn(clippy::indexing_slicing)]
+
 mod arena;
 mod ascii;
 mod check;
 mod cseq;
 mod edit;
+mod equivalence;
 mod error;
 pub mod frame;
 mod gather;
 mod header_name;
 mod headers;
+mod host;
 mod instant;
 mod limits;
 mod list;
@@ -50,6 +54,7 @@ pub use error::{EditError, Fault, ParseError, ViewError};
 pub use gather::Slices;
 pub use header_name::HeaderName;
 pub use headers::{Header, Headers};
+pub use host::{host_ip, same_host};
 pub use instant::Instant;
 pub use limits::{Limits, MESSAGE_BYTES_MAX};
 pub use list::{elements, unfold};
@@ -66,6 +71,6 @@ pub use transaction::{
     Legacy, Phase, Received, Responded, ServerId, ServerKey, Timers, TransactionId, ack_for,
     cancel_for,
 };
-pub use uri::{Scheme, Uri, host_ip, push_escaped, same_host};
+pub use uri::{Scheme, Uri, push_escaped};
 pub use via::{Transport, Via};
 pub use wheel::{TimerKey, Wheel};

@@ -1,6 +1,6 @@
 //! `name-addr` and `addr-spec` values: From, To, Contact, Route, Record-Route, Refer-To …
 
-use crate::ascii::{is_lws, is_token_byte, trim};
+use crate::ascii::{is_lws, is_token_byte, split_once, trim};
 use crate::list::quoted_end;
 use crate::{Params, Uri, ViewError};
 
@@ -25,33 +25,29 @@ impl<'a> NameAddr<'a> {
     pub fn parse(value: &'a [u8]) -> Result<Self, ViewError> {
         let value = trim(value);
         let (display, rest) = read_display(value)?;
-        let (uri, after) = match rest {
+        let (uri, params) = match rest {
             [b'<', rest @ ..] => {
-                let end = memchr::memchr(b'>', rest).ok_or(ViewError::Syntax)?;
-                (&rest[..end], trim(&rest[end + 1..]))
+                let (uri, after) = split_once(rest, b'>');
+                match trim(after.ok_or(ViewError::Syntax)?) {
+                    [] => (uri, None),
+                    [b';', params @ ..] => (uri, Some(params)),
+                    _ => return Err(ViewError::Syntax),
+                }
             }
             _ if display.is_some() => return Err(ViewError::Syntax),
             _ => {
-                let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
-                let uri = trim(&rest[..end]);
+                let (uri, params) = split_once(rest, b';');
                 // Without brackets, `?` and `,` would belong to the header as well as to the URI.
-                if uri
-                    .iter()
-                    .any(|byte| matches!(byte, b'?' | b',') || is_lws(*byte))
-                {
+                if uri.iter().any(|byte| matches!(byte, b'?' | b',')) {
                     return Err(ViewError::Syntax);
                 }
-                (uri, &rest[end..])
+                (trim(uri), params)
             }
         };
         if uri.is_empty() || uri.iter().any(|&byte| is_lws(byte)) {
             return Err(ViewError::Syntax);
         }
-        let params = match after {
-            [] => Params::default(),
-            [b';', text @ ..] => Params::new(Some(text)),
-            _ => return Err(ViewError::Syntax),
-        };
+        let params = Params::new(params);
         params.check_generic()?;
         Ok(Self {
             display,
@@ -84,18 +80,22 @@ fn read_display(value: &[u8]) -> Result<(Option<&[u8]>, &[u8]), ViewError> {
             Ok((Some(display), trim(rest)))
         }
         [b'<', ..] => Ok((None, value)),
-        _ => match memchr::memchr(b'<', value) {
+        _ => {
+            let angle = memchr::memchr(b'<', value).and_then(|at| value.split_at_checked(at));
+            let Some((display, rest)) = angle else {
+                return Ok((None, value));
+            };
             // A `<` behind the first `;` belongs to a parameter.
-            Some(at) if memchr::memchr2(b';', b':', &value[..at]).is_none() => {
-                let display = trim(&value[..at]);
-                let plain = |byte: &u8| is_token_byte(*byte) || is_lws(*byte);
-                if !display.iter().all(plain) {
-                    return Err(ViewError::Syntax);
-                }
-                Ok((Some(display).filter(|d| !d.is_empty()), &value[at..]))
+            if memchr::memchr2(b';', b':', display).is_some() {
+                return Ok((None, value));
             }
-            _ => Ok((None, value)),
-        },
+            let display = trim(display);
+            let plain = |byte: &u8| is_token_byte(*byte) || is_lws(*byte);
+            if !display.iter().all(plain) {
+                return Err(ViewError::Syntax);
+            }
+            Ok((Some(display).filter(|text| !text.is_empty()), rest))
+        }
     }
 }
 

@@ -30,9 +30,8 @@ impl<'a> Params<'a> {
     pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
         let mut rest = self.text;
         std::iter::from_fn(move || {
-            let (param, after) = split_outside(rest?, b';');
+            let (name, value, after) = split_param(rest?);
             rest = after;
-            let (name, value) = split_outside(param, b'=');
             Some((trim(name), value.map(trim)))
         })
     }
@@ -64,20 +63,41 @@ impl<'a> Params<'a> {
                 return Err(ViewError::Param);
             }
             match value {
-                None => {}
-                Some([b'"', inner @ ..]) => {
-                    if quoted_end(inner) != Some(inner.len()) {
-                        return Err(ViewError::Quote);
-                    }
+                Some([b'"', inner @ ..]) if quoted_end(inner) != Some(inner.len()) => {
+                    return Err(ViewError::Quote);
                 }
-                Some(value) => {
-                    if value.is_empty() || !value.iter().all(|&byte| is_gen_byte(byte)) {
-                        return Err(ViewError::Param);
-                    }
-                }
+                None | Some([b'"', ..]) => {}
+                Some(value) if !value.is_empty() && value.iter().all(|&b| is_gen_byte(b)) => {}
+                Some(_) => return Err(ViewError::Param),
             }
         }
         Ok(())
+    }
+}
+
+/// Name and value of the first parameter of `text`, and what follows it.
+#[inline]
+fn split_param(text: &[u8]) -> (&[u8], Option<&[u8]>, Option<&[u8]>) {
+    let ends_name = |byte: &u8| matches!(byte, b';' | b'=' | b'"' | b'<');
+    let Some((name, rest)) = text
+        .iter()
+        .position(ends_name)
+        .and_then(|at| text.split_at_checked(at))
+    else {
+        return (text, None, None);
+    };
+    match rest {
+        [b';', after @ ..] => (name, None, Some(after)),
+        [b'=', rest @ ..] => {
+            let (value, after) = split_outside(rest, b';');
+            (name, Some(value), after)
+        }
+        // A quote or bracket where a name should be hides what it encloses.
+        _ => {
+            let (param, after) = split_outside(text, b';');
+            let (name, value) = split_outside(param, b'=');
+            (name, value, after)
+        }
     }
 }
 

@@ -63,10 +63,8 @@ impl<'a> Reply<'a> {
     /// Adds a header; one that cannot be written is left out.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         // The value may come from the request: one that cannot stand in a line is not sent.
-        let _ = self
-            .response
-            .headers
-            .append(name.as_bytes(), value.as_ref());
+        let headers = &mut self.response.headers;
+        headers.append(name.as_bytes(), value.as_ref()).ok();
         self
     }
 
@@ -85,10 +83,8 @@ impl<'a> Reply<'a> {
             self.add_to_tag(tag);
         }
         // Content-Length of a body that fits a message is writable: the error cannot occur.
-        let _ = self
-            .response
-            .headers
-            .set_body(self.body.unwrap_or_default());
+        let body = self.body.unwrap_or_default();
+        self.response.headers.set_body(body).ok();
         self.response
     }
 
@@ -110,7 +106,7 @@ impl<'a> Reply<'a> {
         value.extend_from_slice(b";tag=");
         value.extend_from_slice(tag);
         // It fails only on a To of 8 KiB, which then stays as it was sent.
-        let _ = headers.rewrite(index, None, &value);
+        headers.rewrite(index, None, &value).ok();
     }
 }
 

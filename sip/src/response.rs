@@ -42,7 +42,7 @@ impl Response {
             headers: Headers::empty(),
         };
         // A reason that cannot be written leaves an empty phrase, which the grammar allows.
-        let _ = response.set_status(status, reason);
+        response.set_status(status, reason).ok();
         response.line.status = status.clamp(100, 699);
         response
     }
@@ -129,6 +129,7 @@ fn status_text(status: u16) -> &'static [u8] {
     DIGITS.get(at..at + 3).unwrap_or(b"500")
 }
 
+#[allow(clippy::indexing_slicing)] // Evaluated by the compiler.
 const DIGITS: [u8; 1800] = {
     let mut table = [0u8; 1800];
     let mut at = 0;

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::ascii::{is_token, number, trim};
-use crate::uri::{host_ip, parse_hostport};
+use crate::ascii::{is_lws, is_token, number, split_once, trim};
+use crate::host::{host_ip, parse_hostport};
 use crate::{Params, ViewError};
 
 /// How a message travels.
@@ -94,16 +94,14 @@ impl<'a> Via<'a> {
         let rest = trim(rest);
         let blank = rest
             .iter()
-            .position(|&byte| crate::ascii::is_lws(byte))
+            .position(|&byte| is_lws(byte))
             .ok_or(ViewError::Syntax)?;
         let (transport, rest) = rest.split_at(blank);
         if !is_token(transport) {
             return Err(ViewError::Syntax);
         }
-        let (sent_by, params) = match memchr::memchr(b';', rest) {
-            None => (trim(rest), None),
-            Some(at) => (trim(&rest[..at]), Some(&rest[at + 1..])),
-        };
+        let (sent_by, params) = split_once(rest, b';');
+        let sent_by = trim(sent_by);
         let params = Params::new(params);
         params.check_generic()?;
         let (host, port) = parse_sent_by(sent_by)?;
@@ -142,21 +140,24 @@ impl<'a> Via<'a> {
 }
 
 fn split_slash(text: &[u8]) -> Result<(&[u8], &[u8]), ViewError> {
-    let at = memchr::memchr(b'/', text).ok_or(ViewError::Syntax)?;
-    Ok((trim(&text[..at]), &text[at + 1..]))
+    match split_once(text, b'/') {
+        (before, Some(behind)) => Ok((trim(before), behind)),
+        (_, None) => Err(ViewError::Syntax),
+    }
 }
 
 /// sent-by = host [ COLON port ], where COLON may have LWS on both sides.
 fn parse_sent_by(text: &[u8]) -> Result<(&[u8], Option<u16>), ViewError> {
-    if !text.iter().any(|&byte| crate::ascii::is_lws(byte)) {
+    if !text.iter().any(|&byte| is_lws(byte)) {
         return parse_hostport(text);
     }
-    let bracket = memchr::memchr(b']', text).unwrap_or(0);
-    let Some(colon) = memchr::memchr(b':', &text[bracket..]) else {
-        return Err(ViewError::Host);
-    };
-    let (host, none) = parse_hostport(trim(&text[..bracket + colon]))?;
-    match (none, number(trim(&text[bracket + colon + 1..]))) {
+    // The colons inside brackets are not the one before the port.
+    let host_end = memchr::memchr(b']', text).unwrap_or(0);
+    let colon = text.iter().skip(host_end).position(|&byte| byte == b':');
+    let colon = host_end + colon.ok_or(ViewError::Host)?;
+    let (host, port) = text.split_at_checked(colon).ok_or(ViewError::Host)?;
+    let (host, none) = parse_hostport(trim(host))?;
+    match (none, number(trim(port.get(1..).unwrap_or_default()))) {
         (None, Some(port @ 1..=65535)) => Ok((host, Some(port as u16))),
         _ => Err(ViewError::Port),
     }
