@@ -55,6 +55,10 @@ pub struct AccessLog {
 
 impl Filter for AccessLog {
     fn on_done(&self, outcome: &Outcome<'_>, cx: &mut Context) {
+        // The ACK to a 2xx has no transaction; one that went on is no news.
+        if outcome.method == b"ACK" && outcome.reason.is_none() {
+            return;
+        }
         let failed = outcome.status == 0 || outcome.status >= 400;
         let sampled = hash(outcome.call_id).is_multiple_of(self.sample);
         if !(sampled || failed && self.failures) {
