@@ -245,8 +245,9 @@ fn no_trick_with_a_name_gets_a_header_past_its_removal() {
     let rules = "[[chain.filter]]\ntype = \"x_headers\"\ndefault = \"pass\"\n\
                  rules = [ { op = \"remove\", header = \"X-Internal-*\" } ]";
     let edge = carrier_edge(bob.address(), Config::new().inbound(rules));
-    let tricks: [&[u8]; 7] = [
+    let tricks: [&[u8]; 8] = [
         b"X-Internal-Id: evil",
+        b"X-Fold: a\r\n X-Internal-Id: evil",
         b"X-Internal-Id : evil",
         b"x-iNTERNAL-iD\t: evil",
         b"X-Internal-Id\x01: evil",
