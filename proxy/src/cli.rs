@@ -148,14 +148,20 @@ fn check(config: PathBuf, loader: &Loader) -> ExitCode {
                 say(format_args!("{}: warning: {warning}", config.display()));
             }
             let plan = &settings.plan;
+            let counts = [
+                (plan.listeners.len(), "listener"),
+                (plan.trunks.len(), "trunk"),
+                (settings.domains.len(), "domain"),
+                (plan.routes.len(), "route"),
+                (try_message::chain_names(plan).len(), "chain"),
+            ];
+            let counts = counts.map(|(count, word)| {
+                format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+            });
             say(format_args!(
-                "{}: valid: {} listeners, {} trunks, {} domains, {} routes, {} chains",
+                "{}: valid: {}",
                 config.display(),
-                plan.listeners.len(),
-                plan.trunks.len(),
-                settings.domains.len(),
-                plan.routes.len(),
-                plan.chains.len(),
+                counts.join(", ")
             ));
             ExitCode::SUCCESS
         }
