@@ -67,7 +67,10 @@ pub(crate) fn add_challenges(chosen: &mut Response, others: &[Answer]) {
             HeaderName::WwwAuthenticate | HeaderName::ProxyAuthenticate
         ) {
             // A challenge that does not fit any more is one that the caller cannot use.
-            let _ = chosen.headers.append(header.name, &header.unfolded());
+            chosen
+                .headers
+                .append(header.name, &header.unfolded())
+                .unwrap_or_default();
         }
     }
 }

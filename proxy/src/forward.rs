@@ -46,9 +46,9 @@ pub(crate) fn note_source(request: &mut Request, source: SocketAddr) -> Result<(
         }
     }
     // Writing to a vector cannot fail.
-    let _ = write!(value, ";received={ip}");
+    drop(write!(value, ";received={ip}"));
     if asks {
-        let _ = write!(value, ";rport={}", source.port());
+        drop(write!(value, ";rport={}", source.port()));
     }
     request.headers.replace_first(HeaderName::Via, &value)
 }
@@ -58,7 +58,7 @@ pub(crate) fn response_address(request: &Request, source: SocketAddr) -> SocketA
     let via = request.headers.list(HeaderName::Via).next();
     match via.and_then(|value| Via::parse(value).ok()) {
         Some(via) if via.rport().is_none() => {
-            let port = via.port.unwrap_or(Transport::Udp.default_port());
+            let port = via.port.unwrap_or_else(|| Transport::Udp.default_port());
             SocketAddr::new(source.ip(), port)
         }
         _ => source,
@@ -109,7 +109,7 @@ pub(crate) fn pop_own_routes(
             // A node of our cluster may stand in for another: then both values are the other's. Else
             // a neighbour that signs with our key is a hop of its own.
             OwnRoute::Dialog(_) if found == OwnRoute::Absent => (found, stands_in) = (own, !here),
-            OwnRoute::Dialog(_) if !here && !(stands_in && own == found) => break,
+            OwnRoute::Dialog(_) if !here && (!stands_in || own != found) => break,
             OwnRoute::Dialog(_) => found = own,
         }
         request.headers.pop_first(HeaderName::Route)?;
@@ -268,11 +268,12 @@ pub(crate) enum SentBy {
 impl SentBy {
     fn push(&self, out: &mut Text) {
         // Writing to a vector cannot fail.
-        let _ = match self {
+        let written = match self {
             Self::Advertised(host, port) if host.contains(':') => write!(out, "[{host}]:{port}"),
             Self::Advertised(host, port) => write!(out, "{host}:{port}"),
             Self::Bound(ip, port) => write!(out, "{}", SocketAddr::new(*ip, *port)),
         };
+        drop(written);
     }
 }
 

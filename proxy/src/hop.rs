@@ -29,7 +29,7 @@ impl Wanted {
         };
         Some(Hop {
             transport,
-            addr: SocketAddr::new(ip, self.port.unwrap_or(transport.default_port())),
+            addr: SocketAddr::new(ip, self.port.unwrap_or_else(|| transport.default_port())),
         })
     }
 

@@ -22,22 +22,25 @@ pub(crate) fn render(workers: &[Arc<Counters>], filters: &filters::Counters) -> 
         } else {
             "gauge"
         };
-        let _ = writeln!(
+        writeln!(
             text,
             "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
-        );
+        )
+        .unwrap_or_default();
     }
     let name = "hookswitch_filter_events_total";
-    let _ = writeln!(
+    writeln!(
         text,
         "# HELP {name} What filters did, by filter and reason.\n# TYPE {name} counter"
-    );
+    )
+    .unwrap_or_default();
     for count in filters.snapshot() {
-        let _ = writeln!(
+        writeln!(
             text,
             "{name}{{filter=\"{}\",reason=\"{}\"}} {}",
             count.filter, count.reason, count.value
-        );
+        )
+        .unwrap_or_default();
     }
     text
 }

@@ -162,7 +162,7 @@ impl Core {
         };
         Self {
             worker: parts.worker,
-            layer: Layer::new(parts.plan.timers, limits, random.next()),
+            layer: Layer::new(parts.plan.timers, limits, random.number()),
             plan: parts.plan,
             transactions_max,
             exchanges: Exchanges::default(),
@@ -254,7 +254,7 @@ impl Core {
             return;
         };
         // Where Via cannot be written, the response goes to where the request came from all the same.
-        let _ = forward::note_source(&mut request, flow.remote);
+        forward::note_source(&mut request, flow.remote).unwrap_or_default();
         let (status, reason) = error.status();
         self.reply_stateless(flow, &request, &Refusal::new(status, reason, error.label()));
     }
@@ -599,7 +599,7 @@ impl Core {
     /// Sends a branch to its next address, in a transaction and with a Via branch of its own
     /// (§16.6 steps 4, 8 – 11; RFC 3263 §4.3).
     fn send_attempt(&mut self, key: Key, index: usize, now: Instant) {
-        let mark = self.random.next();
+        let mark = self.random.number();
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
@@ -1154,7 +1154,7 @@ impl Core {
         let text = branch_id::branch_text(
             self.worker,
             Key::NOBODY,
-            self.random.next(),
+            self.random.number(),
             arrival.loop_hash,
         );
         let Ok(peer) = depart(

@@ -19,7 +19,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         match self {
             Self::System { block } => block.pop().unwrap_or_else(|| {
                 fill(block);
@@ -37,7 +37,7 @@ impl Random {
 
     /// A number below `bound`.
     pub fn below(&mut self, bound: u32) -> u32 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u32
+        ((u128::from(self.number()) * u128::from(bound)) >> 64) as u32
     }
 }
 

@@ -90,7 +90,7 @@ pub(crate) fn route(
     let foreign = internal && !own_host;
     match plan
         .domain(uri.host)
-        .or(plan.any_domain.as_ref().filter(|_| !foreign))
+        .or_else(|| plan.any_domain.as_ref().filter(|_| !foreign))
     {
         Some(domain) => to_domain(domain),
         None if foreign => Decision::Forward(SmallVec::from_elem(to_uri(&uri), 1)),
@@ -117,7 +117,7 @@ fn dialog(request: &Request, token: &Token, plan: &Plan) -> Aim {
     Aim {
         target: Target {
             uri: Bytes::copy_from_slice(
-                uri.map_or(request.uri_bytes(), |uri| uri.without_headers()),
+                uri.map_or_else(|_| request.uri_bytes(), |uri| uri.without_headers()),
             ),
             trunk: trunk.map(|trunk| trunk.name.clone()),
             trust: other.trust,

@@ -86,7 +86,7 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
         .collect();
     let (rings, inboxes): (Vec<_>, Vec<_>) =
         (0..workers).map(|_| mpsc::channel::<Inbound>(RING)).unzip();
-    let owners = Owners::new(rings, Random::system().next());
+    let owners = Owners::new(rings, Random::system().number());
     let shared = Arc::new(ArcSwap::from_pointee(settings.clone()));
     let front = StreamFront {
         owners: owners.clone(),
@@ -148,7 +148,7 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
     }
     if let Some((address, access)) = access {
         let (shown, examples) = (shared.clone(), launch.examples);
-        let (counted, by_filters) = (counters.clone(), launch.filter_counters);
+        let (counted, by_filters) = (counters, launch.filter_counters);
         let draining = phase.subscribe();
         let console = Console::new(log, access)
             .healthy(move || *draining.borrow() == Phase::Running)
@@ -226,7 +226,7 @@ impl ServiceWithDependents for SipService {
             announce();
         }
         // An error means that the server is gone already, which is a reason to stop as well.
-        let _ = shutdown.wait_for(|stop| *stop).await;
+        drop(shutdown.wait_for(|stop| *stop).await);
     }
 
     fn name(&self) -> &str {
@@ -397,4 +397,3 @@ fn worker_count(configured: usize) -> usize {
     let wanted = if configured == 0 { cores() } else { configured };
     wanted.clamp(1, WORKERS_MAX)
 }
-

@@ -238,13 +238,14 @@ fn traced<T>(hook: impl FnOnce(&mut Trace<'_>) -> T) -> (T, String) {
     let mut text = String::new();
     for step in &trace.steps {
         // Writing to a string cannot fail.
-        drop(writeln!(
+        writeln!(
             text,
             "{:<14} {:>8} ns  {}",
             step.filter, step.nanos, step.decision
-        ));
+        )
+        .unwrap_or_default();
         for change in &step.changes {
-            drop(writeln!(text, "    {change}"));
+            writeln!(text, "    {change}").unwrap_or_default();
         }
     }
     (verdict, text)

@@ -34,6 +34,8 @@ use crate::pipeline::{Core, LocalIp, Lookup, Output, Subject};
 use crate::plan::Plan;
 
 /// What reaches a worker from outside its own sockets.
+// A message is moved into the ring once and out of it once; a box would be an allocation a message.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub(crate) enum Inbound {
     /// The connection could not be used for the message with this token.
@@ -548,7 +550,7 @@ pub(crate) fn local_ip() -> LocalIp {
         if let Some(ip) = known.borrow().get(&remote.ip()) {
             return *ip;
         }
-        let ip = ask_kernel(remote).unwrap_or(remote.ip());
+        let ip = ask_kernel(remote).unwrap_or_else(|| remote.ip());
         let mut known = known.borrow_mut();
         if known.len() >= LOCAL_IPS_MAX {
             known.clear();

@@ -336,7 +336,7 @@ fn listeners(
             transport: file.socket.transport,
             bind: file.socket.address,
             advertise: file.advertise.as_ref().map(|told| {
-                let port = told.port.unwrap_or(file.socket.address.port());
+                let port = told.port.unwrap_or_else(|| file.socket.address.port());
                 (told.host.clone(), port)
             }),
             trust: file.trust.into(),
