@@ -356,6 +356,61 @@ fn a_refusal_is_repeated_until_it_is_acknowledged() {
 }
 
 #[test]
+fn a_carrier_that_restarts_is_called_again() {
+    let carrier = Sipp::callee("callee_answers").tcp();
+    let edge = edge(&[format!("{};transport=tcp", carrier.address())]);
+    for _ in 0..3 {
+        let running = carrier.clone().start();
+        call(&edge).run();
+        running.finish();
+    }
+}
+
+#[test]
+fn a_request_other_than_invite_is_not_answered_for_a_silent_target() {
+    // RFC 4320 §4.2: a 408 would come too late to be of use to anybody.
+    let (alice, silent) = (Peer::bind(), Peer::bind());
+    let edge = edge_with(
+        Config::new().timers("t1 = \"20ms\""),
+        &[at(silent.address())],
+    );
+    alice.send(edge.public(), Draft::new("MESSAGE", CALL, &alice).text());
+    silent.request("MESSAGE");
+    alice.silence(Duration::from_secs(2));
+    assert_eq!(edge.metric("hookswitch_transactions"), Some(0.0));
+}
+
+#[test]
+fn a_request_of_any_name_goes_through() {
+    let (alice, bob) = (Peer::bind(), Peer::bind());
+    let edge = edge(&[at(bob.address())]);
+    for method in [
+        "MESSAGE",
+        "SUBSCRIBE",
+        "PUBLISH",
+        "NEWMETHOD",
+        "!odd*_+`.%'~",
+    ] {
+        let draft = Draft::new(method, CALL, &alice)
+            .without("Max-Forwards")
+            .header("X-Own", "kept")
+            .body("v=0\r\n");
+        alice.send(edge.public(), draft.text());
+        let (request, proxy) = bob
+            .receive_from(Duration::from_secs(2))
+            .expect("the request");
+        assert_eq!(request.method(), Some(method));
+        assert_eq!(request.need("Max-Forwards"), "70", "RFC 3261 §16.6 step 3");
+        assert_eq!(
+            (request.header("X-Own"), request.body.as_str()),
+            (Some("kept"), "v=0\r\n")
+        );
+        bob.answer(&request, proxy, 202, &[("X-Back", "yes")], "");
+        assert_eq!(alice.response(202).header("X-Back"), Some("yes"));
+    }
+}
+
+#[test]
 fn a_cancel_of_nothing_is_481() {
     let alice = Peer::bind();
     let edge = edge(&[format!("127.0.0.1:{}", free_port())]);
