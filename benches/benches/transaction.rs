@@ -63,7 +63,7 @@ fn transactions(criterion: &mut Criterion) {
         let mut number = 0;
         bencher.iter(|| {
             number += 1;
-            now = now + Duration::from_millis(1);
+            now += Duration::from_millis(1);
             black_box(invite(&mut layer, number, &wire, now))
         });
     });
