@@ -8,6 +8,7 @@ use executor::{Domain, Domains};
 
 use crate::config::{Errors, Loader, Settings, load};
 use crate::executor_role;
+use crate::plan::Listener;
 use crate::worker::{Inbound, Owners};
 
 /// Reads the file again at every SIGHUP, on a thread of its own.
@@ -37,13 +38,16 @@ pub(crate) fn on_hangup(
             while hangups.recv().await.is_some() {
                 match read_again(&path, &loader, &settings.load()) {
                     Ok((new, own_domains)) => {
+                        for key in read_at_start_only(&settings.load(), &new) {
+                            tracing::warn!(key, "changed, but read at the start only: restart");
+                        }
                         let plan = new.plan.clone();
                         // The executor first: what is routed to it finds its domain there.
                         if let Some(domains) = &domains {
                             domains.replace(own_domains);
                         }
                         settings.store(Arc::new(new));
-                        owners.tell_all(|| Inbound::Plan(plan.clone()));
+                        owners.tell_all(|| Inbound::Plan(plan.clone())).await;
                         tracing::info!(file = %path.display(), "configuration reloaded");
                     }
                     Err(errors) => {
@@ -86,4 +90,85 @@ fn read_again(
     }
     let domains = executor_role::domains(&new).map_err(|error| Errors::one("domain", &error))?;
     Ok((new, domains))
+}
+
+/// The keys that differ between two files and that a reload does not reach.
+fn read_at_start_only(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    let (server, limits) = ((&old.server, &new.server), (&old.limits, &new.limits));
+    let (timers, sockets) = (
+        (old.plan.timers, new.plan.timers),
+        (&old.plan.listeners, &new.plan.listeners),
+    );
+    let buffers = |listeners: &[Listener]| -> Vec<usize> {
+        listeners
+            .iter()
+            .map(|listener| listener.recv_buffer)
+            .collect()
+    };
+    let compared = [
+        ("server.workers", server.0.workers == server.1.workers),
+        (
+            "server.console_password",
+            server.0.console_password == server.1.console_password,
+        ),
+        ("server.log", server.0.log == server.1.log),
+        (
+            "server.log_format",
+            server.0.log_format == server.1.log_format,
+        ),
+        ("timers.t1", timers.0.t1 == timers.1.t1),
+        ("timers.t2", timers.0.t2 == timers.1.t2),
+        ("timers.t4", timers.0.t4 == timers.1.t4),
+        (
+            "limits.transactions",
+            limits.0.transactions == limits.1.transactions,
+        ),
+        (
+            "limits.connections",
+            limits.0.connections == limits.1.connections,
+        ),
+        (
+            "limits.connections_per_ip",
+            limits.0.connections_per_ip == limits.1.connections_per_ip,
+        ),
+        (
+            "listen.recv_buffer",
+            buffers(sockets.0) == buffers(sockets.1),
+        ),
+    ];
+    let differs = compared.into_iter().filter(|(_, same)| !same);
+    differs.map(|(key, _)| key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(server: &str, timers: &str) -> Settings {
+        let loader = Loader {
+            registry: Arc::new(filters::Registry::builtin()),
+            counters: Arc::default(),
+            entropy: [1; 32],
+        };
+        let text = format!(
+            "[server]\n{server}\n[timers]\n{timers}\n[[listen]]\nname = \"a\"\nsocket = \"udp:127.0.0.1:5060\"\nchain = \"c\"\n\
+             [[chain]]\nname = \"c\"\n"
+        );
+        loader
+            .parse("test.toml", &text)
+            .unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    #[test]
+    fn what_a_reload_does_not_reach_is_told() {
+        let old = settings("", "");
+        assert!(
+            read_at_start_only(&old, &settings("node = \"b\"", "fr_timer = \"1s\"")).is_empty()
+        );
+        let new = settings("workers = 3\nlog = \"debug\"", "t1 = \"100ms\"");
+        assert_eq!(
+            read_at_start_only(&old, &new),
+            ["server.workers", "server.log", "timers.t1"]
+        );
+    }
 }

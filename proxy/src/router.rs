@@ -17,17 +17,17 @@ use crate::token::{Token, tag_hash};
 #[derive(Clone, Debug)]
 pub(crate) struct Aim {
     /// What the filters are told.
-    pub target: Target,
+    pub(crate) target: Target,
     /// The Request-URI that it gets; its own where absent.
-    pub request_uri: Option<Bytes>,
+    pub(crate) request_uri: Option<Bytes>,
     /// The URI that decides the next hop; Route, then the Request-URI where absent.
-    pub hop: Option<Bytes>,
+    pub(crate) hop: Option<Bytes>,
     /// Which answers lead to the next aim.
-    pub reroute: Reroute,
+    pub(crate) reroute: Reroute,
     /// The chain of the trunk that it leaves by.
-    pub chain: Option<Arc<Chain>>,
+    pub(crate) chain: Option<Arc<Chain>>,
     /// The domain, on the way to an executor.
-    pub domain: Option<Arc<Domain>>,
+    pub(crate) domain: Option<Arc<Domain>>,
 }
 
 /// Aims in the order of trying.

@@ -51,7 +51,7 @@ impl StreamEvents for StreamFront {
             return None;
         }
         let (status, reason) = error.error.status();
-        let tag = crate::loops::hex(settings.plan.loop_hash.of(&request));
+        let tag = crate::loops::hex(settings.plan.loop_hash.tag_of(&request));
         Some(
             Reply::new(&request, status, reason)
                 .to_tag(&tag)

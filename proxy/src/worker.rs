@@ -97,10 +97,12 @@ impl Owners {
             .is_some_and(|ring| ring.try_send(inbound).is_ok())
     }
 
-    /// Tells every worker.
-    pub(crate) fn tell_all(&self, inbound: impl Fn() -> Inbound) {
-        for worker in 0..self.rings.len() {
-            self.hand(worker, inbound());
+    /// Tells every worker, and waits for room: what is told here must not be lost.
+    pub(crate) async fn tell_all(&self, inbound: impl Fn() -> Inbound) {
+        for ring in self.rings.iter() {
+            if ring.send(inbound()).await.is_err() {
+                tracing::trace!("a worker has ended");
+            }
         }
     }
 }

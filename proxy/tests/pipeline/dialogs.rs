@@ -45,7 +45,7 @@ impl Call {
     }
 
     /// A request of the caller's: its route set is the Record-Route in reverse order (§12.1.2).
-    fn from_caller(&self, method: &str, target: &str, branch: &str) -> String {
+    fn of_caller(&self, method: &str, target: &str, branch: &str) -> String {
         let mut routes = self.routes();
         routes.reverse();
         self.within(
@@ -59,7 +59,7 @@ impl Call {
         )
     }
 
-    fn from_callee(&self, method: &str, target: &str, branch: &str, sent_by: &str) -> String {
+    fn of_callee(&self, method: &str, target: &str, branch: &str, sent_by: &str) -> String {
         self.within(
             method,
             target,
@@ -105,7 +105,7 @@ fn requests_of_both_sides_follow_their_routes() {
     world.receive(
         CALLER,
         PUBLIC,
-        &call.from_caller("BYE", "sip:callee@10.0.0.9:5080", "1"),
+        &call.of_caller("BYE", "sip:callee@10.0.0.9:5080", "1"),
     );
     let bye = world.only(EXECUTOR);
     assert_eq!(bye.start(), "BYE sip:callee@10.0.0.9:5080 SIP/2.0");
@@ -113,7 +113,7 @@ fn requests_of_both_sides_follow_their_routes() {
     world.receive(
         EXECUTOR,
         INSIDE,
-        &call.from_callee("INFO", "sip:alice@198.51.100.7:5060", "2", "10.0.0.9:5080"),
+        &call.of_callee("INFO", "sip:alice@198.51.100.7:5060", "2", "10.0.0.9:5080"),
     );
     let info = world.only(CALLER);
     assert_eq!(
@@ -133,7 +133,7 @@ fn any_socket_of_ours_may_get_a_request_of_a_dialog() {
         world.receive(
             CALLER,
             listener,
-            &call.from_caller("INFO", "sip:callee@203.0.113.50:5070", &format!("any-{at}")),
+            &call.of_caller("INFO", "sip:callee@203.0.113.50:5070", &format!("any-{at}")),
         );
         assert_eq!(world.only(PBX).all("Route").len(), 0);
     }
@@ -143,7 +143,7 @@ fn any_socket_of_ours_may_get_a_request_of_a_dialog() {
 fn a_dialog_outlives_a_restart_with_the_same_secret() {
     let mut world = World::new();
     let call = call(&mut world, "7", "restart", PBX, PUBLIC);
-    let bye = call.from_caller("BYE", "sip:callee@203.0.113.50:5070", "1");
+    let bye = call.of_caller("BYE", "sip:callee@203.0.113.50:5070", "1");
     let mut restarted = World::seeded(CONFIG, 99);
     restarted.receive(CALLER, PUBLIC, &bye);
     assert_eq!(restarted.only(PBX).method(), "BYE");
@@ -156,7 +156,7 @@ fn a_dialog_outlives_a_restart_with_the_same_secret() {
 fn forged_tokens_are_refused() {
     let mut world = World::new();
     let call = call(&mut world, "7", "forged", PBX, PUBLIC);
-    let bye = call.from_caller("BYE", "sip:callee@203.0.113.50:5070", "1");
+    let bye = call.of_caller("BYE", "sip:callee@203.0.113.50:5070", "1");
     let at = bye.find("hs=").unwrap() + 3;
     for offset in [0, 5, 17, 31] {
         let mut bad = bye.clone().into_bytes();
@@ -230,7 +230,7 @@ fn nobody_relays_through_us() {
     // A token opens no route without a To tag: what it comes with is a new request.
     let call = call(&mut world, "7", "relay-6", PBX, PUBLIC);
     let fresh = call
-        .from_caller("INVITE", "sip:x@far.example", "1")
+        .of_caller("INVITE", "sip:x@far.example", "1")
         .replace(";tag=callee", "");
     world.receive(CALLER, PUBLIC, &fresh);
     assert_eq!(world.statuses(CALLER), [404]);
@@ -299,7 +299,7 @@ fn a_remote_target_that_names_us_is_routed_and_no_loop() {
         world.receive(
             CALLER,
             PUBLIC,
-            &call.from_caller(method, "sip:7@192.0.2.1:5060", &format!("us-{method}")),
+            &call.of_caller(method, "sip:7@192.0.2.1:5060", &format!("us-{method}")),
         );
         let sent = world.take();
         assert_eq!(
@@ -316,7 +316,7 @@ fn the_ack_of_a_2xx_goes_end_to_end() {
     let mut world = World::new();
     let call = call(&mut world, "1", "ack", EXECUTOR, INSIDE);
     let ack = call
-        .from_caller("ACK", "sip:callee@10.0.0.9:5080", "ack")
+        .of_caller("ACK", "sip:callee@10.0.0.9:5080", "ack")
         .replace("CSeq: 2", "CSeq: 1");
     world.receive(CALLER, PUBLIC, &ack);
     let first = world.only(EXECUTOR);
@@ -347,14 +347,14 @@ fn without_record_route_an_ack_that_comes_here_is_routed_like_a_request() {
     world.receive(
         CALLER,
         PUBLIC,
-        &call.from_caller("ACK", "sip:7@demo.example", "ack"),
+        &call.of_caller("ACK", "sip:7@demo.example", "ack"),
     );
     assert_eq!(world.only(PBX).method(), "ACK");
     // To nowhere: dropped and counted, never answered.
     world.receive(
         CALLER,
         PUBLIC,
-        &call.from_caller("ACK", "sip:x@far.example", "ack-2"),
+        &call.of_caller("ACK", "sip:x@far.example", "ack-2"),
     );
     assert!(world.take().is_empty());
     assert_eq!(world.count("stray_acks"), 1);
@@ -377,7 +377,7 @@ fn a_reinvite_keeps_the_token_where_the_file_asks_for_record_route_in_dialogs() 
     );
     let mut world = World::with(&config);
     let call = call(&mut world, "7", "again", PBX, PUBLIC);
-    let text = call.from_callee("INVITE", "sip:alice@198.51.100.7:5060", "re", PBX);
+    let text = call.of_callee("INVITE", "sip:alice@198.51.100.7:5060", "re", PBX);
     world.receive(PBX, PUBLIC, &text);
     let again = world
         .take()
@@ -395,7 +395,7 @@ fn draining_leaves_dialogs_alone() {
     world.receive(
         CALLER,
         PUBLIC,
-        &call.from_caller("BYE", "sip:callee@203.0.113.50:5070", "1"),
+        &call.of_caller("BYE", "sip:callee@203.0.113.50:5070", "1"),
     );
     assert_eq!(world.only(PBX).method(), "BYE");
     assert_eq!(world.core.in_progress(), 1);

@@ -557,13 +557,13 @@ impl Filter for Probe {
     }
 
     fn on_response(&self, response: &mut Response, cx: &mut Context) -> Relay {
-        let seen = cx
-            .target
-            .as_ref()
-            .map_or("us".to_owned(), |target| match &target.trunk {
+        let seen = cx.target.as_ref().map_or_else(
+            || "us".to_owned(),
+            |target| match &target.trunk {
                 Some(trunk) => trunk.to_string(),
                 None => "them".to_owned(),
-            });
+            },
+        );
         response.headers.append(b"X-Seen", seen.as_bytes()).unwrap();
         match x_do(response.headers.named(b"X-Do").next()) {
             "drop" => Relay::Drop(Reason("probe")),

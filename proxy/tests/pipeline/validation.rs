@@ -134,7 +134,7 @@ fn sent_via(via: &str, from: &str) -> (String, String) {
     let received = forwarded.all("Via")[1].clone();
     world.receive(PBX, PUBLIC, &forwarded.answer(200, ""));
     let answer = world.take().remove(0);
-    assert_eq!(answer.all("Via"), [received.clone()]);
+    assert_eq!(answer.all("Via"), std::slice::from_ref(&received));
     (received, answer.to.to_string())
 }
 
