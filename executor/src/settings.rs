@@ -284,17 +284,12 @@ mod tests {
     fn domains_by_name_and_wildcard() {
         let hook = Hook::post("http://localhost/".parse().unwrap());
         let domain = |name| Domain::new(name, Secret::default(), hook.clone());
-        let domains = vec![domain("*"), domain("demo.example")];
-        let settings = Settings::new(Vec::new(), Vec::new(), domains);
-        assert_eq!(
-            &*settings.domain(b"Demo.Example").unwrap().name,
-            "demo.example"
-        );
-        assert_eq!(&*settings.domain(b"other").unwrap().name, "*");
-        let none = Settings {
-            domains: Vec::new(),
-            ..settings
-        };
-        assert!(none.domain(b"demo.example").is_none());
+        let domains = Domains::new(vec![domain("*"), domain("demo.example")]);
+        let name = |host: &[u8]| domains.find(host).map(|domain| domain.name.to_string());
+        assert_eq!(name(b"Demo.Example").as_deref(), Some("demo.example"));
+        assert_eq!(name(b"other").as_deref(), Some("*"));
+        let shared = domains.clone();
+        shared.replace(Vec::new());
+        assert_eq!(name(b"demo.example"), None);
     }
 }
