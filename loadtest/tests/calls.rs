@@ -10,13 +10,12 @@ fn caller(scenario: &str, edge: &Edge) -> Sipp {
     Sipp::caller(scenario, edge.public()).to(DEMO)
 }
 
-/// The statuses of the INVITE, without the 100 that may or may not come.
+/// The statuses of the INVITE: without the 100 that may or may not come, and without repetitions.
 fn statuses(report: &Report) -> Vec<u16> {
-    report
-        .statuses("INVITE")
-        .into_iter()
-        .filter(|status| *status != 100)
-        .collect()
+    let mut statuses = report.statuses("INVITE");
+    statuses.retain(|status| *status != 100);
+    statuses.dedup();
+    statuses
 }
 
 #[test]
