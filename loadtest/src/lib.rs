@@ -14,6 +14,7 @@
 
 mod browser;
 mod config;
+mod draft;
 mod edge;
 mod http;
 mod message;
@@ -31,12 +32,13 @@ mod webhook;
 
 pub use browser::Browser;
 pub use config::{AUTH_TOKEN, Config};
+pub use draft::Draft;
 pub use edge::{Edge, answering, hookswitch};
 pub use http::{Answer, get, post};
 pub use message::Message;
 pub use neighbours::{Kamailio, Phone, tool};
 pub use pcap::write_pcap;
-pub use peer::{Draft, Peer, sdp};
+pub use peer::{Peer, sdp};
 pub use ports::free_port;
 pub use process::{Log, Process};
 pub use relay::{Crossed, Fate, Relay, Side, chaos};
