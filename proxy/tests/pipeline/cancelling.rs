@@ -207,3 +207,18 @@ fn it_ends_the_search_and_what_came_before_is_forgotten() {
     assert_eq!(statuses, [500]);
     world.assert_drained();
 }
+
+#[test]
+fn what_earlier_attempts_came_to_is_no_answer_to_a_cancel() {
+    let mut world = World::new();
+    let text = invite("9", "cancel-11");
+    let first = begun(&mut world, &text);
+    world.receive(GATEWAY_1, PUBLIC, &first.answer(503, ""));
+    world.take();
+    world.receive(CALLER, PUBLIC, &same_branch("CANCEL", &text, ""));
+    world.take();
+    // The second never says a word.
+    world.advance_ms(33_000);
+    assert_eq!(world.statuses(CALLER).first(), Some(&487));
+    world.assert_drained();
+}

@@ -362,3 +362,27 @@ fn a_late_200_after_a_final_response_is_not_lost() {
     assert_eq!(done("after-486"), [486]);
     world.assert_drained();
 }
+
+#[test]
+fn a_timer_that_fires_with_the_transactions_own_ends_one_attempt_and_not_two() {
+    let config = CONFIG.replace(
+        "[[listen]]\nname = \"public\"\n",
+        "[timers]\nfr_timer = \"32s\"\n\n[[listen]]\nname = \"public\"\n",
+    );
+    let mut world = World::with(&config);
+    world.receive(CALLER, PUBLIC, &invite("5", "same-tick"));
+    let hosts = [
+        "203.0.113.41:5060",
+        "203.0.113.42:5060",
+        "203.0.113.43:5060",
+    ];
+    world.resolved(&hosts);
+    world.take();
+    // One late tick, in which both are due.
+    world.now = world.now + std::time::Duration::from_millis(32_500);
+    world.core.tick(world.now);
+    world.collect();
+    let tried: Vec<Sent> = world.take();
+    let to = |host: &str| tried.iter().filter(|sent| sent.to == address(host)).count();
+    assert_eq!((to(hosts[1]), to(hosts[2])), (1, 0));
+}

@@ -527,7 +527,11 @@ filters::settings! {
 pub(crate) struct Probe(Option<String>);
 
 impl Filter for Probe {
-    fn on_request(&self, request: &mut Request, _: &mut Context) -> Verdict {
+    fn on_request(&self, request: &mut Request, cx: &mut Context) -> Verdict {
+        if request.headers.named(b"X-Ask").next().is_some() {
+            let trust = cx.facts.trust.as_str().as_bytes();
+            request.headers.append(b"X-Trust", trust).unwrap();
+        }
         if let Some(mark) = &self.0 {
             request.headers.append(b"X-Mark", mark.as_bytes()).unwrap();
         }

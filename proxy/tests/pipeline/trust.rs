@@ -298,3 +298,23 @@ fn a_connection_that_we_opened_makes_its_peer_no_internal_one() {
     assert_eq!(sent.len(), 1);
     assert!(matches!(sent[0].status(), 403 | 404), "{}", sent[0].text());
 }
+
+#[test]
+fn a_claim_within_a_dialog_counts_up_to_what_the_listener_grants() {
+    let mut world = World::new();
+    let sent = onward(&mut world, CALLER, PUBLIC, &invite("1", "grant"));
+    let routes = sent.all("Record-Route");
+    world.receive(EXECUTOR, INSIDE, &sent.answer(200, ""));
+    world.take();
+    // The executor's tag in From, by the public socket: still a stranger.
+    let info = format!(
+        "INFO sip:alice@198.51.100.7:5060 SIP/2.0\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK-grant\n\
+         Route: {}\nMax-Forwards: 70\nFrom: <sip:f@f>;tag=callee\nTo: <sip:t@t>;tag=alice\nCall-ID: grant\n\
+         CSeq: 2 INFO\nX-Ask: 1\nContent-Length: 0\n\n",
+        routes[1]
+    );
+    assert_eq!(
+        onward(&mut world, CALLER, PUBLIC, &info).all("X-Trust"),
+        ["untrusted"]
+    );
+}
