@@ -280,10 +280,12 @@ impl Core {
                         Received::AckFor2xx(_) | Received::StrayAck => {
                             self.forward_ack(flow, request, now)
                         }
-                        Received::Cancel { invite } => {
-                            self.receive_cancel(flow, &request, invite, now)
+                        Received::Cancel {
+                            invite: Some(invite),
+                        } => self.receive_cancel(flow, &request, invite, now),
+                        Received::Cancel { invite: None } | Received::New => {
+                            self.begin(flow, request, now)
                         }
-                        Received::New => self.begin(flow, request, now),
                     };
                 }
             },
@@ -307,6 +309,11 @@ impl Core {
         }
         let looped = is_loop(&request, &arrival);
         match self.run_chain(&mut request, &mut arrival) {
+            // §9.2: there is nothing to cancel. Only who may speak to us is told so.
+            Verdict::Continue | Verdict::Wait(_) if request.method() == Method::Cancel => {
+                let refusal = Refusal::new(481, "Call/Transaction Does Not Exist", "cancel");
+                self.refuse(request, arrival, refusal, now);
+            }
             Verdict::Continue | Verdict::Wait(_) if looped => {
                 count(&self.counters.loops);
                 self.refuse(
@@ -1035,17 +1042,7 @@ impl Core {
 
     // ── CANCEL (§9.2, §16.10) and ACK ───────────────────────────────────────────────────────────
 
-    fn receive_cancel(
-        &mut self,
-        flow: Flow,
-        request: &Request,
-        invite: Option<ServerId>,
-        now: Instant,
-    ) {
-        let Some(server) = invite else {
-            let refusal = Refusal::new(481, "Call/Transaction Does Not Exist", "cancel");
-            return self.reply_stateless(flow, request, &refusal);
-        };
+    fn receive_cancel(&mut self, flow: Flow, request: &Request, invite: ServerId, now: Instant) {
         let peer = reply_peer(&flow, request);
         let created = ServerKey::of(request).map(|key| {
             self.layer
@@ -1060,7 +1057,7 @@ impl Core {
             }
             _ => self.reply_stateless(flow, request, &Refusal::new(200, "OK", "cancel")),
         }
-        let Some(&key) = self.servers.get(&server) else {
+        let Some(&key) = self.servers.get(&invite) else {
             return;
         };
         let Some(exchange) = self.exchanges.get_mut(key) else {
