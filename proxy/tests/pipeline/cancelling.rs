@@ -222,3 +222,15 @@ fn what_earlier_attempts_came_to_is_no_answer_to_a_cancel() {
     assert_eq!(world.statuses(CALLER).first(), Some(&487));
     world.assert_drained();
 }
+
+#[test]
+fn of_nobody_by_somebody_who_is_not_let_in() {
+    let mut world = World::new();
+    for (what, statuses) in [("drop", &[][..]), ("reply", &[499]), ("", &[481])] {
+        let extra = format!("X-Do: {what}\n");
+        let text = request("CANCEL", "sip:7@demo.example", "cancel-12", &extra);
+        world.receive(CALLER, PUBLIC, &text);
+        assert_eq!(world.statuses(CALLER), statuses, "{what}");
+    }
+    assert_eq!(done("cancel-12"), [0, 499, 481]);
+}

@@ -379,7 +379,7 @@ fn a_timer_that_fires_with_the_transactions_own_ends_one_attempt_and_not_two() {
     world.resolved(&hosts);
     world.take();
     // One late tick, in which both are due.
-    world.now = world.now + std::time::Duration::from_millis(32_500);
+    world.now += std::time::Duration::from_millis(32_500);
     world.core.tick(world.now);
     world.collect();
     let tried: Vec<Sent> = world.take();
