@@ -62,15 +62,17 @@ impl Peer {
         let until = Instant::now() + within;
         let mut buffer = vec![0; 65_535];
         loop {
-            let left = until
-                .checked_duration_since(Instant::now())
-                .filter(|left| !left.is_zero())?;
-            self.socket.set_read_timeout(Some(left)).ok()?;
-            let Ok((count, source)) = self.socket.recv_from(&mut buffer) else {
-                continue;
-            };
-            if let Some(message) = Message::read(&buffer[..count]) {
+            // What is there already is taken, even where the time was over before the first look.
+            let left = until.saturating_duration_since(Instant::now());
+            let wait = left.max(Duration::from_micros(1));
+            self.socket.set_read_timeout(Some(wait)).ok()?;
+            if let Ok((count, source)) = self.socket.recv_from(&mut buffer)
+                && let Some(message) = Message::read(&buffer[..count])
+            {
                 return Some((message, source));
+            }
+            if left.is_zero() {
+                return None;
             }
         }
     }
