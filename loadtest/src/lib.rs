@@ -16,6 +16,7 @@ mod browser;
 mod config;
 mod draft;
 mod edge;
+pub mod generator;
 mod http;
 mod message;
 mod neighbours;
