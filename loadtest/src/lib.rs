@@ -7,6 +7,7 @@
 //! - [`Robot`] is a callee for networks that SIPp cannot cope with.
 //! - [`Relay`] sits between two of them, records what crosses and loses what it is told to lose.
 //! - [`Kamailio`], [`Phone`] (baresip) and [`Browser`] are the neighbours.
+//! - [`generator`] makes load: thousands of calls a second, both sides of them in one process.
 //!
 //! **Invariants.** Nothing here parses SIP with the product's own code: this crate has to be able to find its bugs.
 //! Every wait is bounded; every process is ended by its id when its owner is dropped; everything binds to loopback

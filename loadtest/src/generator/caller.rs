@@ -82,9 +82,14 @@ impl World<'_> {
             return;
         }
         let (intended, measured, kind) = (call.intended, call.measured, call.kind);
-        let first = call.sent[Mark::Ringing as usize] != 0 || foreign;
-        if !first || call.caller != Caller::Proceeding {
-            self.tally.duplicates += u64::from(!first);
+        // Somebody else's is not under way to our knowledge. Ours may have been overtaken by the final response.
+        let first = if foreign {
+            call.caller == Caller::Proceeding
+        } else {
+            call.sent[Mark::Ringing as usize] != 0
+        };
+        if !first {
+            self.tally.duplicates += 1;
             return;
         }
         self.arrived(slot, Mark::Ringing, at);

@@ -141,6 +141,19 @@ impl<M: Copy> Outbox<M> {
         self.entries.push(Entry { end, to, mark });
     }
 
+    /// Takes everything out unsent.
+    #[cfg(test)]
+    pub(super) fn take(&mut self) -> Vec<(M, SockaddrIn, Vec<u8>)> {
+        let mut start = 0;
+        let bytes = std::mem::take(&mut self.bytes);
+        let entries = self.entries.drain(..).map(|entry| {
+            let message = bytes[start..entry.end].to_vec();
+            start = entry.end;
+            (entry.mark, entry.to, message)
+        });
+        entries.collect()
+    }
+
     /// Sends all of it. A batch takes a while, so each message is told its share of that time.
     pub(super) fn flush(&mut self, socket: &UdpSocket, mut each: impl FnMut(M, u64)) {
         let (mut start, mut next, mut tries) = (0, 0, 0);

@@ -344,3 +344,314 @@ pub(super) const fn answer_mark(kind: Kind) -> Mark {
         _ => Mark::InsideOk,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::super::config::{InDialog, Party, mix};
+    use super::super::text::has_tag;
+    use super::*;
+
+    const MILLISECOND: u64 = 1_000_000;
+
+    /// A network without a proxy, on a clock of its own.
+    struct Network<'a> {
+        world: World<'a>,
+        random: Random,
+        /// Of a thousand datagrams, so many are lost.
+        loss: u64,
+        /// How often a message crossed, by method or status.
+        crossed: BTreeMap<String, u64>,
+        on_the_way: Vec<(u64, usize, SockaddrIn, Vec<u8>)>,
+    }
+
+    impl<'a> Network<'a> {
+        fn new(config: &'a Config, loss: u64) -> Self {
+            let begin = 1_000_000_000_000;
+            Self {
+                world: World::new(config, 0xabcd, begin, begin..u64::MAX),
+                random: Random::new(config.seed),
+                loss,
+                crossed: BTreeMap::new(),
+                on_the_way: Vec::new(),
+            }
+        }
+
+        /// So many calls, a millisecond between two, and time until all are over.
+        fn run(&mut self, calls: u32) {
+            let mut left = calls;
+            let end = self.world.now + 400_000 * MILLISECOND;
+            while left > 0 || self.world.tally.in_progress > 0 {
+                assert!(
+                    self.world.now < end,
+                    "calls never end: {:?}",
+                    self.world.tally
+                );
+                self.world.now += MILLISECOND;
+                if left > 0 {
+                    left -= 1;
+                    self.world.arrive(self.world.now);
+                }
+                self.world.expire();
+                self.send();
+                let now = self.world.now;
+                let arrived = self.on_the_way.extract_if(.., |(at, ..)| *at <= now);
+                for (at, socket, source, message) in arrived.collect::<Vec<_>>() {
+                    self.world.receive(socket, Some(&message), source, at);
+                }
+                self.send();
+            }
+        }
+
+        fn send(&mut self) {
+            let config = self.world.config;
+            let callee = self.world.callee_socket();
+            for socket in 0..=callee {
+                for (stamp, to, message) in self.world.out[socket].take() {
+                    self.world.left(stamp, self.world.now);
+                    let seen = Seen::read(&message).expect("what is sent is a message");
+                    let kind = match seen.start {
+                        Start::Request(method) => method.name().to_owned(),
+                        Start::Response(status) => status.to_string(),
+                    };
+                    *self.crossed.entry(kind).or_default() += 1;
+                    if self.random.next() % 1000 < self.loss {
+                        continue;
+                    }
+                    let port = config.caller.port();
+                    let (destination, source) = if socket == callee {
+                        (usize::from(to.port() - port), config.callee)
+                    } else {
+                        assert!(
+                            [config.target, config.callee]
+                                .map(SockaddrIn::from)
+                                .contains(&to)
+                        );
+                        let source = config.caller;
+                        (
+                            callee,
+                            std::net::SocketAddrV4::new(*source.ip(), port + socket as u16),
+                        )
+                    };
+                    // 2 to 6 ms, so they overtake each other.
+                    let at = self.world.now + (2 + self.random.next() % 5) * MILLISECOND;
+                    self.on_the_way
+                        .push((at, destination, source.into(), message));
+                }
+            }
+        }
+    }
+
+    fn profile(text: &str) -> Config {
+        let config: Config = toml::from_str(text).unwrap();
+        config.check().unwrap();
+        config
+    }
+
+    #[test]
+    fn a_plain_call_is_six_messages() {
+        let config = Config::default();
+        let mut network = Network::new(&config, 0);
+        network.run(100);
+        let expected = [
+            ("180", 100),
+            ("200", 200),
+            ("ACK", 100),
+            ("BYE", 100),
+            ("INVITE", 100),
+        ];
+        let crossed: Vec<(&str, u64)> = network
+            .crossed
+            .iter()
+            .map(|(kind, count)| (kind.as_str(), *count))
+            .collect();
+        assert_eq!(crossed, expected);
+        let tally = &network.world.tally;
+        assert_eq!(tally.kinds[Kind::Call as usize].good, 100);
+        let all = tally
+            .added
+            .iter()
+            .map(|times| times.quantiles().map_or(0, |all| all.count));
+        assert_eq!(all.sum::<u64>(), 600);
+        let shortest = tally
+            .added
+            .iter()
+            .filter_map(super::super::tally::Times::quantiles);
+        assert!(
+            shortest
+                .into_iter()
+                .all(|all| all.min >= 1990.0 && all.max < 7010.0)
+        );
+        assert_eq!(
+            (tally.retransmissions, tally.duplicates, tally.stray),
+            (0, 0, 0)
+        );
+    }
+
+    #[test]
+    fn every_kind_of_call_ends_well() {
+        let text = "ring = \"100ms\"\nflows = 3\nin_dialog_count = 2\nhold = \"~1s\"\n\
+            mix = { call = 1, cancel = 1, busy = 1, unavailable = 1, not_found = 1, register = 1, options = 1 }";
+        for (in_dialog, hangup) in [
+            (InDialog::Info, Party::Caller),
+            (InDialog::Options, Party::Callee),
+            (InDialog::Reinvite, Party::Callee),
+        ] {
+            let config = Config {
+                in_dialog,
+                hangup,
+                ..profile(text)
+            };
+            let mut network = Network::new(&config, 0);
+            network.run(700);
+            let tally = &network.world.tally;
+            assert_eq!(tally.retransmissions, 0, "{tally:?}");
+            for kind in Kind::ALL {
+                let counts = tally.kinds[kind as usize];
+                assert!(
+                    counts.started > 50 && counts.good == counts.started,
+                    "{kind:?} {counts:?}"
+                );
+            }
+            let calls = tally.kinds[Kind::Call as usize].started;
+            let inside = tally.added[Mark::InsideOk as usize].quantiles().unwrap();
+            assert_eq!(inside.count, 2 * calls);
+            assert!(tally.unexpected.is_empty());
+        }
+    }
+
+    #[test]
+    fn losses_are_made_good_and_told() {
+        let text = "ring = \"50ms..2s\"\nhold = \"10ms\"\nin_dialog_count = 1\nin_dialog_gap = \"20ms\"\nflows = 2";
+        let all = mix("call=4,cancel=2,busy=1,register=1,options=1").unwrap();
+        for (hangup, in_dialog) in [
+            (Party::Caller, InDialog::Info),
+            (Party::Callee, InDialog::Reinvite),
+        ] {
+            let config = Config {
+                hangup,
+                in_dialog,
+                mix: all.clone(),
+                ..profile(text)
+            };
+            let mut network = Network::new(&config, 150);
+            network.run(500);
+            let tally = &network.world.tally;
+            let good: u64 = tally.kinds.iter().map(|kind| kind.good).sum();
+            // Eleven copies of a message are hardly ever lost together; a CANCEL that overtakes is.
+            assert!(good >= 495, "{:?} {:?}", tally.kinds, tally.unexpected);
+            assert!(
+                tally.retransmissions > 300 && tally.duplicates > 100,
+                "{tally:?}"
+            );
+            let known: BTreeSet<Method> = tally.requests_again.keys().copied().collect();
+            assert!(known.contains(&Method::Invite) && known.contains(&Method::Bye));
+            // A loss is seen as a wait.
+            assert!(tally.post_dial_200.quantiles().unwrap().max > 500_000.0);
+        }
+    }
+
+    #[test]
+    fn without_an_answer_a_call_times_out_after_64_t1() {
+        let config = Config {
+            mix: mix("call=1,options=1").unwrap(),
+            ..Config::default()
+        };
+        let mut network = Network::new(&config, 1000);
+        let begin = network.world.now;
+        network.run(10);
+        let tally = &network.world.tally;
+        let sum =
+            |of: fn(&super::super::report::Counts) -> u64| tally.kinds.iter().map(of).sum::<u64>();
+        assert_eq!((sum(|kind| kind.timed_out), sum(|kind| kind.good)), (10, 0));
+        let seconds = (network.world.now - begin) / 1_000_000_000;
+        assert_eq!(seconds, 32);
+        let (calls, options) = (
+            tally.kinds[Kind::Call as usize].started,
+            tally.kinds[Kind::Options as usize].started,
+        );
+        // RFC 3261 §17.1.1.2 has seven copies of an INVITE, §17.1.2.2 eleven of anything else.
+        assert_eq!(network.crossed["INVITE"], 7 * calls);
+        assert_eq!(network.crossed["OPTIONS"], 11 * options);
+    }
+
+    #[test]
+    fn arrivals_above_the_bound_are_shed() {
+        let config = Config {
+            calls_max: 5,
+            hold: "2s".parse().unwrap(),
+            ..Config::default()
+        };
+        let mut network = Network::new(&config, 0);
+        network.run(20);
+        let tally = &network.world.tally;
+        assert_eq!(
+            (tally.intended, tally.shed, tally.in_progress_max),
+            (20, 15, 5)
+        );
+        assert_eq!(network.world.calls.len(), 5);
+    }
+
+    #[test]
+    fn a_foreign_caller_is_answered() {
+        let config = Config {
+            role: Role::Callee,
+            ..Config::default()
+        };
+        let begin = 1_000_000_000_000;
+        let mut world = World::new(&config, 1, begin, begin..u64::MAX);
+        let source: SockaddrIn = config.caller.into();
+        let request = |method: &str, sequence: u32, tag: &str| {
+            format!(
+                "{method} sip:x@y SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5080;branch=z9hG4bK{sequence}\r\n\
+                 From: <sip:a@b>;tag=1\r\nTo: <sip:x@y>{tag}\r\nCall-ID: strange\r\nCSeq: {sequence} {method}\r\n\
+                 Contact: <sip:a@127.0.0.1:5080>\r\nContent-Length: 0\r\n\r\n"
+            )
+        };
+        world.receive(
+            1,
+            Some(request("INVITE", 700, "").as_bytes()),
+            source,
+            begin,
+        );
+        let answers = world.out[1].take();
+        let answer = Seen::read(&answers[1].2).unwrap();
+        assert_eq!((answers.len(), answer.start), (2, Start::Response(200)));
+        assert!(has_tag(answer.to));
+        let tag = std::str::from_utf8(answer.to)
+            .unwrap()
+            .split_once(';')
+            .unwrap()
+            .1;
+        let tag = format!(";{tag}");
+        for (method, sequence) in [("ACK", 700), ("INFO", 701), ("BYE", 702), ("BYE", 702)] {
+            world.receive(
+                1,
+                Some(request(method, sequence, &tag).as_bytes()),
+                source,
+                begin,
+            );
+        }
+        assert_eq!(world.out[1].take().len(), 3);
+        assert_eq!(world.tally.kinds[Kind::Call as usize].good, 1);
+        assert!(world.foreign.is_empty());
+    }
+
+    #[test]
+    fn what_is_nobodys_or_broken_is_counted() {
+        let config = Config::default();
+        let mut network = Network::new(&config, 0);
+        let world = &mut network.world;
+        let source: SockaddrIn = config.target.into();
+        let text = "SIP/2.0 200 OK\r\nVia: x\r\nVia: y\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\n\
+            Call-ID: abc\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
+        world.receive(0, Some(text.as_bytes()), source, 0);
+        world.receive(0, Some(b"\r\n\r\n"), source, 0);
+        world.receive(0, None, source, 0);
+        assert_eq!((world.tally.malformed, world.tally.stray), (3, 0));
+        let text = text.replace("Via: y\r\n", "");
+        world.receive(0, Some(text.as_bytes()), source, 0);
+        assert_eq!((world.tally.malformed, world.tally.stray), (3, 1));
+    }
+}
