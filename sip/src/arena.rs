@@ -11,32 +11,39 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// A key that never names anything: [`Arena::insert`] refuses to hand out this index.
+    /// A key that never names anything: no slot has this index.
     pub(crate) const NONE: Self = Self {
         index: NIL,
         generation: 0,
     };
 }
 
-/// A slab whose keys carry a generation.
+/// A slab whose keys carry a generation. It grows by chunks, so that no entry ever moves.
 #[derive(Debug)]
 pub(crate) struct Arena<T> {
-    slots: Vec<Slot<T>>,
+    chunks: Vec<Box<Chunk<T>>>,
+    /// The slot that was freed last.
     free: u32,
     len: usize,
     generation: u32,
 }
 
+type Chunk<T> = [Slot<T>; CHUNK];
+
 #[derive(Debug)]
-enum Slot<T> {
-    Free { next: u32 },
-    Used { generation: u32, value: T },
+struct Slot<T> {
+    /// The generation of the tenant; without one, the next free slot.
+    mark: u32,
+    value: Option<T>,
 }
 
 impl<T> Arena<T> {
+    /// Memory of one entry.
+    pub(crate) const SLOT_BYTES: usize = size_of::<Slot<T>>();
+
     pub(crate) const fn new() -> Self {
         Self {
-            slots: Vec::new(),
+            chunks: Vec::new(),
             free: NIL,
             len: 0,
             generation: 0,
@@ -51,88 +58,124 @@ impl<T> Arena<T> {
         self.len == 0
     }
 
+    #[inline]
     pub(crate) fn insert(&mut self, value: T) -> Key {
-        self.generation = self.generation.wrapping_add(1);
-        let generation = self.generation;
-        let used = Slot::Used { generation, value };
-        let index = self.free;
-        if let Some(slot) = self.slots.get_mut(index as usize) {
-            if let Slot::Free { next } = *slot {
-                self.free = next;
-            }
-            *slot = used;
-            self.len += 1;
-            return Key { index, generation };
+        if self.free == NIL {
+            self.grow();
         }
-        let index = self.slots.len() as u32;
-        // Every user bounds its arena far below 2^32 entries, which would be hundreds of gigabytes.
-        assert!(index < NIL, "arena of more than 2^32 entries");
-        self.slots.push(used);
-        self.len += 1;
+        self.generation = self.generation.wrapping_add(1);
+        let (index, generation) = (self.free, self.generation);
+        if let Some(slot) = self.slot_mut(index) {
+            let next = std::mem::replace(&mut slot.mark, generation);
+            slot.value = Some(value);
+            self.free = next;
+            self.len += 1;
+        }
         Key { index, generation }
     }
 
     #[inline]
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
-        match self.slots.get(key.index as usize) {
-            Some(Slot::Used { generation, value }) if *generation == key.generation => Some(value),
-            _ => None,
-        }
+        let slot = self.slot(key.index)?;
+        let value = slot.value.as_ref()?;
+        (slot.mark == key.generation).then_some(value)
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        match self.slots.get_mut(key.index as usize) {
-            Some(Slot::Used { generation, value }) if *generation == key.generation => Some(value),
-            _ => None,
-        }
+        let slot = self.slot_mut(key.index)?;
+        let value = slot.value.as_mut()?;
+        (slot.mark == key.generation).then_some(value)
     }
 
     /// The tenant of a slot, whoever it is, with its key.
     #[inline]
     pub(crate) fn at(&self, index: u32) -> Option<(Key, &T)> {
-        match self.slots.get(index as usize) {
-            Some(Slot::Used { generation, value }) => {
-                let generation = *generation;
-                Some((Key { index, generation }, value))
-            }
-            _ => None,
-        }
+        let slot = self.slot(index)?;
+        let generation = slot.mark;
+        Some((Key { index, generation }, slot.value.as_ref()?))
     }
 
     /// As [`Arena::at`], to change.
     #[inline]
     pub(crate) fn at_mut(&mut self, index: u32) -> Option<&mut T> {
-        match self.slots.get_mut(index as usize) {
-            Some(Slot::Used { value, .. }) => Some(value),
-            _ => None,
-        }
+        self.slot_mut(index)?.value.as_mut()
     }
 
+    #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
-        self.get(key)?;
-        let slot = self.slots.get_mut(key.index as usize)?;
         let next = self.free;
-        let Slot::Used { value, .. } = std::mem::replace(slot, Slot::Free { next }) else {
+        let slot = self.slot_mut(key.index)?;
+        if slot.mark != key.generation {
             return None;
-        };
+        }
+        let value = slot.value.take()?;
+        slot.mark = next;
         self.free = key.index;
         self.len -= 1;
         Some(value)
     }
 
+    /// Drops an entry where it lies.
+    #[inline]
+    pub(crate) fn discard(&mut self, key: Key) {
+        let next = self.free;
+        if let Some(slot) = self.slot_mut(key.index)
+            && slot.mark == key.generation
+            && slot.value.is_some()
+        {
+            slot.value = None;
+            slot.mark = next;
+            self.free = key.index;
+            self.len -= 1;
+        }
+    }
+
     /// Gives the memory of a past burst back, if nothing is stored any more.
     pub(crate) fn release_if_empty(&mut self) {
-        if self.is_empty() && self.slots.capacity() > IDLE_CAPACITY {
-            self.slots = Vec::new();
+        if self.is_empty() && self.chunks.len() > IDLE_CHUNKS {
+            self.chunks = Vec::new();
             self.free = NIL;
         }
     }
+
+    /// Adds a chunk of free slots.
+    #[cold]
+    fn grow(&mut self) {
+        let base = self.chunks.len() * CHUNK;
+        // Every user bounds its arena far below 2^32 entries, which would be hundreds of gigabytes.
+        assert!(base + CHUNK < NIL as usize, "arena of 2^32 entries");
+        let end = (base + CHUNK) as u32;
+        let slots: Vec<Slot<T>> = (base as u32 + 1..=end)
+            .map(|next| Slot {
+                mark: if next == end { self.free } else { next },
+                value: None,
+            })
+            .collect();
+        if let Ok(chunk) = Box::<Chunk<T>>::try_from(slots.into_boxed_slice()) {
+            self.chunks.push(chunk);
+            self.free = base as u32;
+        }
+    }
+
+    #[inline]
+    fn slot(&self, index: u32) -> Option<&Slot<T>> {
+        let chunk = self.chunks.get(index as usize / CHUNK)?;
+        chunk.get(index as usize % CHUNK)
+    }
+
+    #[inline]
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<T>> {
+        let chunk = self.chunks.get_mut(index as usize / CHUNK)?;
+        chunk.get_mut(index as usize % CHUNK)
+    }
 }
 
+/// Slots of a chunk.
+const CHUNK: usize = 256;
 const NIL: u32 = u32::MAX;
-/// Slots that an empty arena may keep.
-const IDLE_CAPACITY: usize = 1024;
+/// Chunks that an empty arena may keep.
+const IDLE_CHUNKS: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -143,6 +186,16 @@ mod tests {
         let mut arena = Arena::new();
         let first = arena.insert("first");
         assert_eq!(arena.remove(first), Some("first"));
+        // The slot is free: whatever its mark says, no key fits it.
+        let ghosts = (0..=2 * CHUNK as u32).chain([NIL]);
+        for generation in ghosts {
+            let ghost = Key {
+                index: first.index,
+                generation,
+            };
+            assert_eq!(arena.get(ghost), None);
+            assert_eq!(arena.remove(ghost), None);
+        }
         let second = arena.insert("second");
         assert_eq!(first.index, second.index);
         assert_eq!(arena.get(first), None);
@@ -153,6 +206,24 @@ mod tests {
     }
 
     #[test]
+    fn every_slot_of_every_chunk_serves() {
+        let mut arena = Arena::new();
+        let keys: Vec<Key> = (0..5 * CHUNK).map(|n| arena.insert(n)).collect();
+        for (n, key) in keys.iter().enumerate() {
+            assert_eq!(arena.get(*key), Some(&n));
+        }
+        for key in keys.iter().step_by(3) {
+            assert!(arena.remove(*key).is_some());
+        }
+        let freed = 5 * CHUNK - arena.len();
+        let chunks = arena.chunks.len();
+        for n in 0..freed {
+            arena.insert(n);
+        }
+        assert_eq!((arena.len(), arena.chunks.len()), (5 * CHUNK, chunks));
+    }
+
+    #[test]
     fn releasing_memory_keeps_old_keys_stale() {
         let mut arena = Arena::new();
         let keys: Vec<Key> = (0..5000).map(|n| arena.insert(n)).collect();
@@ -160,7 +231,7 @@ mod tests {
             assert!(arena.remove(*key).is_some());
         }
         arena.release_if_empty();
-        assert_eq!(arena.slots.capacity(), 0);
+        assert!(arena.chunks.is_empty());
         let fresh = arena.insert(7);
         assert!(keys.iter().all(|key| arena.get(*key).is_none()));
         assert_eq!(arena.get(fresh), Some(&7));

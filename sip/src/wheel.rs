@@ -35,9 +35,11 @@ impl Default for TimerKey {
 #[derive(Debug)]
 pub struct Wheel<T> {
     nodes: Arena<Node<T>>,
-    heads: Box<[u32]>,
+    heads: Box<[u32; SLOTS]>,
     /// One bit a slot: whether its list has a node.
-    occupied: [u64; SLOTS / 64],
+    occupied: [u64; WORDS],
+    /// One bit a word of `occupied`: whether it has a bit.
+    words: u64,
     /// The last tick that was processed.
     cursor: u64,
 }
@@ -51,12 +53,16 @@ struct Node<T> {
 }
 
 impl<T> Wheel<T> {
+    /// Memory of one timer.
+    pub(crate) const TIMER_BYTES: usize = Arena::<Node<T>>::SLOT_BYTES;
+
     /// An empty wheel at time zero.
     pub fn new() -> Self {
         Self {
             nodes: Arena::new(),
-            heads: vec![NIL; SLOTS].into_boxed_slice(),
-            occupied: [0; SLOTS / 64],
+            heads: Box::new([NIL; SLOTS]),
+            occupied: [0; WORDS],
+            words: 0,
             cursor: 0,
         }
     }
@@ -82,8 +88,9 @@ impl<T> Wheel<T> {
             previous: NIL,
             value,
         });
-        if let Some(node) = self.nodes.at_mut(next) {
-            node.previous = key.index;
+        match self.nodes.at_mut(next) {
+            Some(node) => node.previous = key.index,
+            None => self.mark(slot),
         }
         self.set_head(slot, key.index);
         TimerKey(key)
@@ -139,7 +146,13 @@ impl<T> Wheel<T> {
         let node = self.nodes.remove(key)?;
         match self.nodes.at_mut(node.previous) {
             Some(previous) => previous.next = node.next,
-            None => self.set_head(slot_of(node.tick), node.next),
+            None => {
+                let slot = slot_of(node.tick);
+                self.set_head(slot, node.next);
+                if node.next == NIL {
+                    self.clear(slot);
+                }
+            }
         }
         if let Some(next) = self.nodes.at_mut(node.next) {
             next.previous = node.previous;
@@ -148,19 +161,26 @@ impl<T> Wheel<T> {
     }
 
     /// The first tick of `first..=last` whose slot has a node; the range is at most one round.
+    #[inline]
     fn next_occupied(&self, first: u64, last: u64) -> Option<u64> {
         debug_assert!(last - first.min(last) < SLOTS as u64);
-        let mut tick = first;
-        while tick <= last {
-            let slot = slot_of(tick);
-            let word = self.occupied.get(slot / 64)? >> (slot % 64);
-            if word != 0 {
-                let found = tick + u64::from(word.trailing_zeros());
-                return (found <= last).then_some(found);
+        let slot = slot_of(first);
+        let ahead = self.occupied.get(slot / 64)? >> (slot % 64);
+        let distance = if ahead != 0 {
+            ahead.trailing_zeros() as usize
+        } else {
+            // The words after the first one, around to the first one itself.
+            let turn = (slot / 64 + 1) % WORDS;
+            let words = self.words.rotate_right(turn as u32);
+            if words == 0 {
+                return None;
             }
-            tick += 64 - (slot % 64) as u64;
-        }
-        None
+            let word = (turn + words.trailing_zeros() as usize) % WORDS;
+            let bit = self.occupied.get(word)?.trailing_zeros() as usize;
+            (word * 64 + bit).wrapping_sub(slot) % SLOTS
+        };
+        let found = first + distance as u64;
+        (found <= last).then_some(found)
     }
 
     fn head(&self, slot: usize) -> u32 {
@@ -168,16 +188,26 @@ impl<T> Wheel<T> {
     }
 
     fn set_head(&mut self, slot: usize, index: u32) {
-        if let (Some(head), Some(word)) =
-            (self.heads.get_mut(slot), self.occupied.get_mut(slot / 64))
-        {
+        if let Some(head) = self.heads.get_mut(slot) {
             *head = index;
-            let bit = 1 << (slot % 64);
-            *word = if index == NIL {
-                *word & !bit
-            } else {
-                *word | bit
-            };
+        }
+    }
+
+    /// Notes that a slot has a node.
+    fn mark(&mut self, slot: usize) {
+        if let Some(word) = self.occupied.get_mut(slot / 64) {
+            *word |= 1 << (slot % 64);
+            self.words |= 1 << (slot / 64);
+        }
+    }
+
+    /// Notes that a slot has no node any more.
+    fn clear(&mut self, slot: usize) {
+        if let Some(word) = self.occupied.get_mut(slot / 64) {
+            *word &= !(1 << (slot % 64));
+            if *word == 0 {
+                self.words &= !(1 << (slot / 64));
+            }
         }
     }
 }
@@ -197,7 +227,9 @@ const fn slot_of(tick: u64) -> usize {
     (tick % SLOTS as u64) as usize
 }
 
-const SLOTS: usize = 4096;
+const SLOTS: usize = 64 * WORDS;
+/// Words of the map of slots: as many as a word has bits.
+const WORDS: usize = 64;
 const TICK_MICROS: u64 = 10_000;
 const NIL: u32 = u32::MAX;
 

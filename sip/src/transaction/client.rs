@@ -4,43 +4,16 @@ use bytes::Bytes;
 
 use crate::instant::Instant;
 
-use super::derived::{ack_for_wire, cancel_for_wire};
-use super::event::{Canceled, CreateError, Disposition, Event, Phase};
+use super::client_invite::State;
+use super::derived::{branch_of, cancel_for, reread};
+use super::drive::Enclosed;
+use super::event::{Canceled, CreateError, Disposition, Phase};
+use super::fingerprint::Fingerprint;
 use super::id::ClientId;
 use super::key::ClientKey;
 use super::layer::Layer;
-use super::machine::{Action, Class, ClientEvent, Report, Stage};
-use super::running::{Desk, Running};
-use super::table::Entry;
-use super::{client_invite, client_other};
-
-/// One client transaction.
-#[derive(Debug)]
-pub(super) struct Client<P> {
-    machine: Machine,
-    pub(super) running: Running,
-    /// A CANCEL of the layer itself, of which the user hears nothing.
-    pub(super) internal: bool,
-    cancel: Cancel,
-    peer: P,
-    /// What may have to be sent again: the request, then the ACK; empty otherwise.
-    wire: Bytes,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Machine {
-    Invite(client_invite::State),
-    Other(client_other::State),
-}
-
-/// Whether an INVITE is to be cancelled (RFC 3261 §9.1).
-#[derive(Debug)]
-enum Cancel {
-    No,
-    /// This CANCEL waits for the first provisional response.
-    Wanted(Box<Bytes>),
-    Sent,
-}
+use super::machine::{Class, ClientEvent, Input};
+use super::record::{Cancel, Machine, Record};
 
 impl<P: Clone> Layer<P> {
     /// Begins a transaction and sends its request `wire`, whose top Via has the branch of `key`.
@@ -58,9 +31,10 @@ impl<P: Clone> Layer<P> {
     ) -> Result<ClientId, CreateError> {
         debug_assert_ne!(key.method, b"ACK", "an ACK has no transaction");
         self.make_room()?;
-        let client = Client::new(key.method, wire, peer, reliable);
-        key.encode(&mut self.scratch);
-        self.start_client(client, now)
+        let print = key.print(&self.printer);
+        let record = Record::new(Machine::client(key.method), peer, reliable);
+        let wire = Some(wire).filter(|wire| !wire.is_empty());
+        self.begin(print, record, wire, now).map(ClientId)
     }
 
     /// Gives a response to its transaction; `None` where there is none, and then it is dropped
@@ -74,25 +48,26 @@ impl<P: Clone> Layer<P> {
         to: &[u8],
         now: Instant,
     ) -> Option<(ClientId, Disposition)> {
-        key.encode(&mut self.scratch);
-        let Some(found) = self.clients.find(&self.scratch) else {
+        let Some(found) = self.table.find(key.print(&self.printer)) else {
             self.counters.stray_responses += 1;
             return None;
         };
-        let id = ClientId(found);
-        let internal = self.clients.get(found)?.internal;
-        let event = ClientEvent::Response(Class::of(status));
-        let disposition = self.drive_client(id, event, to, now);
-        if let Some(cancel) = self.take_due_cancel(id) {
-            self.send_cancel(id, cancel, now);
+        let record = self.table.get(found)?;
+        let (internal, canceling) = (record.internal, record.cancel.is_some());
+        let input = Input::client(ClientEvent::Response(Class::of(status)));
+        let enclosed = Enclosed { wire: None, to };
+        let passed = self.drive(found, input, enclosed, now).passed;
+        if canceling {
+            self.send_due_cancel(ClientId(found), now);
         }
-        if disposition == Disposition::Absorbed {
+        if !passed {
             self.counters.retransmissions_received += 1;
         }
-        Some(match internal {
-            true => (id, Disposition::Absorbed),
-            false => (id, disposition),
-        })
+        let disposition = match passed && !internal {
+            true => Disposition::Pass,
+            false => Disposition::Absorbed,
+        };
+        Some((ClientId(found), disposition))
     }
 
     /// Cancels an INVITE, at once or as soon as it may be (RFC 3261 §9.1).
@@ -101,242 +76,76 @@ impl<P: Clone> Layer<P> {
     /// response to the INVITE follows within 64·T1, that ends with [`Event::ClientTimeout`].
     /// `reason` is the value of a Reason header (RFC 3326).
     pub fn cancel(&mut self, id: ClientId, reason: Option<&[u8]>, now: Instant) -> Canceled {
-        use client_invite::State::{Calling, Proceeding};
-
-        let Some(entry) = self.clients.entry_mut(id.0) else {
+        let Some(record) = self.table.get_mut(id.0) else {
             return Canceled::Refused;
         };
-        let client = &mut entry.value;
-        let calling = match client.machine {
-            Machine::Invite(Calling) => true,
-            Machine::Invite(Proceeding) => false,
+        let calling = match record.machine {
+            Machine::ClientInvite(State::Calling) => true,
+            Machine::ClientInvite(State::Proceeding) => false,
             _ => return Canceled::Refused,
         };
-        match client.cancel {
-            Cancel::No => {}
-            Cancel::Wanted(_) => return Canceled::Deferred,
-            Cancel::Sent => return Canceled::Sent,
+        match record.cancel.as_deref() {
+            None => {}
+            Some(Cancel::Wanted { .. }) => return Canceled::Deferred,
+            Some(Cancel::Sent) => return Canceled::Sent,
         }
-        let Some(wire) = cancel_for_wire(&client.wire, reason) else {
+        let Some(invite) = record.wire.as_ref().and_then(reread) else {
             return Canceled::Refused;
         };
+        let wire = cancel_for(&invite, reason);
+        let key = ClientKey {
+            branch: branch_of(&invite),
+            method: b"CANCEL",
+        };
+        let print = key.print(&self.printer);
         if calling {
-            client.cancel = Cancel::Wanted(Box::new(wire));
+            record.cancel = Some(Box::new(Cancel::Wanted { wire, print }));
             return Canceled::Deferred;
         }
-        self.send_cancel(id, wire, now);
+        self.send_cancel(id, wire, print, now);
         Canceled::Sent
     }
 
     /// How far a client transaction is; `None` when it is gone.
     pub fn client_phase(&self, id: ClientId) -> Option<Phase> {
-        use client_invite::State as Invite;
-        use client_other::State as Other;
-
-        let client = self.clients.get(id.0)?;
-        Some(match client.machine {
-            Machine::Invite(Invite::Calling) | Machine::Other(Other::Trying) => Phase::Waiting,
-            Machine::Invite(Invite::Proceeding) | Machine::Other(Other::Proceeding) => {
-                Phase::Proceeding
-            }
-            _ => Phase::Finished,
-        })
+        let record = self.table.get(id.0)?;
+        Some(record.machine.phase(true))
     }
 
     /// Where the request of a client transaction went.
     pub fn client_peer(&self, id: ClientId) -> Option<&P> {
-        self.clients.get(id.0).map(|client| &client.peer)
+        self.table.get(id.0).map(|record| &record.peer)
     }
 
-    /// Stores `client` under the key in `scratch` and sends its request.
-    fn start_client(&mut self, client: Client<P>, now: Instant) -> Result<ClientId, CreateError> {
-        let stored = self.clients.insert(&self.scratch, client);
-        let id = ClientId(stored.ok_or(CreateError::Duplicate)?);
-        self.counters.live += 1;
-        self.counters.bytes += self.clients.entry(id.0).map_or(0, Entry::<Client<P>>::held);
-        self.drive_client(id, ClientEvent::Begin, b"", now);
-        Ok(id)
-    }
-
-    /// The CANCEL that waited for the provisional response that has now come.
-    fn take_due_cancel(&mut self, id: ClientId) -> Option<Bytes> {
-        let client = &mut self.clients.entry_mut(id.0)?.value;
-        if client.machine != Machine::Invite(client_invite::State::Proceeding) {
-            return None;
+    /// Sends the CANCEL that waited for the provisional response, if that is what has come.
+    fn send_due_cancel(&mut self, id: ClientId, now: Instant) {
+        let Some(record) = self.table.get_mut(id.0) else {
+            return;
+        };
+        if record.machine != Machine::ClientInvite(State::Proceeding) {
+            return;
         }
-        match std::mem::replace(&mut client.cancel, Cancel::No) {
-            Cancel::Wanted(wire) => Some(*wire),
-            other => {
-                client.cancel = other;
-                None
-            }
+        let Some(cancel) = record.cancel.as_deref_mut() else {
+            return;
+        };
+        if let Cancel::Wanted { wire, print } = std::mem::replace(cancel, Cancel::Sent) {
+            self.send_cancel(id, wire, print, now);
         }
     }
 
     /// Sends the CANCEL of an INVITE. It passes the limits: there is at most one to an INVITE.
-    fn send_cancel(&mut self, id: ClientId, wire: Bytes, now: Instant) {
-        let Some(entry) = self.clients.entry_mut(id.0) else {
+    fn send_cancel(&mut self, id: ClientId, wire: Bytes, print: Fingerprint, now: Instant) {
+        let Some(invite) = self.table.get_mut(id.0) else {
             return;
         };
-        ClientKey::encode_cancel(entry.key(), &mut self.scratch);
-        let invite = &mut entry.value;
-        invite.cancel = Cancel::Sent;
-        let mut client = Client::new(
-            b"CANCEL",
-            wire,
-            invite.peer.clone(),
-            invite.running.reliable,
-        );
-        client.internal = true;
+        invite.cancel = Some(Box::new(Cancel::Sent));
+        let (peer, reliable) = (invite.peer.clone(), invite.running.reliable);
+        let mut record = Record::new(Machine::client(b"CANCEL"), peer, reliable);
+        record.internal = true;
         // A CANCEL that the user sent by itself has the key already, and serves as well.
-        let sent = self.start_client(client, now);
+        let sent = self.begin(print, record, Some(wire), now);
         debug_assert_ne!(sent, Err(CreateError::Full));
-        self.drive_client(id, ClientEvent::Canceled, b"", now);
-    }
-
-    /// Feeds an event and what follows from it; says whether a response is for the user.
-    pub(super) fn drive_client(
-        &mut self,
-        id: ClientId,
-        event: ClientEvent,
-        to: &[u8],
-        now: Instant,
-    ) -> Disposition {
-        let mut disposition = Disposition::Absorbed;
-        let mut next = Some(event);
-        while let Some(event) = next {
-            next = self.step_client(id, event, to, now, &mut disposition);
-        }
-        disposition
-    }
-
-    /// One step; returns the event of a timer that took no time.
-    fn step_client(
-        &mut self,
-        id: ClientId,
-        event: ClientEvent,
-        to: &[u8],
-        now: Instant,
-        disposition: &mut Disposition,
-    ) -> Option<ClientEvent> {
-        let entry = self.clients.entry_mut(id.0)?;
-        let held = entry.held();
-        let client = &mut entry.value;
-        let was = client.machine.stage();
-        let mut desk = Desk {
-            wheel: &mut self.wheel,
-            timers: &self.timers,
-            owner: id.into(),
-            now,
-        };
-        let mut fired = None;
-        for &action in client.machine.step(event) {
-            match action {
-                Action::Send => {
-                    let repeated = matches!(event, ClientEvent::Fired(_));
-                    self.counters.retransmissions_sent += u64::from(repeated);
-                    self.events.extend(client.send(id));
-                }
-                Action::SendAck => {
-                    if was == Stage::Live {
-                        client.wire = ack_for_wire(&client.wire, to).unwrap_or_default();
-                    }
-                    self.events.extend(client.send(id));
-                }
-                Action::Pass => *disposition = Disposition::Pass,
-                Action::Report(report) if !client.internal => {
-                    self.events.extend(report_of(report, id));
-                }
-                action => fired = client.running.apply(action, &mut desk).or(fired),
-            }
-        }
-        if !client.machine.sends_again() {
-            client.wire = Bytes::new();
-        }
-        let is = client.machine.stage();
-        if is != Stage::Live {
-            client.cancel = Cancel::No;
-        }
-        self.counters.bytes = self.counters.bytes - held + entry.held();
-        self.settle(id.into(), was, is);
-        fired.map(ClientEvent::Fired)
-    }
-}
-
-impl<P> Client<P> {
-    fn new(method: &[u8], wire: Bytes, peer: P, reliable: bool) -> Self {
-        Self {
-            machine: Machine::new(method),
-            running: Running::new(reliable),
-            internal: false,
-            cancel: Cancel::No,
-            peer,
-            wire,
-        }
-    }
-
-    pub(super) const fn stage(&self) -> Stage {
-        self.machine.stage()
-    }
-}
-
-impl<P: Clone> Client<P> {
-    fn send(&self, id: ClientId) -> Option<Event<P>> {
-        (!self.wire.is_empty()).then(|| Event::Send {
-            peer: self.peer.clone(),
-            wire: self.wire.clone(),
-            transaction: id.into(),
-        })
-    }
-}
-
-impl<P> Entry<Client<P>> {
-    /// Memory that this transaction holds.
-    pub(super) fn held(&self) -> usize {
-        self.overhead() + self.value.wire.len()
-    }
-}
-
-impl Machine {
-    fn new(method: &[u8]) -> Self {
-        match method {
-            b"INVITE" => Self::Invite(client_invite::State::Calling),
-            _ => Self::Other(client_other::State::Trying),
-        }
-    }
-
-    fn step(&mut self, event: ClientEvent) -> &'static [Action] {
-        match self {
-            Self::Invite(state) => {
-                let step = client_invite::step(*state, event);
-                *state = step.next;
-                step.actions
-            }
-            Self::Other(state) => {
-                let step = client_other::step(*state, event);
-                *state = step.next;
-                step.actions
-            }
-        }
-    }
-
-    const fn stage(self) -> Stage {
-        match self {
-            Self::Invite(state) => state.stage(),
-            Self::Other(state) => state.stage(),
-        }
-    }
-
-    /// Whether the request or the ACK may have to be sent again.
-    fn sends_again(self) -> bool {
-        self.stage() == Stage::Live || self == Self::Invite(client_invite::State::Completed)
-    }
-}
-
-const fn report_of<P>(report: Report, id: ClientId) -> Option<Event<P>> {
-    match report {
-        Report::Timeout => Some(Event::ClientTimeout(id)),
-        Report::TransportError => Some(Event::ClientTransportError(id)),
-        Report::Acked | Report::TryingDue => None,
+        let input = Input::client(ClientEvent::Canceled);
+        self.drive(id.0, input, Enclosed::default(), now);
     }
 }

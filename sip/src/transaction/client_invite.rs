@@ -1,6 +1,6 @@
 //! The INVITE client transaction: RFC 3261 §17.1.1 Figure 5, as corrected by RFC 6026 §7.2.
 
-use super::machine::{Action, Class, ClientEvent, Report, Stage, Step, to};
+use super::machine::{Action, Class, ClientEvent, Input, Report, Rows, Stage, Step, rows, to};
 use super::timers::Timer;
 use Action::{Again, Pass, Report as Tell, Send, SendAck, Start, Stop};
 use State::{Accepted, Calling, Completed, Proceeding, Terminated};
@@ -19,6 +19,8 @@ pub(super) enum State {
 }
 
 impl State {
+    pub(super) const ALL: [Self; 5] = [Calling, Proceeding, Completed, Accepted, Terminated];
+
     pub(super) const fn stage(self) -> Stage {
         match self {
             Calling | Proceeding => Stage::Live,
@@ -28,7 +30,9 @@ impl State {
     }
 }
 
-pub(super) fn step(state: State, event: ClientEvent) -> Step<State> {
+pub(super) static ROWS: Rows<State, 5> = rows!(State::ALL, ClientEvent::ALL, Input::client, step);
+
+pub(super) const fn step(state: State, event: ClientEvent) -> Step<State> {
     use Class::{Failure, Provisional, Success};
     use ClientEvent::{Begin, Canceled, Fired, Response, TransportError};
 

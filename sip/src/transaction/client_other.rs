@@ -1,6 +1,6 @@
 //! The non-INVITE client transaction: RFC 3261 §17.1.2 Figure 6.
 
-use super::machine::{Action, Class, ClientEvent, Report, Stage, Step, to};
+use super::machine::{Action, Class, ClientEvent, Input, Report, Rows, Stage, Step, rows, to};
 use super::timers::Timer;
 use Action::{Again, Pass, Report as Tell, Send, Slow, Start, Stop};
 use State::{Completed, Proceeding, Terminated, Trying};
@@ -17,6 +17,8 @@ pub(super) enum State {
 }
 
 impl State {
+    pub(super) const ALL: [Self; 4] = [Trying, Proceeding, Completed, Terminated];
+
     pub(super) const fn stage(self) -> Stage {
         match self {
             Trying | Proceeding => Stage::Live,
@@ -26,7 +28,9 @@ impl State {
     }
 }
 
-pub(super) fn step(state: State, event: ClientEvent) -> Step<State> {
+pub(super) static ROWS: Rows<State, 4> = rows!(State::ALL, ClientEvent::ALL, Input::client, step);
+
+pub(super) const fn step(state: State, event: ClientEvent) -> Step<State> {
     use Class::{Failure, Provisional, Success};
     use ClientEvent::{Begin, Fired, Response, TransportError};
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::ascii::{is_value_byte, push_number};
 use crate::unfold;
-use crate::{CSeq, HeaderName, Limits, MESSAGE_BYTES_MAX, Message, Request, Response, parse};
+use crate::{CSeq, HeaderName, Limits, MESSAGE_BYTES_MAX, Message, Request, Response, Via, parse};
 
 /// The ACK of a final response other than 2xx to the INVITE `request` (RFC 3261 §17.1.1.3).
 ///
@@ -30,9 +30,11 @@ pub(super) fn ack_for_wire(invite: &Bytes, to: &[u8]) -> Option<Bytes> {
     Some(derive(&reread(invite)?, b"ACK", Some(to), None))
 }
 
-/// As [`cancel_for`], from the bytes of an INVITE that was sent.
-pub(super) fn cancel_for_wire(invite: &Bytes, reason: Option<&[u8]>) -> Option<Bytes> {
-    Some(cancel_for(&reread(invite)?, reason))
+/// The branch of the top Via of a request of our own.
+pub(super) fn branch_of(request: &Request) -> &[u8] {
+    let via = request.headers.list(HeaderName::Via).next();
+    let via = via.and_then(|value| Via::parse(value).ok());
+    via.and_then(|via| via.branch()).unwrap_or_default()
 }
 
 /// Request-URI, top Via, Route, From, Call-ID and the number of CSeq are those of the INVITE; so is
@@ -64,7 +66,8 @@ fn derive(request: &Request, method: &[u8], to: Option<&[u8]>, reason: Option<&[
     }
     push_header(&mut out, b"Reason", reason);
     out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
-    Bytes::from(out)
+    // It is kept as long as its transaction: without the room that was too much.
+    Bytes::from(out.into_boxed_slice())
 }
 
 /// Writes one header line; a value that is missing, or would break the line, is left out.
@@ -81,7 +84,7 @@ fn push_header(out: &mut Vec<u8>, name: &[u8], value: Option<&[u8]>) {
 }
 
 /// Reads a request of our own again. It was within the limits when it was made.
-fn reread(wire: &Bytes) -> Option<Request> {
+pub(super) fn reread(wire: &Bytes) -> Option<Request> {
     let limits = Limits {
         message_bytes: MESSAGE_BYTES_MAX,
         header_section_bytes: MESSAGE_BYTES_MAX,

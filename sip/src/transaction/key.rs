@@ -1,10 +1,12 @@
 //! What identifies a transaction (RFC 3261 §17.1.3 and §17.2.3).
 //!
-//! A key is matched by bytes. Branch and sent-by are compared exactly: a retransmission, the ACK of
+//! A key is matched by the fingerprint of its bytes. Branch and sent-by are compared exactly: a retransmission, the ACK of
 //! a non-2xx response and a CANCEL all come from the element that wrote the first request, with the
 //! same Via.
 
 use crate::{CSeq, HeaderName, NameAddr, Request, Response, Via};
+
+use super::fingerprint::{Fingerprint, Printer};
 
 /// Identifies a server transaction.
 #[derive(Clone, Copy, Debug)]
@@ -64,28 +66,21 @@ impl<'a> ServerKey<'a> {
         })
     }
 
-    /// Writes the bytes that identify the transaction of this key, as if its method were `method`.
-    pub(super) fn encode(&self, method: &[u8], out: &mut Vec<u8>) {
-        out.clear();
-        let Some(legacy) = &self.legacy else {
-            out.push(COOKIE_KEY);
-            push_field(out, self.branch);
-            push_field(out, self.sent_by);
-            out.extend_from_slice(method);
-            return;
-        };
-        out.push(LEGACY_KEY);
-        out.extend_from_slice(&legacy.cseq.to_be_bytes());
-        for field in [
-            legacy.uri,
-            legacy.to_tag,
-            legacy.from_tag,
-            legacy.call_id,
-            legacy.via,
-        ] {
-            push_field(out, field);
+    /// What identifies the transaction of this key, as if its method were `method`.
+    #[inline]
+    pub(super) fn print(&self, method: &[u8], printer: &Printer) -> Fingerprint {
+        match &self.legacy {
+            None => printer.of([self.branch, self.sent_by, method]),
+            Some(legacy) => printer.of([
+                legacy.uri,
+                legacy.to_tag,
+                legacy.from_tag,
+                legacy.call_id,
+                &legacy.cseq.to_be_bytes(),
+                legacy.via,
+                method,
+            ]),
         }
-        out.extend_from_slice(method);
     }
 
     /// The key of the initial INVITE that this ACK may belong to although it has a To tag, which
@@ -131,18 +126,9 @@ impl<'a> ClientKey<'a> {
         })
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        out.clear();
-        push_field(out, self.branch);
-        out.extend_from_slice(self.method);
-    }
-
-    /// Makes the encoded key of an INVITE that of its CANCEL: same branch, other method (§9.1).
-    pub(super) fn encode_cancel(invite: &[u8], out: &mut Vec<u8>) {
-        let branch = invite.strip_suffix(b"INVITE").unwrap_or(invite);
-        out.clear();
-        out.extend_from_slice(branch);
-        out.extend_from_slice(b"CANCEL");
+    #[inline]
+    pub(super) fn print(&self, printer: &Printer) -> Fingerprint {
+        printer.of([self.branch, self.method])
     }
 }
 
@@ -154,12 +140,4 @@ fn has_cookie(branch: &[u8]) -> bool {
             .is_some_and(|start| start.eq_ignore_ascii_case(COOKIE))
 }
 
-/// Fields carry their length, so that no two keys have the same bytes.
-fn push_field(out: &mut Vec<u8>, field: &[u8]) {
-    out.extend_from_slice(&(field.len() as u32).to_be_bytes());
-    out.extend_from_slice(field);
-}
-
 const COOKIE: &[u8] = b"z9hG4bK";
-const COOKIE_KEY: u8 = 3;
-const LEGACY_KEY: u8 = 2;

@@ -2,19 +2,18 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-
 use crate::instant::Instant;
 use crate::wheel::{TimerKey, Wheel};
 
-use super::client::Client;
+use super::drive::Enclosed;
 use super::event::{Counters, Event};
-use super::id::TransactionId;
-use super::machine::{ClientEvent, ServerEvent};
+use super::fingerprint::Printer;
+use super::id::{ClientId, ServerId, TransactionId};
+use super::machine::{Input, ServerEvent};
+use super::record::Record;
 use super::running::Due;
-use super::server::Server;
 use super::table::Table;
-use super::timers::Timers;
+use super::timers::{Periods, Timers};
 use super::tombstone::Graveyard;
 
 /// What a [`Layer`] may hold at most.
@@ -65,33 +64,36 @@ impl Default for LayerLimits {
 /// ```
 #[derive(Debug)]
 pub struct Layer<P> {
-    pub(super) timers: Timers,
+    pub(super) periods: Periods,
     pub(super) limits: LayerLimits,
-    pub(super) servers: Table<Server<P>>,
-    pub(super) clients: Table<Client<P>>,
+    pub(super) printer: Printer,
+    pub(super) table: Table<Record<P>>,
     pub(super) wheel: Wheel<Due>,
     pub(super) events: VecDeque<Event<P>>,
     pub(super) graveyard: Graveyard,
     pub(super) counters: Counters,
-    /// The encoded key at hand.
-    pub(super) scratch: Vec<u8>,
     /// Timers that fire in this tick.
     due: Vec<Due>,
+}
+
+impl<P> Layer<P> {
+    /// Memory of one transaction without its messages.
+    pub(super) const RECORD_BYTES: usize =
+        Table::<Record<P>>::VALUE_BYTES + Wheel::<Due>::TIMER_BYTES;
 }
 
 impl<P: Clone> Layer<P> {
     /// An empty layer. Peers choose the keys it hashes, so `seed` must be random and secret.
     pub fn new(timers: Timers, limits: LayerLimits, seed: u64) -> Self {
         Self {
-            timers,
+            periods: Periods::new(&timers),
             limits,
-            servers: Table::new(seed),
-            clients: Table::new(seed.rotate_left(17)),
+            printer: Printer::new(seed),
+            table: Table::new(),
             wheel: Wheel::new(),
             events: VecDeque::new(),
             graveyard: Graveyard::new(),
             counters: Counters::default(),
-            scratch: Vec::new(),
             due: Vec::new(),
         }
     }
@@ -101,11 +103,12 @@ impl<P: Clone> Layer<P> {
     pub fn abandon(&mut self, id: impl Into<TransactionId>, now: Instant) {
         match id.into() {
             TransactionId::Server(id) => {
-                self.drive_server(id, ServerEvent::Abandon, Bytes::new(), now);
+                let input = Input::server(ServerEvent::Abandon);
+                self.drive(id.0, input, Enclosed::default(), now);
             }
             TransactionId::Client(id) => {
-                if let Some(stage) = self.clients.get(id.0).map(Client::stage) {
-                    self.forget(id.into(), stage);
+                if let Some(record) = self.table.get(id.0) {
+                    self.forget(id.0, record.machine.stage());
                 }
             }
         }
@@ -114,14 +117,9 @@ impl<P: Clone> Layer<P> {
     /// Tells the layer that a message of [`Event::Send`] could not be sent (RFC 3261 §17.1.4,
     /// §17.2.4 and RFC 6026 §7.1).
     pub fn transport_error(&mut self, id: impl Into<TransactionId>, now: Instant) {
-        match id.into() {
-            TransactionId::Server(id) => {
-                self.drive_server(id, ServerEvent::TransportError, Bytes::new(), now);
-            }
-            TransactionId::Client(id) => {
-                self.drive_client(id, ClientEvent::TransportError, b"", now);
-            }
-        }
+        let (TransactionId::Server(ServerId(key)) | TransactionId::Client(ClientId(key))) =
+            id.into();
+        self.drive(key, Input::TRANSPORT_ERROR, Enclosed::default(), now);
     }
 
     /// Lets [`Event::Timer`] with `token` come at `at`, at most 10 ms late.
@@ -140,15 +138,15 @@ impl<P: Clone> Layer<P> {
     pub fn tick(&mut self, now: Instant) {
         let mut due = std::mem::take(&mut self.due);
         self.wheel.advance(now, &mut |timer| due.push(timer));
+        let touched = due.iter().fold(0, |touched, timer| match timer {
+            Due::Transaction(key) => touched ^ self.table.touch(*key),
+            Due::User(_) => touched,
+        });
+        std::hint::black_box(touched);
         for timer in due.drain(..) {
             match timer {
                 Due::User(token) => self.events.push_back(Event::Timer(token)),
-                Due::Server(id, timer) => {
-                    self.drive_server(id, ServerEvent::Fired(timer), Bytes::new(), now);
-                }
-                Due::Client(id, timer) => {
-                    self.drive_client(id, ClientEvent::Fired(timer), b"", now);
-                }
+                Due::Transaction(key) => self.fire(key, now),
             }
         }
         self.due = due;
@@ -174,8 +172,7 @@ impl<P: Clone> Layer<P> {
 
     /// Gives the memory of a past burst back.
     fn release(&mut self) {
-        self.servers.release_if_empty();
-        self.clients.release_if_empty();
+        self.table.release_if_empty();
         self.graveyard.clear();
         self.graveyard.shrink_to(IDLE_CAPACITY);
         self.due.shrink_to(IDLE_CAPACITY);

@@ -63,6 +63,24 @@ pub(super) enum ClientEvent {
     TransportError,
 }
 
+impl ClientEvent {
+    #[expect(clippy::indexing_slicing, reason = "of the compiler's own indices")]
+    pub(super) const ALL: [Self; 6 + Timer::ALL.len()] = {
+        let mut all = [Self::Begin; 6 + Timer::ALL.len()];
+        all[1] = Self::TransportError;
+        all[2] = Self::Response(Class::Provisional);
+        all[3] = Self::Response(Class::Success);
+        all[4] = Self::Response(Class::Failure);
+        all[5] = Self::Canceled;
+        let mut timer = 0;
+        while timer < Timer::ALL.len() {
+            all[6 + timer] = Self::Fired(Timer::ALL[timer]);
+            timer += 1;
+        }
+        all
+    };
+}
+
 /// What can happen to a server transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ServerEvent {
@@ -79,6 +97,171 @@ pub(super) enum ServerEvent {
     Fired(Timer),
     TransportError,
 }
+
+impl ServerEvent {
+    #[expect(clippy::indexing_slicing, reason = "of the compiler's own indices")]
+    pub(super) const ALL: [Self; 8 + Timer::ALL.len()] = {
+        let mut all = [Self::Begin; 8 + Timer::ALL.len()];
+        all[1] = Self::TransportError;
+        all[2] = Self::Respond(Class::Provisional);
+        all[3] = Self::Respond(Class::Success);
+        all[4] = Self::Respond(Class::Failure);
+        all[5] = Self::Request;
+        all[6] = Self::Ack;
+        all[7] = Self::Abandon;
+        let mut timer = 0;
+        while timer < Timer::ALL.len() {
+            all[8 + timer] = Self::Fired(Timer::ALL[timer]);
+            timer += 1;
+        }
+        all
+    };
+}
+
+/// An event as the number of its column in the table of a machine, of whichever side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Input(u8);
+
+impl Input {
+    pub(super) const BEGIN: Self = Self(0);
+    pub(super) const TRANSPORT_ERROR: Self = Self(1);
+    pub(super) const COUNT: usize = Self::TIMERS as usize + Timer::ALL.len();
+    /// The columns of the timers come last.
+    const TIMERS: u8 = 8;
+
+    #[inline]
+    pub(super) const fn client(event: ClientEvent) -> Self {
+        match event {
+            ClientEvent::Begin => Self::BEGIN,
+            ClientEvent::TransportError => Self::TRANSPORT_ERROR,
+            ClientEvent::Response(class) => Self(2 + class as u8),
+            ClientEvent::Canceled => Self(5),
+            ClientEvent::Fired(timer) => Self::fired(timer),
+        }
+    }
+
+    #[inline]
+    pub(super) const fn server(event: ServerEvent) -> Self {
+        match event {
+            ServerEvent::Begin => Self::BEGIN,
+            ServerEvent::TransportError => Self::TRANSPORT_ERROR,
+            ServerEvent::Respond(class) => Self(2 + class as u8),
+            ServerEvent::Request => Self(5),
+            ServerEvent::Ack => Self(6),
+            ServerEvent::Abandon => Self(7),
+            ServerEvent::Fired(timer) => Self::fired(timer),
+        }
+    }
+
+    #[inline]
+    pub(super) const fn fired(timer: Timer) -> Self {
+        Self(Self::TIMERS + timer as u8)
+    }
+
+    #[inline]
+    pub(super) const fn is_timer(self) -> bool {
+        self.0 >= Self::TIMERS
+    }
+
+    #[inline]
+    pub(super) const fn column(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a step asks for, folded from its list of actions, which no two of one kind are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Effects {
+    pub(super) send: bool,
+    pub(super) send_ack: bool,
+    pub(super) pass: bool,
+    pub(super) report: Option<Report>,
+    /// What becomes of the timer that repeats a message.
+    pub(super) repeat: Change,
+    /// What becomes of the timer that ends a state.
+    pub(super) ending: Change,
+}
+
+/// What becomes of a timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Keep,
+    Stop,
+    Start(Timer),
+    Again(Timer),
+    Slow(Timer),
+}
+
+impl Effects {
+    pub(super) const NONE: Self = Self {
+        send: false,
+        send_ack: false,
+        pass: false,
+        report: None,
+        repeat: Change::Keep,
+        ending: Change::Keep,
+    };
+
+    pub(super) const fn of(actions: &[Action]) -> Self {
+        let mut effects = Self::NONE;
+        let mut rest = actions;
+        while let [action, others @ ..] = rest {
+            rest = others;
+            match *action {
+                Action::Send => effects.send = true,
+                Action::SendAck => effects.send_ack = true,
+                Action::Pass => effects.pass = true,
+                Action::Report(report) => effects.report = Some(report),
+                Action::Start(timer) => effects.change(timer, Change::Start(timer)),
+                Action::Again(timer) => effects.change(timer, Change::Again(timer)),
+                Action::Slow(timer) => effects.change(timer, Change::Slow(timer)),
+                Action::Stop(timer) if timer.repeats() => effects.repeat = Change::Stop,
+                Action::Stop(_) => effects.ending = Change::Stop,
+            }
+        }
+        effects
+    }
+
+    const fn change(&mut self, timer: Timer, change: Change) {
+        if timer.repeats() {
+            self.repeat = change;
+        } else {
+            self.ending = change;
+        }
+    }
+}
+
+/// The steps of a machine by state and [`Input`].
+pub(super) type Rows<S, const STATES: usize> = [[(S, Effects); Input::COUNT]; STATES];
+
+/// Works the [`Rows`] of a machine out while the program is compiled: of its states in the order of
+/// their declaration, its events, the columns of those, and its step.
+macro_rules! rows {
+    ($states:expr, $events:expr, $column:path, $step:path) => {{
+        let (states, events) = ($states, $events);
+        let none = $crate::transaction::machine::Effects::NONE;
+        #[expect(clippy::indexing_slicing, reason = "of the compiler's own indices")]
+        let rows = {
+            let mut rows = [[(states[0], none); Input::COUNT]; _];
+            let mut at = 0;
+            while at < states.len() {
+                rows[at] = [(states[at], none); Input::COUNT];
+                let mut event = 0;
+                while event < events.len() {
+                    let step = $step(states[at], events[event]);
+                    let column = $column(events[event]).column();
+                    let effects = $crate::transaction::machine::Effects::of(step.actions);
+                    rows[at][column] = (step.next, effects);
+                    event += 1;
+                }
+                at += 1;
+            }
+            rows
+        };
+        rows
+    }};
+}
+pub(super) use rows;
 
 /// How much of a transaction is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The INVITE server transaction: RFC 3261 §17.2.1 Figure 7, as corrected by RFC 6026 §7.1.
 
-use super::machine::{Action, Class, Report, ServerEvent, Stage, Step, to};
+use super::machine::{Action, Class, Input, Report, Rows, ServerEvent, Stage, Step, rows, to};
 use super::timers::Timer;
 use Action::{Again, Report as Tell, Send, Start, Stop};
 use State::{Accepted, Completed, Confirmed, Proceeding, Terminated};
@@ -19,6 +19,8 @@ pub(super) enum State {
 }
 
 impl State {
+    pub(super) const ALL: [Self; 5] = [Proceeding, Completed, Confirmed, Accepted, Terminated];
+
     pub(super) const fn stage(self) -> Stage {
         match self {
             Proceeding | Completed => Stage::Live,
@@ -28,7 +30,9 @@ impl State {
     }
 }
 
-pub(super) fn step(state: State, event: ServerEvent) -> Step<State> {
+pub(super) static ROWS: Rows<State, 5> = rows!(State::ALL, ServerEvent::ALL, Input::server, step);
+
+pub(super) const fn step(state: State, event: ServerEvent) -> Step<State> {
     use Class::{Failure, Provisional, Success};
     use ServerEvent::{Abandon, Ack, Fired, Request, Respond, TransportError};
 

@@ -1,6 +1,6 @@
 //! The non-INVITE server transaction: RFC 3261 §17.2.2 Figure 8, with the rules of RFC 4320 §4.
 
-use super::machine::{Action, Class, Report, ServerEvent, Stage, Step, to};
+use super::machine::{Action, Class, Input, Report, Rows, ServerEvent, Stage, Step, rows, to};
 use super::timers::Timer;
 use Action::{Report as Tell, Send, Start, Stop};
 use State::{Completed, Proceeding, Terminated, Trying};
@@ -17,6 +17,8 @@ pub(super) enum State {
 }
 
 impl State {
+    pub(super) const ALL: [Self; 4] = [Trying, Proceeding, Completed, Terminated];
+
     pub(super) const fn stage(self) -> Stage {
         match self {
             Trying | Proceeding => Stage::Live,
@@ -26,7 +28,9 @@ impl State {
     }
 }
 
-pub(super) fn step(state: State, event: ServerEvent) -> Step<State> {
+pub(super) static ROWS: Rows<State, 4> = rows!(State::ALL, ServerEvent::ALL, Input::server, step);
+
+pub(super) const fn step(state: State, event: ServerEvent) -> Step<State> {
     use Class::{Failure, Provisional, Success};
     use ServerEvent::{Abandon, Begin, Fired, Request, Respond, TransportError};
 

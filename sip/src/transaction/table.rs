@@ -1,180 +1,126 @@
-//! Transactions by key: an arena of entries and a keyed hash index over it.
-
-use std::hash::Hasher;
-
-use foldhash::SharedSeed;
-use foldhash::quality::FoldHasher;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Place;
+//! Transactions by key: an arena of entries and a hash index over it.
 
 use crate::arena::{Arena, Key};
 
-/// Values by encoded key. Peers choose the keys, so the hash is seeded by a secret of the process.
+use super::fingerprint::Fingerprint;
+use super::index::Index;
+
+/// Values by the fingerprint of their key.
 #[derive(Debug)]
 pub(super) struct Table<T> {
     entries: Arena<Entry<T>>,
-    index: HashTable<Slot>,
-    hasher: KeyHasher,
+    index: Index,
 }
 
 #[derive(Debug)]
-pub(super) struct Entry<T> {
-    hash: u32,
-    key: Box<[u8]>,
-    pub(super) value: T,
-}
-
-/// An index entry knows its hash, so that growing the index touches no transaction.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    hash: u32,
-    index: u32,
-}
-
-#[derive(Debug)]
-struct KeyHasher {
-    seed: u64,
-    shared: SharedSeed,
+struct Entry<T> {
+    print: Fingerprint,
+    value: T,
 }
 
 impl<T> Table<T> {
-    pub(super) fn new(seed: u64) -> Self {
+    /// Memory of one value with its place in the index, which is half empty.
+    pub(super) const VALUE_BYTES: usize = Arena::<Entry<T>>::SLOT_BYTES + 2 * size_of::<u64>();
+
+    pub(super) const fn new() -> Self {
         Self {
             entries: Arena::new(),
-            index: HashTable::new(),
-            hasher: KeyHasher {
-                seed,
-                // Fixed shared constants would let a peer construct collisions for every seed.
-                shared: SharedSeed::from_u64(seed.rotate_left(32)),
-            },
+            index: Index::new(),
         }
     }
 
-    pub(super) fn find(&self, key: &[u8]) -> Option<Key> {
-        let hash = self.hasher.hash(key);
-        let slot = self
-            .index
-            .find(spread(hash), |slot| is(&self.entries, slot, hash, key))?;
-        self.entries.at(slot.index).map(|(key, _)| key)
+    #[inline]
+    pub(super) fn find(&self, print: Fingerprint) -> Option<Key> {
+        let mut found = None;
+        self.index.find(print.short(), |index| {
+            found = self
+                .entries
+                .at(index)
+                .and_then(|(key, entry)| (entry.print == print).then_some(key));
+            found.is_some()
+        });
+        found
     }
 
     /// Stores `value` unless its key is taken.
-    pub(super) fn insert(&mut self, key: &[u8], value: T) -> Option<Key> {
-        let hash = self.hasher.hash(key);
-        let entries = &mut self.entries;
-        let place = self.index.entry(
-            spread(hash),
-            |slot| is(entries, slot, hash, key),
-            |slot| spread(slot.hash),
-        );
-        let Place::Vacant(place) = place else {
+    pub(super) fn insert(&mut self, print: Fingerprint, value: T) -> Option<Key> {
+        if self.find(print).is_some() {
             return None;
-        };
-        let stored = entries.insert(Entry {
-            hash,
-            key: key.into(),
-            value,
-        });
-        let index = stored.index;
-        place.insert(Slot { hash, index });
-        Some(stored)
+        }
+        let key = self.entries.insert(Entry { print, value });
+        self.index.insert(print.short(), key.index);
+        Some(key)
     }
 
+    #[inline]
     pub(super) fn get(&self, key: Key) -> Option<&T> {
         self.entries.get(key).map(|entry| &entry.value)
     }
 
-    pub(super) fn entry(&self, key: Key) -> Option<&Entry<T>> {
-        self.entries.get(key)
+    #[inline]
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        self.entries.get_mut(key).map(|entry| &mut entry.value)
     }
 
-    pub(super) fn entry_mut(&mut self, key: Key) -> Option<&mut Entry<T>> {
-        self.entries.get_mut(key)
+    /// Reads an entry and its place in the index, to have both in the cache. The reads of several
+    /// entries overlap; those of several removals would wait for one another.
+    #[inline]
+    pub(super) fn touch(&self, key: Key) -> u64 {
+        self.entries
+            .get(key)
+            .map_or(0, |entry| self.index.touch(entry.print.short()))
     }
 
-    pub(super) fn remove(&mut self, key: Key) -> Option<Entry<T>> {
-        let entry = self.entries.remove(key)?;
-        let same = |slot: &Slot| slot.index == key.index;
-        if let Ok(place) = self.index.find_entry(spread(entry.hash), same) {
-            place.remove();
+    /// Removes a value, if it is there still.
+    pub(super) fn remove(&mut self, key: Key) {
+        if let Some(entry) = self.entries.get(key) {
+            self.index.remove(entry.print.short(), key.index);
+            self.entries.discard(key);
         }
         debug_assert_eq!(self.entries.len(), self.index.len());
-        Some(entry)
     }
 
     /// Gives the memory of a past burst back, if nothing is stored any more.
     pub(super) fn release_if_empty(&mut self) {
         self.entries.release_if_empty();
-        if self.index.is_empty() && self.index.capacity() > IDLE_CAPACITY {
-            self.index = HashTable::new();
-        }
+        self.index.release_if_empty();
     }
 }
-
-impl<T> Entry<T> {
-    pub(super) fn key(&self) -> &[u8] {
-        &self.key
-    }
-
-    /// Memory of the entry itself, its index slot and its key.
-    pub(super) fn overhead(&self) -> usize {
-        size_of::<Self>() + size_of::<Slot>() + self.key.len()
-    }
-}
-
-impl KeyHasher {
-    fn hash(&self, key: &[u8]) -> u32 {
-        let mut hasher = FoldHasher::with_seed(self.seed, &self.shared);
-        hasher.write(key);
-        (hasher.finish() >> 32) as u32
-    }
-}
-
-fn is<T>(entries: &Arena<Entry<T>>, slot: &Slot, hash: u32, key: &[u8]) -> bool {
-    slot.hash == hash
-        && entries
-            .at(slot.index)
-            .is_some_and(|(_, entry)| *entry.key == *key)
-}
-
-/// Spreads a stored hash over the 64 bits of which the index uses both ends.
-const fn spread(hash: u32) -> u64 {
-    (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-/// Places that an empty index may keep.
-const IDLE_CAPACITY: usize = 2048;
 
 #[cfg(test)]
 mod tests {
+    use super::super::fingerprint::Printer;
     use super::*;
 
     #[test]
     fn a_key_is_free_again_after_removal() {
-        let mut table = Table::new(1);
-        let first = table.insert(b"a", 1).unwrap();
-        assert_eq!(table.insert(b"a", 2), None);
-        assert_eq!(table.find(b"a"), Some(first));
-        assert_eq!(table.find(b"b"), None);
-        assert_eq!(table.remove(first).map(|entry| entry.value), Some(1));
-        assert!(table.remove(first).is_none());
-        assert_eq!(table.find(b"a"), None);
-        let second = table.insert(b"a", 3).unwrap();
+        let printer = Printer::new(1);
+        let (a, b) = (printer.of([b"a"]), printer.of([b"b"]));
+        let mut table = Table::new();
+        let first = table.insert(a, 1).unwrap();
+        assert_eq!(table.insert(a, 2), None);
+        assert_eq!(table.find(a), Some(first));
+        assert_eq!(table.find(b), None);
+        table.remove(first);
+        table.remove(first);
+        assert_eq!(table.get(first), None);
+        assert_eq!(table.find(a), None);
+        let second = table.insert(a, 3).unwrap();
         assert_ne!(first, second);
         assert_eq!(table.get(second), Some(&3));
     }
 
+    /// Two keys of one short hash are two keys all the same.
     #[test]
-    fn memory_of_a_burst_is_given_back() {
-        let mut table = Table::new(1);
-        let keys: Vec<Key> = (0u32..5000)
-            .filter_map(|n| table.insert(&n.to_be_bytes(), n))
-            .collect();
-        assert_eq!(keys.len(), 5000);
-        for key in keys {
-            table.remove(key);
+    fn the_whole_fingerprint_counts() {
+        let prints = [[7 << 32, 1], [7 << 32, 2], [7 << 32 | 1, 1]].map(Fingerprint);
+        let mut table = Table::new();
+        let keys = prints.map(|print| table.insert(print, ()));
+        for (print, key) in prints.into_iter().zip(keys) {
+            assert!(key.is_some());
+            assert_eq!(print.short(), 7);
+            assert_eq!(table.find(print), key);
         }
-        table.release_if_empty();
-        assert_eq!(table.index.capacity(), 0);
+        assert_eq!(table.find(Fingerprint([7 << 32, 3])), None);
     }
 }

@@ -4,15 +4,13 @@
 //! does not list must change nothing and do nothing.
 
 use std::fmt::Debug;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use super::client::Client;
+use super::layer::Layer;
 use super::machine::Action::{self, Again, Pass, Report, Send, SendAck, Slow, Start, Stop};
 use super::machine::Class::{Failure, Provisional, Success};
 use super::machine::Report::{Acked, Timeout, TransportError, TryingDue};
-use super::machine::{Class, ClientEvent, ServerEvent, Stage, Step};
-use super::server::Server;
-use super::table::Entry;
+use super::machine::{ClientEvent, Effects, Input, Rows, ServerEvent, Stage, Step};
 use super::timers::Timer;
 use super::{client_invite, client_other, server_invite, server_other};
 
@@ -35,48 +33,6 @@ where
         }
     }
     assert_eq!(seen, arcs.len(), "an arc is listed twice or never");
-}
-
-const TIMERS: [Timer; 14] = [
-    Timer::A,
-    Timer::B,
-    Timer::D,
-    Timer::E,
-    Timer::F,
-    Timer::G,
-    Timer::H,
-    Timer::I,
-    Timer::J,
-    Timer::K,
-    Timer::L,
-    Timer::M,
-    Timer::Trying,
-    Timer::Canceled,
-];
-const CLASSES: [Class; 3] = [Provisional, Success, Failure];
-
-fn client_events() -> Vec<ClientEvent> {
-    let mut events = vec![
-        ClientEvent::Begin,
-        ClientEvent::Canceled,
-        ClientEvent::TransportError,
-    ];
-    events.extend(TIMERS.map(ClientEvent::Fired));
-    events.extend(CLASSES.map(ClientEvent::Response));
-    events
-}
-
-fn server_events() -> Vec<ServerEvent> {
-    let mut events = vec![
-        ServerEvent::Begin,
-        ServerEvent::Request,
-        ServerEvent::Ack,
-        ServerEvent::Abandon,
-        ServerEvent::TransportError,
-    ];
-    events.extend(TIMERS.map(ServerEvent::Fired));
-    events.extend(CLASSES.map(ServerEvent::Respond));
-    events
 }
 
 #[test]
@@ -140,7 +96,7 @@ fn client_invite_figure_5_and_rfc_6026() {
         (Accepted, Fired(Timer::M), Terminated, &[]),
     ];
     let states = [Calling, Proceeding, Completed, Accepted, Terminated];
-    check(&states, &client_events(), arcs, client_invite::step);
+    check(&states, &ClientEvent::ALL, arcs, client_invite::step);
 }
 
 #[test]
@@ -177,7 +133,7 @@ fn client_other_figure_6() {
         (Completed, Fired(Timer::K), Terminated, &[]),
     ];
     let states = [Trying, Proceeding, Completed, Terminated];
-    check(&states, &client_events(), arcs, client_other::step);
+    check(&states, &ClientEvent::ALL, arcs, client_other::step);
 }
 
 #[test]
@@ -224,7 +180,7 @@ fn server_invite_figure_7_and_rfc_6026() {
         (Accepted, broken, Accepted, &[Report(TransportError)]),
     ];
     let states = [Proceeding, Completed, Confirmed, Accepted, Terminated];
-    check(&states, &server_events(), arcs, server_invite::step);
+    check(&states, &ServerEvent::ALL, arcs, server_invite::step);
 }
 
 #[test]
@@ -257,7 +213,7 @@ fn server_other_figure_8_and_rfc_4320() {
         (Completed, broken, Terminated, &[Report(TransportError)]),
     ];
     let states = [Trying, Proceeding, Completed, Terminated];
-    check(&states, &server_events(), arcs, server_other::step);
+    check(&states, &ServerEvent::ALL, arcs, server_other::step);
 }
 
 #[test]
@@ -272,15 +228,70 @@ fn only_finished_states_are_tombstones() {
     assert_eq!(server_invite::State::Completed.stage(), Stage::Live);
 }
 
-/// A tombstone with its key, its wheel node and its message stays within 512 bytes.
+/// What the layer looks up is what the steps say: no two events share a column.
 #[test]
-fn a_tombstone_is_small() {
-    type Peer = (SocketAddr, u64);
-    let server = size_of::<Entry<Server<Peer>>>();
-    let client = size_of::<Entry<Client<Peer>>>();
-    assert!(server <= 152, "server transaction of {server} bytes");
-    assert!(client <= 168, "client transaction of {client} bytes");
-    // Arena generation, index slot, a key of 100 bytes in its allocation, one timer of the wheel.
-    let around = 8 + 8 + 112 + 48;
-    assert!(server.max(client) + around <= 512 - 150);
+fn rows_are_the_steps() {
+    fn check<S, E, const STATES: usize>(
+        rows: &Rows<S, STATES>,
+        states: [S; STATES],
+        events: &[E],
+        column: fn(E) -> Input,
+        step: fn(S, E) -> Step<S>,
+    ) where
+        S: Copy + PartialEq + Debug,
+        E: Copy + PartialEq + Debug,
+    {
+        for (row, state) in rows.iter().zip(states) {
+            for &event in events {
+                let step = step(state, event);
+                let expected = (step.next, Effects::of(step.actions));
+                assert_eq!(
+                    row[column(event).column()],
+                    expected,
+                    "{state:?} on {event:?}"
+                );
+            }
+        }
+    }
+    let (client, server) = (ClientEvent::ALL, ServerEvent::ALL);
+    let states = client_invite::State::ALL;
+    check(
+        &client_invite::ROWS,
+        states,
+        &client,
+        Input::client,
+        client_invite::step,
+    );
+    let states = client_other::State::ALL;
+    check(
+        &client_other::ROWS,
+        states,
+        &client,
+        Input::client,
+        client_other::step,
+    );
+    let states = server_invite::State::ALL;
+    check(
+        &server_invite::ROWS,
+        states,
+        &server,
+        Input::server,
+        server_invite::step,
+    );
+    let states = server_other::State::ALL;
+    check(
+        &server_other::ROWS,
+        states,
+        &server,
+        Input::server,
+        server_other::step,
+    );
+}
+
+/// What an INVITE in progress costs the layer beside its messages: two of these.
+#[test]
+fn a_transaction_is_small() {
+    type Peer = (SocketAddr, Option<IpAddr>, Option<u64>);
+    let bytes = Layer::<Peer>::RECORD_BYTES;
+    assert!(bytes <= 232, "{bytes} bytes a transaction");
 }

@@ -60,50 +60,106 @@ pub(super) enum Timer {
 }
 
 impl Timer {
+    /// In the order of their declaration.
+    pub(super) const ALL: [Self; 14] = [
+        Self::A,
+        Self::B,
+        Self::D,
+        Self::E,
+        Self::F,
+        Self::G,
+        Self::H,
+        Self::I,
+        Self::J,
+        Self::K,
+        Self::L,
+        Self::M,
+        Self::Trying,
+        Self::Canceled,
+    ];
+
     /// Whether this timer repeats a message, as opposed to ending a state.
     pub(super) const fn repeats(self) -> bool {
         matches!(self, Self::A | Self::E | Self::G)
     }
 }
 
-impl Timers {
+/// How long each timer runs, in microseconds, worked out once.
+#[derive(Debug)]
+pub(super) struct Periods {
+    t1: u64,
+    t2: u64,
+    t4: u64,
+    /// 64·T1.
+    timeout: u64,
+    until_t2: u64,
+    /// The first [`Periods::delay`] of each timer, or `u64::MAX`: over an unreliable transport, and
+    /// over a reliable one.
+    first: [[u64; Timer::ALL.len()]; 2],
+}
+
+impl Periods {
+    pub(super) fn new(timers: &Timers) -> Self {
+        let micros = |period: Duration| u64::try_from(period.as_micros()).unwrap_or(u64::MAX);
+        let (t1, t2) = (micros(timers.t1), micros(timers.t2));
+        let mut periods = Self {
+            t1,
+            t2,
+            t4: micros(timers.t4),
+            timeout: t1.saturating_mul(64),
+            until_t2: until_t2(t1, t2),
+            first: [[0; Timer::ALL.len()]; 2],
+        };
+        periods.first = [false, true].map(|reliable| {
+            Timer::ALL.map(|timer| periods.delay(timer, 0, reliable).unwrap_or(u64::MAX))
+        });
+        periods
+    }
+
+    /// How long `timer` runs at first; `u64::MAX` where it is not used.
+    #[inline]
+    pub(super) fn first(&self, timer: Timer, reliable: bool) -> u64 {
+        let [unreliable, over_reliable] = &self.first;
+        let first = if reliable { over_reliable } else { unreliable };
+        first.get(timer as usize).copied().unwrap_or(u64::MAX)
+    }
+
     /// How long `timer` runs, the `round`th time it is started (from 0); `None` where it is not used.
     ///
-    /// A zero duration (D, I, J, K over a reliable transport) means: at once.
-    pub(super) fn delay(&self, timer: Timer, round: u8, reliable: bool) -> Option<Duration> {
+    /// Zero (D, I, J, K over a reliable transport) means: at once.
+    #[inline]
+    pub(super) const fn delay(&self, timer: Timer, round: u8, reliable: bool) -> Option<u64> {
         match timer {
             // Retransmission is the transport's business where the transport is reliable.
             Timer::A | Timer::E | Timer::G if reliable => None,
             Timer::A => Some(doubled(self.t1, round)),
-            Timer::E | Timer::G => Some(doubled(self.t1, round).min(self.t2)),
+            Timer::E | Timer::G => {
+                let doubled = doubled(self.t1, round);
+                Some(if doubled < self.t2 { doubled } else { self.t2 })
+            }
             Timer::B | Timer::F | Timer::H | Timer::L | Timer::M | Timer::Canceled => {
-                Some(self.t1.saturating_mul(64))
+                Some(self.timeout)
             }
-            Timer::D | Timer::J if reliable => Some(Duration::ZERO),
-            Timer::D | Timer::J => Some(self.t1.saturating_mul(64)),
-            Timer::I | Timer::K if reliable => Some(Duration::ZERO),
+            Timer::D | Timer::I | Timer::J | Timer::K if reliable => Some(0),
+            Timer::D | Timer::J => Some(self.timeout),
             Timer::I | Timer::K => Some(self.t4),
-            Timer::Trying => Some(self.until_t2()),
+            Timer::Trying => Some(self.until_t2),
         }
-    }
-
-    /// How long a client's Timer E takes to be reset to T2 (RFC 4320 §4.1): 3.5 s by default.
-    fn until_t2(&self) -> Duration {
-        let mut sum = Duration::ZERO;
-        for round in 0..ROUND_MAX {
-            let interval = doubled(self.t1, round);
-            if interval >= self.t2 {
-                break;
-            }
-            sum = sum.saturating_add(interval);
-        }
-        sum
     }
 }
 
+/// How long a client's Timer E takes to be reset to T2 (RFC 4320 §4.1): 3.5 s by default.
+fn until_t2(t1: u64, t2: u64) -> u64 {
+    (0..ROUND_MAX)
+        .map(|round| doubled(t1, round))
+        .take_while(|interval| *interval < t2)
+        .fold(0, u64::saturating_add)
+}
+
 /// `base` doubled `round` times.
-fn doubled(base: Duration, round: u8) -> Duration {
-    base.saturating_mul(1 << round.min(ROUND_MAX))
+const fn doubled(base: u64, round: u8) -> u64 {
+    let round = if round < ROUND_MAX { round } else { ROUND_MAX };
+    base.saturating_mul(1 << round)
 }
 
 /// Further doubling changes nothing: 2^16 · T1 is past every timeout.
@@ -113,11 +169,11 @@ pub(super) const ROUND_MAX: u8 = 16;
 mod tests {
     use super::*;
 
-    const MS: fn(u64) -> Option<Duration> = |millis| Some(Duration::from_millis(millis));
+    const MS: fn(u64) -> Option<u64> = |millis| Some(1000 * millis);
 
     #[test]
     fn intervals_of_table_4() {
-        let timers = Timers::default();
+        let timers = Periods::new(&Timers::default());
         let a: Vec<_> = (0..7).map(|n| timers.delay(Timer::A, n, false)).collect();
         assert_eq!(a, [500, 1000, 2000, 4000, 8000, 16000, 32000].map(MS));
         for timer in [Timer::E, Timer::G] {

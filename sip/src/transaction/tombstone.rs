@@ -5,49 +5,45 @@
 
 use std::collections::VecDeque;
 
+use crate::arena::Key;
+
 use super::event::{CreateError, Event};
 use super::id::TransactionId;
 use super::layer::Layer;
 use super::machine::Stage;
 
 /// Tombstones in the order of their making. Ended ones stay in it until they are the oldest.
-pub(super) type Graveyard = VecDeque<TransactionId>;
+pub(super) type Graveyard = VecDeque<Key>;
 
 impl<P: Clone> Layer<P> {
     /// Does what a change of stage asks for.
-    pub(super) fn settle(&mut self, id: TransactionId, was: Stage, is: Stage) {
+    #[inline]
+    pub(super) fn settle(&mut self, key: Key, was: Stage, is: Stage) {
         match (was, is) {
             (Stage::Live, Stage::Tombstone) => {
                 self.counters.live -= 1;
                 self.counters.tombstones += 1;
-                self.bury(id);
+                self.bury(key);
             }
-            (_, Stage::Ended) => self.end(id, was),
+            (_, Stage::Ended) => self.end(key, was),
             _ => {}
         }
     }
 
     /// Removes a transaction whose stage was `was` until now, and says so.
-    pub(super) fn end(&mut self, id: TransactionId, was: Stage) {
-        if self.forget(id, was) {
+    fn end(&mut self, key: Key, was: Stage) {
+        if let Some(id) = self.forget(key, was) {
             self.events.push_back(Event::Ended(id));
         }
     }
 
-    /// Removes a transaction whose stage was `was`; says whether its user knows it.
-    pub(super) fn forget(&mut self, id: TransactionId, was: Stage) -> bool {
-        let (running, held, known) = match id {
-            TransactionId::Server(id) => match self.servers.remove(id.0) {
-                Some(entry) => (entry.value.running, entry.held(), true),
-                None => return false,
-            },
-            TransactionId::Client(id) => match self.clients.remove(id.0) {
-                Some(entry) => (entry.value.running, entry.held(), !entry.value.internal),
-                None => return false,
-            },
-        };
-        running.stop_all(&mut self.wheel);
-        self.counters.bytes -= held;
+    /// Removes a transaction whose stage was `was`; returns what its user knows it by.
+    pub(super) fn forget(&mut self, key: Key, was: Stage) -> Option<TransactionId> {
+        let record = self.table.get(key)?;
+        let known = (!record.internal).then(|| record.machine.id(key));
+        record.running.stop(&mut self.wheel);
+        self.counters.bytes -= Self::RECORD_BYTES + record.held();
+        self.table.remove(key);
         match was {
             Stage::Live => self.counters.live -= 1,
             Stage::Tombstone => {
@@ -81,8 +77,8 @@ impl<P: Clone> Layer<P> {
         Ok(())
     }
 
-    fn bury(&mut self, id: TransactionId) {
-        self.graveyard.push_back(id);
+    fn bury(&mut self, key: Key) {
+        self.graveyard.push_back(key);
         while self.graveyard.len() > self.limits.tombstones {
             self.evict_oldest();
         }
@@ -100,10 +96,7 @@ impl<P: Clone> Layer<P> {
         true
     }
 
-    fn exists(&self, id: TransactionId) -> bool {
-        match id {
-            TransactionId::Server(id) => self.servers.get(id.0).is_some(),
-            TransactionId::Client(id) => self.clients.get(id.0).is_some(),
-        }
+    fn exists(&self, key: Key) -> bool {
+        self.table.get(key).is_some()
     }
 }
