@@ -195,7 +195,7 @@ fn calls_cross_the_edge() {
     for hangup in [Party::Caller, Party::Callee] {
         let mut config = config(free().into());
         config.hangup = hangup;
-        config.mix = mix("call=5,cancel=1,busy=1,not_found=1").expect("a mix");
+        config.mix = mix("call=5,cancel=1,busy=1,not_found=1,unavailable=1").expect("a mix");
         config.in_dialog_count = 1;
         let mut edge = edge(&mut config);
         config.watch_pid = vec![edge.process().id()];

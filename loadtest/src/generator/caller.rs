@@ -12,8 +12,10 @@ use super::world::{T1, T2, World, answer_mark};
 
 /// Branches of ACKs are told from those of the requests by this bit.
 const ACK_TRANSACTION: u16 = 0x8000;
-/// And the BYE of a call, whatever its CSeq.
+/// The number of what a call begins with.
 const FIRST: u16 = 0;
+/// From this round of a timer on the waits are T2.
+const T2_ROUND: u8 = 3;
 
 impl World<'_> {
     pub(super) fn start_caller(&mut self, slot: u32, intended: u64) {
@@ -152,7 +154,7 @@ impl World<'_> {
             return;
         }
         call.caller = Caller::Done;
-        let wanted = call.kind.wants() == status;
+        let wanted = call.kind.accepts(status);
         self.arrived(slot, Mark::Refusal, at);
         if wanted {
             self.end_if_done(slot);
@@ -426,11 +428,20 @@ impl World<'_> {
             return;
         }
         let (method, sequence) = (call.asked, call.sequence);
-        let silent = call.heard && method == Method::Invite;
+        let (heard, invite) = (call.heard, method == Method::Invite);
+        // §17.1.2.2: what was answered with 1xx is sent again every T2.
+        let timer = Timer {
+            round: if heard {
+                timer.round.max(T2_ROUND)
+            } else {
+                timer.round
+            },
+            ..timer
+        };
         if !self.again(timer, T2) {
             return self.end(slot, Outcome::TimedOut);
         }
-        if silent {
+        if heard && invite {
             return;
         }
         if is_first {

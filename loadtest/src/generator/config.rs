@@ -203,6 +203,11 @@ impl Kind {
         }
     }
 
+    /// Whether it may end like this: a proxy makes 500 of the 503 of one server (RFC 3261 §16.7, 6).
+    pub(super) const fn accepts(self, status: u16) -> bool {
+        status == self.wants() || matches!((self, status), (Self::Unavailable, 500))
+    }
+
     /// What it begins with.
     pub(super) const fn method(self) -> Method {
         match self {

@@ -12,7 +12,7 @@ use nix::sys::prctl;
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Pid, gettid};
 
-use super::accounts::{self, Readings};
+use super::accounts::{self, Readings, Used};
 use super::call::Mark;
 use super::clock;
 use super::config::{Config, Idle, Kind, Role};
@@ -30,7 +30,7 @@ const LEAD: u64 = 50_000_000;
 /// recvmmsg calls on one socket before the others get their turn.
 const RECEIVES: usize = 4;
 /// How often the offset of the two clocks is asked for.
-const OFFSET_AGE: u64 = 100_000_000;
+const OFFSET_AGE: u64 = SECOND;
 
 /// Runs a load and waits for its end.
 ///
@@ -43,16 +43,12 @@ pub fn run(config: &Config) -> io::Result<Report> {
     config
         .check()
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    if let Some(cpu) = config.cpu {
-        let mut set = CpuSet::new();
-        set.set(cpu)?;
-        sched_setaffinity(Pid::from_raw(0), &set)?;
-    }
     // Sleeps end when they should, not up to 50 µs later.
     prctl::set_timerslack(1)?;
     let sockets = bind(config)?;
     let thread = gettid().as_raw();
     let counters = accounts::counters();
+    let target_drops = accounts::drops(config.target.port());
     let begin = clock::now() + LEAD;
     let at = |seconds: f64| begin + (seconds * SECOND as f64) as u64;
     let end = at(config.steps.seconds());
@@ -63,13 +59,15 @@ pub fn run(config: &Config) -> io::Result<Report> {
     let (readings, busy) = thread::scope(|scope| {
         let reader =
             scope.spawn(move || accounts::read(begin, window, thread, &config.watch_pid, &stopped));
-        let busy = Engine::new(config, &sockets, &mut world).turn(end);
+        let pinned = config.cpu.map_or(Ok(()), pin);
+        let busy = pinned.map(|()| Engine::new(config, &sockets, &mut world).turn(end));
         drop(stop);
-        // It only reads files.
-        (reader.join().ok(), busy)
+        (reader.join(), busy)
     });
-    let readings = readings.ok_or_else(|| io::Error::other("the reader of the books has died"))?;
-    let kernel = kernel(config, &sockets, &counters);
+    let busy = busy?;
+    let readings = readings.map_err(|_| io::Error::other("the reader of the books has died"))?;
+    let mut kernel = kernel(config, &sockets, &counters);
+    kernel.target_drops = kernel.target_drops.saturating_sub(target_drops);
     Ok(report(world, &readings, busy, kernel))
 }
 
@@ -85,6 +83,13 @@ fn bind(config: &Config) -> io::Result<Vec<Option<UdpSocket>>> {
     callers.chain([callee]).map(bind).collect()
 }
 
+/// Keeps this thread, and no other, on a processor.
+fn pin(cpu: usize) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
+}
+
 /// Tells this run's calls from those that another one has left behind.
 fn run_id(begin: u64) -> u32 {
     (begin ^ (begin >> 32)) as u32 ^ std::process::id().rotate_left(16)
@@ -97,7 +102,7 @@ struct Engine<'a, 'b> {
     inbox: Inbox,
     /// From the wall clock to ours, and when that was found out.
     offset: (i64, u64),
-    /// Nanoseconds spent waiting, up to the end of the schedule.
+    /// Nanoseconds spent waiting, in the window.
     waited: u64,
 }
 
@@ -113,7 +118,7 @@ impl<'a, 'b> Engine<'a, 'b> {
         }
     }
 
-    /// Turns until all is over: the share of the schedule in which it did not wait.
+    /// Turns until all is over: the share of the window in which it did not wait.
     fn turn(&mut self, end: u64) -> f64 {
         let begin = self.world.tally.begin;
         let mut schedule =
@@ -155,7 +160,8 @@ impl<'a, 'b> Engine<'a, 'b> {
             }
         }
         self.give_up();
-        let length = end - begin;
+        let window = &self.world.tally.window;
+        let length = window.end - window.start;
         1.0 - (self.waited.min(length) as f64 / length as f64)
     }
 
@@ -175,7 +181,7 @@ impl<'a, 'b> Engine<'a, 'b> {
         // Interrupted: then the next turn comes at once.
         let ready = ppoll(polled, Some(timeout), None).unwrap_or(0);
         let after = clock::now();
-        if (left > 0 || ready == 0) && after < self.world.tally.window.end {
+        if (left > 0 || ready == 0) && self.world.tally.window.contains(&before) {
             self.waited += after - before;
         }
     }
@@ -246,6 +252,7 @@ fn kernel(
         no_ports: delta("NoPorts"),
         caller_drops: callers.iter().flatten().map(drops).sum(),
         callee_drops: callee.as_ref().map_or(0, drops),
+        target_drops: accounts::drops(config.target.port()),
         rcvbuf_bytes: sockets
             .iter()
             .flatten()
@@ -262,29 +269,25 @@ fn report(world: World<'_>, readings: &Readings, busy: f64, kernel: Kernel) -> R
         ..
     } = world;
     let window = window(&tally);
-    // Per call means: of those that ended in the window, though some had begun before it.
-    let calls_per_second = (window.good + window.failed) as f64 / window.seconds;
-    let per_call = |nanoseconds: f64, span: u64| {
-        let calls = calls_per_second * span as f64 / 1e9;
-        if calls > 0.0 {
-            nanoseconds / calls / 1000.0
-        } else {
-            0.0
-        }
+    let each = Each {
+        // Those that ended in the window, though some had begun before it.
+        calls: (window.good + window.failed) as f64 / window.seconds,
+        datagrams: tally.within_received as f64 / window.seconds,
     };
     let own = readings.used(0);
     let generator = Generator {
         cpu_share: own.share(),
-        user_us_per_call: per_call(own.user, own.span),
-        system_us_per_call: per_call(own.system, own.span),
-        cpu_us_per_call: per_call(own.user + own.system, own.span),
+        user_us_per_call: each.call(own.user, &own),
+        system_us_per_call: each.call(own.system, &own),
+        cpu_us_per_call: each.call(own.user + own.system, &own),
+        cpu_us_per_datagram: each.datagram(&own),
         busy_share: busy,
     };
     let watched: Vec<Watched> = config
         .watch_pid
         .iter()
         .enumerate()
-        .map(|(index, pid)| watched(readings, index + 1, *pid, per_call))
+        .map(|(index, pid)| watched(readings, index + 1, *pid, &each))
         .collect();
     for second in &mut tally.seconds {
         for index in 1..=config.watch_pid.len() {
@@ -319,6 +322,7 @@ fn report(world: World<'_>, readings: &Readings, busy: f64, kernel: Kernel) -> R
             send_calls: out.iter().map(|outbox| outbox.calls).sum(),
             recv_calls: tally.receive_calls,
             send_errors: out.iter().map(|outbox| outbox.errors).sum(),
+            received_in_window: tally.within_received,
         },
         extensions: extensions(&tally),
         latency: Latency {
@@ -349,6 +353,7 @@ fn window(tally: &Tally) -> Window {
         started: tally.within.started,
         good: tally.within.good,
         failed: tally.within.failed,
+        established_failed: tally.within.established_failed,
         retransmissions: tally.within_retransmissions,
         rate_per_s: tally.within_intended as f64 / seconds,
         goodput_per_s: tally.within.good as f64 / seconds,
@@ -364,6 +369,7 @@ fn calls(tally: &Tally) -> Calls {
         good: kinds().map(|kind| kind.good).sum(),
         failed: kinds().map(|kind| kind.failed).sum(),
         timed_out: kinds().map(|kind| kind.timed_out).sum(),
+        established_failed: kinds().map(|kind| kind.established_failed).sum(),
         in_progress_max: tally.in_progress_max,
         by_kind: Kind::ALL
             .into_iter()
@@ -404,12 +410,35 @@ fn added(config: &Config, tally: &Tally) -> BTreeMap<String, Option<super::repor
         .collect()
 }
 
-fn watched(
-    readings: &Readings,
-    index: usize,
-    pid: u32,
-    per_call: impl Fn(f64, u64) -> f64,
-) -> Watched {
+/// How many there were a second, to share the processor time among.
+struct Each {
+    calls: f64,
+    datagrams: f64,
+}
+
+impl Each {
+    /// Microseconds a call of `time`, a part of what was used.
+    fn call(&self, time: f64, used: &Used) -> f64 {
+        share(time, self.calls, used.span)
+    }
+
+    /// Microseconds a datagram.
+    fn datagram(&self, used: &Used) -> f64 {
+        share(used.user + used.system, self.datagrams, used.span)
+    }
+}
+
+/// Nanoseconds in a span, shared among what happens so often a second, in microseconds.
+fn share(time: f64, per_second: f64, span: u64) -> f64 {
+    let count = per_second * span as f64 / SECOND as f64;
+    if count > 0.0 {
+        time / count / 1000.0
+    } else {
+        0.0
+    }
+}
+
+fn watched(readings: &Readings, index: usize, pid: u32, each: &Each) -> Watched {
     let used = readings.used(index);
     let rss = || readings.usages(index).map(|usage| usage.rss_kib);
     let last = readings.usages(index).last().unwrap_or_default();
@@ -419,9 +448,10 @@ fn watched(
         processes: last.processes,
         threads: last.threads,
         cpu_share: used.share(),
-        user_us_per_call: per_call(used.user, used.span),
-        system_us_per_call: per_call(used.system, used.span),
-        cpu_us_per_call: per_call(used.user + used.system, used.span),
+        user_us_per_call: each.call(used.user, &used),
+        system_us_per_call: each.call(used.system, &used),
+        cpu_us_per_call: each.call(used.user + used.system, &used),
+        cpu_us_per_datagram: each.datagram(&used),
         rss_kib_first: rss().next().unwrap_or(0),
         rss_kib_last: last.rss_kib,
         rss_kib_max: rss().max().unwrap_or(0),

@@ -73,6 +73,8 @@ pub struct Calls {
     pub failed: u64,
     /// Those of them in which an answer did not come.
     pub timed_out: u64,
+    /// Those of the failed ones that had been answered: what an overloaded proxy should keep.
+    pub established_failed: u64,
     /// At once, at most.
     pub in_progress_max: u64,
     /// The same by kind.
@@ -90,10 +92,14 @@ pub struct Counts {
     pub failed: u64,
     /// Those of them in which an answer did not come.
     pub timed_out: u64,
+    /// Those of the failed ones that had been answered: what an overloaded proxy should keep.
+    pub established_failed: u64,
 }
 
 impl Counts {
-    pub(super) fn count(&mut self, outcome: Outcome) {
+    /// `established`: it had been answered.
+    pub(super) fn count(&mut self, outcome: Outcome, established: bool) {
+        self.established_failed += u64::from(established && outcome != Outcome::Good);
         match outcome {
             Outcome::Good => self.good += 1,
             Outcome::Failed => self.failed += 1,
@@ -118,6 +124,8 @@ pub struct Window {
     pub good: u64,
     /// Calls that ended otherwise.
     pub failed: u64,
+    /// Those of them that had been answered.
+    pub established_failed: u64,
     /// Messages sent again.
     pub retransmissions: u64,
     /// Calls on the schedule, a second.
@@ -139,6 +147,8 @@ pub struct Datagrams {
     pub recv_calls: u64,
     /// Datagrams that the kernel refused.
     pub send_errors: u64,
+    /// Datagrams received in the window.
+    pub received_in_window: u64,
 }
 
 /// X- headers of the INVITEs that reached the callee, a mean of each.
@@ -182,7 +192,7 @@ pub struct Quantiles {
 }
 
 /// The generator's own thread, in the window.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Generator {
     /// Of one processor.
     pub cpu_share: f64,
@@ -192,12 +202,14 @@ pub struct Generator {
     pub system_us_per_call: f64,
     /// A finished call.
     pub cpu_us_per_call: f64,
-    /// The share of the time in which it did not wait, over the whole schedule.
+    /// A datagram that it received: for windows whose calls end after them.
+    pub cpu_us_per_datagram: f64,
+    /// The share of the window in which it did not wait.
     pub busy_share: f64,
 }
 
 /// Datagrams that were lost in the kernel, over the whole run.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Kernel {
     /// Of the whole machine: a receive buffer was full.
     pub rcvbuf_errors: u64,
@@ -211,6 +223,8 @@ pub struct Kernel {
     pub caller_drops: u64,
     /// At the callee's socket.
     pub callee_drops: u64,
+    /// At the sockets with the target's port: the proxy's.
+    pub target_drops: u64,
     /// Bytes that the kernel grants the caller's first socket, by its own counting.
     pub rcvbuf_bytes: u64,
 }
@@ -234,6 +248,8 @@ pub struct Watched {
     pub system_us_per_call: f64,
     /// A finished call.
     pub cpu_us_per_call: f64,
+    /// A datagram that the generator received: for windows whose calls end after them.
+    pub cpu_us_per_datagram: f64,
     /// Resident memory at the beginning of the run.
     pub rss_kib_first: u64,
     /// At its end.

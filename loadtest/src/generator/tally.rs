@@ -65,6 +65,7 @@ pub(super) struct Tally {
     pub(super) within: Counts,
     pub(super) within_intended: u64,
     pub(super) within_retransmissions: u64,
+    pub(super) within_received: u64,
     /// By method and status.
     responses: Vec<u64>,
     pub(super) unexpected: BTreeMap<(Method, u16), u64>,
@@ -111,6 +112,7 @@ impl Tally {
             within: Counts::default(),
             within_intended: 0,
             within_retransmissions: 0,
+            within_received: 0,
             responses: vec![0; Method::ALL.len() * 700],
             unexpected: BTreeMap::new(),
             requests_again: BTreeMap::new(),
@@ -155,6 +157,11 @@ impl Tally {
         self.seconds.push(second);
     }
 
+    pub(super) fn receive(&mut self, now: u64) {
+        self.received += 1;
+        self.within_received += u64::from(self.window.contains(&now));
+    }
+
     pub(super) fn intend(&mut self, at: u64) {
         self.intended += 1;
         self.within_intended += u64::from(self.window.contains(&at));
@@ -168,10 +175,11 @@ impl Tally {
         self.in_progress_max = self.in_progress_max.max(self.in_progress);
     }
 
-    pub(super) fn end(&mut self, kind: Kind, outcome: Outcome, now: u64) {
-        self.kinds[kind as usize].count(outcome);
+    /// `established`: it had been answered.
+    pub(super) fn end(&mut self, kind: Kind, outcome: Outcome, established: bool, now: u64) {
+        self.kinds[kind as usize].count(outcome, established);
         if self.window.contains(&now) {
-            self.within.count(outcome);
+            self.within.count(outcome, established);
         }
         if outcome == Outcome::Good {
             self.current.good += 1;
@@ -267,7 +275,7 @@ mod tests {
             } else {
                 Outcome::Good
             };
-            tally.end(Kind::Call, outcome, now);
+            tally.end(Kind::Call, outcome, true, now);
         }
         tally.close(&steps);
         let good: Vec<u64> = tally.seconds.iter().map(|second| second.good).collect();

@@ -13,6 +13,8 @@ pub(super) struct Timer {
     pub(super) due: Due,
     /// How often this one has fired before.
     pub(super) round: u8,
+    /// When it was set for its first round.
+    pub(super) since: u64,
     pub(super) transaction: u16,
 }
 
@@ -106,6 +108,7 @@ mod tests {
             number: 0,
             due: Due::Invite,
             round: 0,
+            since: 0,
             transaction: 0,
         }
     }

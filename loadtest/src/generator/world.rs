@@ -153,7 +153,10 @@ impl<'a> World<'a> {
         if outcome == Outcome::Good && call.measured {
             self.tally.call.add(self.now.saturating_sub(call.intended));
         }
-        self.tally.end(call.kind, outcome, self.now);
+        // Only a 2xx makes a dialog, on either side.
+        let established =
+            !call.caller_dialog.is_empty() || call.callee.acknowledged && call.callee.status < 300;
+        self.tally.end(call.kind, outcome, established, self.now);
         self.free.push(slot);
     }
 
@@ -180,7 +183,7 @@ impl<'a> World<'a> {
         source: SockaddrIn,
         at: u64,
     ) {
-        self.tally.received += 1;
+        self.tally.receive(self.now);
         let Some(seen) = datagram.and_then(Seen::read) else {
             self.tally.malformed += 1;
             return;
@@ -275,26 +278,24 @@ impl<'a> World<'a> {
             number: self.calls[slot as usize].number,
             due,
             round: 0,
+            since: self.now,
             transaction,
         };
         self.wheel.set(self.now + after, timer);
     }
 
-    /// Sets a timer that has fired for its next round. `false`: it has fired for 64·T1, and that was enough.
+    /// Sets a timer that has fired for its next round. `false`: 64·T1 are over, and that was enough.
     ///
     /// The waits are T1, 2·T1, 4·T1 …, at most `longest`.
     pub(super) fn again(&mut self, timer: Timer, longest: u64) -> bool {
-        let waited: u64 = (0..=timer.round).map(|round| wait(round, longest)).sum();
-        if waited >= PATIENCE {
-            return false;
+        let round = timer.round.saturating_add(1);
+        let waited = self.now.saturating_sub(timer.since);
+        let left = PATIENCE.saturating_sub(waited);
+        if left > 0 {
+            let wait = (T1 << round.min(7)).min(longest).min(left);
+            self.wheel.set(self.now + wait, Timer { round, ..timer });
         }
-        let next = wait(timer.round + 1, longest).min(PATIENCE - waited);
-        let timer = Timer {
-            round: timer.round + 1,
-            ..timer
-        };
-        self.wheel.set(self.now + next, timer);
-        true
+        left > 0
     }
 
     /// The stamp of a message of a call.
@@ -329,11 +330,6 @@ impl<'a> World<'a> {
             self.tally.added[mark as usize].add(at.saturating_sub(sent));
         }
     }
-}
-
-/// The wait before the copy after this round.
-fn wait(round: u8, longest: u64) -> u64 {
-    (T1 << round.min(7)).min(longest)
 }
 
 /// The mark of the answer to a request that is not a BYE.
@@ -574,6 +570,31 @@ mod tests {
         // RFC 3261 §17.1.1.2 has seven copies of an INVITE, §17.1.2.2 eleven of anything else.
         assert_eq!(network.crossed["INVITE"], 7 * calls);
         assert_eq!(network.crossed["OPTIONS"], 11 * options);
+    }
+
+    #[test]
+    fn a_provisional_response_slows_the_copies_down() {
+        // An INVITE is not sent again at all, anything else every 4 s: after 0.5, 4.5, … 28.5.
+        for (kind, copies) in [("call", 0), ("options", 8)] {
+            let config = Config {
+                mix: mix(&format!("{kind}=1")).unwrap(),
+                ..Config::default()
+            };
+            let begin = 1_000_000_000_000;
+            let mut world = World::new(&config, 1, begin, begin..u64::MAX);
+            world.arrive(begin);
+            let sent = world.out[0].take();
+            let request = Seen::read(&sent[0].2).unwrap();
+            let mut trying = b"SIP/2.0 100 Trying\r\n".to_vec();
+            super::super::text::echo(&mut trying, &request, &[b'0'; 24], false);
+            trying.extend_from_slice(b"Content-Length: 0\r\n\r\n");
+            world.receive(0, Some(&trying), config.target.into(), begin);
+            for tenths in 1..=321 {
+                world.now = begin + tenths * 100 * MILLISECOND;
+                world.expire();
+            }
+            assert_eq!(world.out[0].take().len(), copies, "{kind}");
+        }
     }
 
     #[test]
