@@ -1,5 +1,5 @@
 //! The forwarding path does not touch the heap: parse, checks, edits, and gathering or copying into
-//! a buffer that is there already.
+//! a buffer that is there already. A thread that has had messages keeps their storage for others.
 
 #![allow(unsafe_code)] // A counting allocator has to be one.
 
@@ -61,6 +61,15 @@ fn received(bytes: &[u8]) -> Bytes {
     buffer
 }
 
+/// Brings this thread to where it is after its first messages: two at a time, both with edits.
+fn warm_up() {
+    let buffer = received(corpus::INVITE_1K);
+    let mut first = request(&buffer, &Limits::default());
+    forward(&mut first).unwrap();
+    let second = first.clone();
+    drop((first, second));
+}
+
 fn request(buffer: &Bytes, limits: &Limits) -> Request {
     match parse(buffer.clone(), limits) {
         Ok(Message::Request(request)) => request,
@@ -76,6 +85,7 @@ fn the_count_counts() {
 
 #[test]
 fn parsing_and_checking_allocate_nothing() {
+    warm_up();
     let limits = Limits::default();
     let large = corpus::invite_identity();
     let samples = corpus::SAMPLES.iter().map(|sample| sample.bytes);
@@ -94,6 +104,7 @@ fn parsing_and_checking_allocate_nothing() {
 
 #[test]
 fn forwarding_a_request_allocates_nothing() {
+    warm_up();
     let limits = Limits::default();
     let buffer = received(corpus::INVITE_1K);
     let mut out: Vec<u8> = Vec::with_capacity(4096);
@@ -120,6 +131,7 @@ fn forwarding_a_request_allocates_nothing() {
 
 #[test]
 fn forwarding_a_response_allocates_nothing() {
+    warm_up();
     let limits = Limits::default();
     let buffer = received(corpus::OK_RECORD_ROUTES);
     let mut out: Vec<u8> = Vec::with_capacity(4096);

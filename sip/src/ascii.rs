@@ -3,14 +3,18 @@
 /// Whether `byte` may stand in a `token` (RFC 3261 §25.1).
 #[inline]
 #[allow(clippy::indexing_slicing)] // Every byte is an index of the table.
-pub fn is_token_byte(byte: u8) -> bool {
+pub const fn is_token_byte(byte: u8) -> bool {
     TOKEN[byte as usize]
 }
 
 /// Whether `text` is a non-empty `token`.
 #[inline]
 pub fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
+    // Names and tags are short: reading all of one costs less than asking after each byte.
+    !text.is_empty()
+        & text
+            .iter()
+            .fold(true, |all, &byte| all & is_token_byte(byte))
 }
 
 /// Whether `byte` is linear white space inside one line.
@@ -23,6 +27,34 @@ pub(crate) fn is_blank(byte: u8) -> bool {
 #[inline]
 pub(crate) fn is_lws(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// Whether an unquoted parameter value may hold `byte`: those of tokens, of IPv6 addresses and of
+/// URIs, which some write without quotes, and UTF-8; no separator of parameters or elements.
+#[inline]
+pub(crate) const fn is_gen_byte(byte: u8) -> bool {
+    is_token_byte(byte)
+        || byte >= 0x80
+        || matches!(
+            byte,
+            b'[' | b']'
+                | b':'
+                | b'<'
+                | b'>'
+                | b'@'
+                | b'/'
+                | b'?'
+                | b'='
+                | b'&'
+                | b'$'
+                | b'('
+                | b')'
+                | b'#'
+                | b'{'
+                | b'}'
+                | b'|'
+                | b'^'
+        )
 }
 
 /// Whether a header value may hold `byte` when *we* write it: no control byte but HTAB.
@@ -108,6 +140,61 @@ pub(crate) fn split_once(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
     }
 }
 
+/// The length of the run at the start of `text` whose bytes all are of `class`.
+#[inline(always)]
+#[allow(clippy::indexing_slicing)] // Every byte is an index of the table.
+pub(crate) fn run(text: &[u8], class: u8) -> usize {
+    let outside = |&byte: &u8| CLASSES[byte as usize] & class == 0;
+    text.iter().position(outside).unwrap_or(text.len())
+}
+
+/// Splits the run of `class` off, which must not be empty.
+#[inline(always)]
+pub(crate) fn split_run(text: &[u8], class: u8) -> Option<(&[u8], &[u8])> {
+    match text.split_at_checked(run(text, class)) {
+        Some((run @ [_, ..], rest)) => Some((run, rest)),
+        _ => None,
+    }
+}
+
+/// Classes of bytes for [`run`]. They describe the text that nearly all senders write; what does
+/// not follow them is read by the grammar itself.
+pub(crate) mod class {
+    /// [`super::is_token_byte`].
+    pub(crate) const TOKEN: u8 = 1;
+    /// An unquoted parameter value of a header, without what brackets or quotes enclose.
+    pub(crate) const VALUE: u8 = 2;
+    /// A host name or an IPv4 address.
+    pub(crate) const HOST: u8 = 4;
+    /// A decimal digit.
+    pub(crate) const DIGIT: u8 = 8;
+    /// The user part of a URI without a password or escapes.
+    pub(crate) const USER: u8 = 16;
+    /// The name of a URI parameter without escapes.
+    pub(crate) const URI_NAME: u8 = 32;
+    /// The value of a URI parameter without escapes.
+    pub(crate) const URI_VALUE: u8 = 64;
+    /// A display name without quotes.
+    pub(crate) const DISPLAY: u8 = 128;
+}
+
+/// Whether a byte of `text` is a control byte, a space or no part of ASCII above it: never false
+/// where one is, eight bytes at a time.
+#[inline]
+pub(crate) fn has_blank(text: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // The subtraction borrows into the high bit of a byte below 0x21 that had none.
+    let low = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        word.wrapping_sub(ONES * 0x21) & !word & (ONES * 0x80) != 0
+    };
+    let Some(last) = text.last_chunk() else {
+        return text.iter().any(|&byte| byte <= b' ');
+    };
+    let (words, _) = text.as_chunks();
+    words.iter().any(low) || low(last)
+}
+
 /// Decodes one hexadecimal digit.
 #[inline]
 pub(crate) fn hex_digit(byte: u8) -> Option<u8> {
@@ -144,6 +231,31 @@ const TOKEN: [bool; 256] = {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9'
             | b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
         byte += 1;
+    }
+    table
+};
+
+#[allow(clippy::indexing_slicing)] // Evaluated by the compiler.
+static CLASSES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        let digit = byte.is_ascii_digit();
+        let token = TOKEN[at];
+        let host = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        let uri = byte > 0x20 && !matches!(byte, 0x7f | b'<' | b'>' | b'"');
+        let user = uri && !matches!(byte, b'@' | b':' | b'%');
+        let uri_value = uri && !matches!(byte, b'%' | b';' | b'@' | b'?');
+        table[at] = (class::TOKEN * token as u8)
+            | (class::VALUE * (is_gen_byte(byte) && byte != b'<') as u8)
+            | (class::HOST * host as u8)
+            | (class::DIGIT * digit as u8)
+            | (class::USER * user as u8)
+            | (class::URI_NAME * (uri_value && byte != b'=') as u8)
+            | (class::URI_VALUE * uri_value as u8)
+            | (class::DISPLAY * (token || byte == b' ') as u8);
+        at += 1;
     }
     table
 };

@@ -1,6 +1,7 @@
 //! What a proxy needs to be true of a message before it acts on it (RFC 3261 §16.3 step 1, §8.1.1).
 
-use crate::ascii::number;
+use crate::ascii::{has_blank, number};
+use crate::list::elements;
 use crate::{CSeq, Fault, HeaderName, Headers, Limits, NameAddr, Request, Response, Uri, Via};
 
 /// Checks the Request-URI and the headers that routing and transactions depend on.
@@ -9,6 +10,74 @@ use crate::{CSeq, Fault, HeaderName, Headers, Limits, NameAddr, Request, Respons
 ///
 /// The first fault found; it is answered 400.
 pub fn check_request(request: &Request, limits: &Limits) -> Result<(), Fault> {
+    let plain = Uri::plain(request.uri_bytes()).is_some()
+        && are_plain(&request.headers, request.method_bytes(), limits);
+    match plain {
+        true => Ok(()),
+        false => read_request(request, limits),
+    }
+}
+
+/// Whether all that [`read_request`] looks at has the shape that nearly all senders give it, which is
+/// valid; one pass over the rows.
+pub(crate) fn are_plain(headers: &Headers, method: &[u8], limits: &Limits) -> bool {
+    let mut seen = 0u64;
+    let mut vias = 0;
+    for row in headers.rows.iter() {
+        let bit = 1 << (row.id as u8);
+        if seen & bit & SINGLE != 0 {
+            return false;
+        }
+        seen |= bit;
+        let value = headers.value_of(row);
+        let plain = match row.id {
+            HeaderName::Via => {
+                vias += 1;
+                Via::plain(value).is_some()
+            }
+            HeaderName::From | HeaderName::To => NameAddr::plain(value).is_some(),
+            HeaderName::CallId => !value.is_empty() && !has_blank(value),
+            HeaderName::CSeq => CSeq::plain(value).is_some_and(|cseq| cseq.method == method),
+            HeaderName::MaxForwards => number(value).is_some(),
+            HeaderName::Route | HeaderName::RecordRoute => {
+                is_plain_route(value) || elements(value).all(is_plain_route)
+            }
+            _ => true,
+        };
+        if !plain {
+            return false;
+        }
+    }
+    seen & MANDATORY == MANDATORY && vias <= limits.via_values
+}
+
+fn is_plain_route(value: &[u8]) -> bool {
+    NameAddr::plain(value).is_some_and(|value| Uri::plain(value.uri).is_some())
+}
+
+/// One bit for each header that may stand once.
+#[allow(clippy::indexing_slicing)] // Evaluated by the compiler.
+const SINGLE: u64 = {
+    let mut map = 0;
+    let mut at = 0;
+    while at < HeaderName::ALL.len() {
+        if HeaderName::ALL[at].is_single() {
+            map |= 1 << (HeaderName::ALL[at] as u8);
+        }
+        at += 1;
+    }
+    map
+};
+
+/// One bit for each header without which a message is not acted on.
+const MANDATORY: u64 = 1 << (HeaderName::Via as u8)
+    | 1 << (HeaderName::From as u8)
+    | 1 << (HeaderName::To as u8)
+    | 1 << (HeaderName::CallId as u8)
+    | 1 << (HeaderName::CSeq as u8);
+
+/// The same by the grammar of each header.
+pub(crate) fn read_request(request: &Request, limits: &Limits) -> Result<(), Fault> {
     check_common(&request.headers, limits)?;
     let cseq = single(&request.headers, HeaderName::CSeq)?;
     let cseq = CSeq::parse(cseq).map_err(|_| Fault::Malformed(HeaderName::CSeq))?;
@@ -44,7 +113,7 @@ pub fn check_response(response: &Response, limits: &Limits) -> Result<(), Fault>
 
 fn check_common(headers: &Headers, limits: &Limits) -> Result<(), Fault> {
     let mut seen = 0u64;
-    for row in &headers.rows {
+    for row in headers.rows.iter() {
         if row.id == HeaderName::Other || !row.id.is_single() {
             continue;
         }

@@ -1,10 +1,10 @@
 //! CSeq values.
 
-use crate::ascii::{is_lws, is_token, number, trim};
+use crate::ascii::{class, is_lws, is_token, number, split_run, trim};
 use crate::{Method, ViewError};
 
 /// A CSeq value (RFC 3261 §20.16).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CSeq<'a> {
     /// The sequence number.
     pub number: u32,
@@ -18,7 +18,25 @@ impl<'a> CSeq<'a> {
     /// # Errors
     ///
     /// [`ViewError::Number`] over 2³²−1, [`ViewError::Syntax`] otherwise.
+    #[inline]
     pub fn parse(value: &'a [u8]) -> Result<Self, ViewError> {
+        match Self::plain(value) {
+            Some(cseq) => Ok(cseq),
+            None => Self::read(value),
+        }
+    }
+
+    /// A number, one space, a token.
+    #[inline]
+    pub(crate) fn plain(value: &'a [u8]) -> Option<Self> {
+        let (digits, rest) = split_run(value, class::DIGIT)?;
+        let method = rest.strip_prefix(b" ").filter(|text| is_token(text))?;
+        let number = number(digits)?;
+        Some(Self { number, method })
+    }
+
+    /// Any value, by the grammar.
+    pub(crate) fn read(value: &'a [u8]) -> Result<Self, ViewError> {
         let value = trim(value);
         let blank = value
             .iter()

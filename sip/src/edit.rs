@@ -61,7 +61,8 @@ impl Headers {
             return Err(EditError::TooLarge);
         }
         let row = self.write_row(None, name, value)?;
-        self.rows.insert(index.min(self.rows.len()), row);
+        let index = index.min(self.rows.len());
+        self.rows.ready().insert(index, row);
         Ok(())
     }
 
@@ -230,7 +231,7 @@ impl Headers {
                 self.put(first, row);
                 self.remove_behind(first, wanted);
             }
-            None => self.rows.push(row),
+            None => self.rows.ready().push(row),
         }
         Ok(())
     }
@@ -245,9 +246,9 @@ impl Headers {
         if start + line.len() > MESSAGE_BYTES_MAX || self.rows.len() >= self.rows_max {
             return;
         }
-        self.scratch.extend_from_slice(line);
+        self.scratch.ready().extend_from_slice(line);
         let moved = |at: u16| (usize::from(at - row.line.start) + start) as u16;
-        self.rows.push(Row {
+        self.rows.ready().push(Row {
             id: row.id,
             place: Place::Scratch,
             line: Span::new(start, start + line.len()),
@@ -325,7 +326,7 @@ impl Headers {
         if start + text.len() > MESSAGE_BYTES_MAX {
             return Err(EditError::TooLarge);
         }
-        self.scratch.extend_from_slice(text);
+        self.scratch.ready().extend_from_slice(text);
         Ok(Text {
             place: Place::Scratch,
             span: Span::new(start, start + text.len()),
@@ -361,15 +362,11 @@ impl Headers {
         if end > MESSAGE_BYTES_MAX || end - start > HEADER_BYTES_MAX {
             return Err(EditError::TooLarge);
         }
-        self.scratch.resize(end, 0);
-        let line = self.scratch.get_mut(start..).unwrap_or_default();
-        let (name_part, rest) = line.split_at_mut(name.len());
-        let (colon, rest) = rest.split_at_mut(2);
-        let (value_part, line_end) = rest.split_at_mut(value.len());
-        name_part.copy_from_slice(name);
-        colon.copy_from_slice(b": ");
-        value_part.copy_from_slice(value);
-        line_end.copy_from_slice(b"\r\n");
+        let scratch = self.scratch.ready();
+        scratch.reserve(end - start);
+        for part in [name, b": ", value, b"\r\n"] {
+            scratch.extend_from_slice(part);
+        }
         Ok(Row {
             id,
             place: Place::Scratch,

@@ -41,7 +41,7 @@ impl Headers {
     /// Gives the header section, the empty line and the body to `out`; `run` is an untouched start
     /// line, which the first row may continue.
     pub(crate) fn gather<'a>(&'a self, mut run: Run, out: &mut impl Sink<'a>) {
-        for row in &self.rows {
+        for row in self.rows.iter() {
             run = self.extend_run(run, row.place, row.line, out);
         }
         match &self.body {

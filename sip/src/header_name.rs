@@ -22,6 +22,11 @@ macro_rules! header_names {
             }
         }
 
+        impl HeaderName {
+            /// Every known name.
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
+        }
+
         const KNOWN: &[(&[u8], HeaderName)] = &[
             $(($long.as_bytes(), HeaderName::$variant),)*
         ];
@@ -91,22 +96,44 @@ impl HeaderName {
     /// The id of `name` (long or compact form, any case).
     #[inline]
     pub fn of(name: &[u8]) -> Self {
-        Self::of_inline(name)
+        if let [byte] = name {
+            return Self::of_letter(*byte);
+        }
+        Self::of_words(Words::of(name), name.len(), || Words::middle(name))
     }
 
-    /// As [`HeaderName::of`], for the one loop where the call would cost more than the lookup.
+    /// As [`HeaderName::of`] for the name at `start..end` of `bytes`, for the one loop where a copy
+    /// of a short name would cost more than the lookup.
     #[inline(always)]
-    #[allow(clippy::indexing_slicing)] // A byte indexes 256 rows, a hash of nine bits 512.
-    pub(crate) fn of_inline(name: &[u8]) -> Self {
-        if let [byte] = name {
-            return COMPACT_BY_LETTER[(byte | 0x20) as usize];
+    pub(crate) fn at(bytes: &[u8], start: usize, end: usize) -> Self {
+        let Some(words) = Words::at(bytes, start, end) else {
+            return Self::of(bytes.get(start..end).unwrap_or_default());
+        };
+        if end - start == 1 {
+            return Self::of_letter(words.head as u8);
         }
-        let ends = Ends::of(name);
-        let slot = SLOTS[ends.hash(name.len(), MULTIPLIER)];
+        Self::of_words(words, end - start, || {
+            Words::middle(bytes.get(start..end).unwrap_or_default())
+        })
+    }
+
+    #[inline(always)]
+    #[allow(clippy::indexing_slicing)] // A byte indexes 256 rows.
+    fn of_letter(byte: u8) -> Self {
+        COMPACT_BY_LETTER[(byte | 0x20) as usize]
+    }
+
+    #[inline(always)]
+    #[allow(clippy::indexing_slicing)] // A hash of nine bits indexes 512 rows.
+    fn of_words(words: Words, length: usize, middle: impl FnOnce() -> u64) -> Self {
+        let slot = SLOTS[words.hash(length, MULTIPLIER)];
         let Some(key) = KEYS.get(usize::from(slot)) else {
             return Self::Other;
         };
-        if key.length == name.len() && key.matches(ends) && key.matches_middle(name) {
+        if key.length == length
+            && key.matches(words)
+            && (length <= 16 || middle() | key.case_middle == key.lower_middle)
+        {
             key.id
         } else {
             Self::Other
@@ -137,7 +164,7 @@ impl HeaderName {
     }
 
     /// Whether RFC 3261 allows the header at most once (§20, Table 2, the single-valued rows).
-    pub fn is_single(self) -> bool {
+    pub const fn is_single(self) -> bool {
         matches!(
             self,
             Self::CallId
@@ -164,14 +191,14 @@ impl HeaderName {
     }
 }
 
-/// The first and the last bytes of a name in two words; they overlap where it is short.
+/// The first and the last eight bytes of a name; a shorter one fills both, with zeros behind it.
 #[derive(Clone, Copy)]
-struct Ends {
+struct Words {
     head: u64,
     tail: u64,
 }
 
-impl Ends {
+impl Words {
     #[inline]
     const fn of(name: &[u8]) -> Self {
         if let (Some(head), Some(tail)) = (name.first_chunk(), name.last_chunk()) {
@@ -180,20 +207,50 @@ impl Ends {
                 tail: u64::from_le_bytes(*tail),
             };
         }
-        let (head, tail) = match name {
-            [] => (0, 0),
-            [a] => (*a as u32, 0),
-            [a, b] => (*a as u32, *b as u32),
-            [a, b, c] => (*a as u32, (*b as u32) << 8 | *c as u32),
+        let word = match name {
+            [] => 0,
+            [a] => *a as u64,
+            [a, b] => *a as u64 | (*b as u64) << 8,
+            [a, b, c] => *a as u64 | (*b as u64) << 8 | (*c as u64) << 16,
             _ => match (name.first_chunk(), name.last_chunk()) {
-                (Some(head), Some(tail)) => (u32::from_le_bytes(*head), u32::from_le_bytes(*tail)),
-                _ => (0, 0),
+                // The two overlap where they hold the same bytes.
+                (Some(head), Some(tail)) => {
+                    let tail = u32::from_le_bytes(*tail) as u64;
+                    u32::from_le_bytes(*head) as u64 | tail << (8 * (name.len() - 4))
+                }
+                _ => 0,
             },
         };
         Self {
-            head: (head as u64) << 32 | tail as u64,
-            tail: 0,
+            head: word,
+            tail: word,
         }
+    }
+
+    /// The words of `start..end`, read without a look at its length; `None` where `bytes` end within
+    /// eight bytes.
+    #[inline(always)]
+    #[allow(clippy::indexing_slicing)] // Eight at most.
+    fn at(bytes: &[u8], start: usize, end: usize) -> Option<Self> {
+        let name = bytes.get(start..)?;
+        let length = end - start;
+        let filled = length.min(8);
+        let head: &[u8; 8] = name.first_chunk()?;
+        let tail: &[u8; 8] = name.get(length - filled..)?.first_chunk()?;
+        let mask = MASKS[filled];
+        Some(Self {
+            head: u64::from_le_bytes(*head) & mask,
+            tail: u64::from_le_bytes(*tail) & mask,
+        })
+    }
+
+    /// The second eight bytes of a name of 17 to 24; with head and tail that is all of it.
+    #[inline]
+    const fn middle(name: &[u8]) -> u64 {
+        let Some((_, [a, b, c, d, e, f, g, h, ..])) = name.split_at_checked(8) else {
+            return 0;
+        };
+        u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h])
     }
 
     /// A slot of [`SLOTS`]; upper and lower case share it.
@@ -204,14 +261,15 @@ impl Ends {
     }
 }
 
-/// A known name, ready to be compared in two steps.
+/// A known name, ready to be compared a word at a time.
 struct Key {
     id: HeaderName,
     length: usize,
-    lower: Ends,
+    lower: Words,
     /// Bit 5 of every letter: the only bits in which two spellings may differ.
-    case: Ends,
-    name: &'static [u8],
+    case: Words,
+    lower_middle: u64,
+    case_middle: u64,
 }
 
 impl Key {
@@ -233,29 +291,37 @@ impl Key {
         Self {
             id,
             length: name.len(),
-            lower: Ends::of(lower.split_at(name.len()).0),
-            case: Ends::of(case.split_at(name.len()).0),
-            name,
+            lower: Words::of(lower.split_at(name.len()).0),
+            case: Words::of(case.split_at(name.len()).0),
+            lower_middle: Words::middle(lower.split_at(name.len()).0),
+            case_middle: Words::middle(case.split_at(name.len()).0),
         }
     }
 
     #[inline]
-    fn matches(&self, ends: Ends) -> bool {
-        ends.head | self.case.head == self.lower.head
-            && ends.tail | self.case.tail == self.lower.tail
-    }
-
-    /// Whether the bytes between the two ends match as well.
-    #[inline]
-    fn matches_middle(&self, name: &[u8]) -> bool {
-        name.len() <= 16 || name.eq_ignore_ascii_case(self.name)
+    fn matches(&self, words: Words) -> bool {
+        words.head | self.case.head == self.lower.head
+            && words.tail | self.case.tail == self.lower.tail
     }
 }
 
+/// The first so many bytes of a word.
+const MASKS: [u64; 9] = [
+    0,
+    0xff,
+    0xffff,
+    0xff_ffff,
+    0xffff_ffff,
+    0xff_ffff_ffff,
+    0xffff_ffff_ffff,
+    0xff_ffff_ffff_ffff,
+    u64::MAX,
+];
 const LOWER: u64 = 0x2020_2020_2020_2020;
 const SLOT_BITS: u32 = 9;
 const SLOT_COUNT: usize = 1 << SLOT_BITS;
 const VACANT: u8 = u8::MAX;
+/// Three words hold a name whole.
 const LENGTH_MAX: usize = 24;
 
 #[allow(clippy::indexing_slicing)] // Evaluated by the compiler.
@@ -284,7 +350,7 @@ const MULTIPLIER: u64 = {
         let mut at = 0;
         while at < KNOWN.len() {
             let name = KNOWN[at].0;
-            let slot = Ends::of(name).hash(name.len(), multiplier);
+            let slot = Words::of(name).hash(name.len(), multiplier);
             if taken[slot] == round {
                 continue 'search;
             }
@@ -302,7 +368,7 @@ static SLOTS: [u8; SLOT_COUNT] = {
     let mut at = 0;
     while at < KNOWN.len() {
         let name = KNOWN[at].0;
-        slots[Ends::of(name).hash(name.len(), MULTIPLIER)] = at as u8;
+        slots[Words::of(name).hash(name.len(), MULTIPLIER)] = at as u8;
         at += 1;
     }
     slots

@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 use crate::list::{elements, unfold};
+use crate::pool::Stored;
 use crate::span::{Place, Span};
 use crate::{HeaderName, Limits};
 
@@ -38,11 +38,12 @@ impl<'a> Header<'a> {
     }
 }
 
-/// The headers and body of one message.
-#[derive(Debug)]
+/// The headers and body of one message. A copy shares the received bytes.
+#[derive(Clone, Debug)]
 pub struct Headers {
     pub(crate) buffer: Bytes,
-    pub(crate) scratch: SmallVec<[u8; SCRATCH_INLINE]>,
+    /// The text that edits have written.
+    pub(crate) scratch: Stored<u8>,
     pub(crate) rows: Rows,
     /// The empty line and the body as received.
     pub(crate) tail: Span,
@@ -53,7 +54,7 @@ pub struct Headers {
 }
 
 /// The index.
-pub(crate) type Rows = SmallVec<[Row; ROWS_INLINE]>;
+pub(crate) type Rows = Stored<Row>;
 
 /// Where one header line lies.
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +74,8 @@ impl Headers {
         let rows_max = Limits::default().headers;
         Self {
             buffer: Bytes::new(),
-            scratch: SmallVec::new(),
-            rows: Rows::new(),
+            scratch: Stored::none(),
+            rows: Rows::none(),
             tail: Span::default(),
             body: None,
             rows_max,
@@ -86,7 +87,7 @@ impl Headers {
     pub(crate) fn received(buffer: Bytes, rows: Rows, tail: Span, limits: &Limits) -> Self {
         Self {
             buffer,
-            scratch: SmallVec::new(),
+            scratch: Stored::none(),
             rows,
             tail,
             body: None,
@@ -187,22 +188,8 @@ impl Headers {
     }
 
     #[inline]
-    fn value_of(&self, row: &Row) -> &[u8] {
+    pub(crate) fn value_of(&self, row: &Row) -> &[u8] {
         self.bytes_of(row.place, row.value)
-    }
-}
-
-impl Clone for Headers {
-    /// A copy for one branch: the rows and the edited text, but not the received bytes.
-    fn clone(&self) -> Self {
-        Self {
-            buffer: self.buffer.clone(),
-            scratch: SmallVec::from_slice(&self.scratch),
-            rows: Rows::from_slice(&self.rows),
-            tail: self.tail,
-            body: self.body.clone(),
-            rows_max: self.rows_max,
-        }
     }
 }
 
@@ -246,9 +233,5 @@ pub(crate) fn view<'a>(buffer: &'a [u8], scratch: &'a [u8], row: &Row) -> Header
     }
 }
 
-/// Rows held without an allocation: carrier INVITEs have 12–20.
-const ROWS_INLINE: usize = 32;
 /// Rows that edits may add to a message that is at the limit.
 const EDIT_ROWS: usize = 64;
-/// Edit text held without an allocation: Via, Record-Route and a handful of X- headers.
-const SCRATCH_INLINE: usize = 640;

@@ -5,10 +5,29 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use smallvec::SmallVec;
 
 use crate::ViewError;
-use crate::ascii::{number, split_once};
+use crate::ascii::{class, number, split_once, split_run};
+
+/// A host, and a port where one is written.
+type HostPort<'a> = (&'a [u8], Option<u16>);
+
+/// Splits `host[:port]` off, where the host is a name or an IPv4 address: what it means, how it is
+/// written, and what follows it.
+#[inline]
+pub(crate) fn plain_hostport(text: &[u8]) -> Option<(HostPort<'_>, &[u8], &[u8])> {
+    let (host, rest) = split_run(text, class::HOST)?;
+    let [b':', digits @ ..] = rest else {
+        return Some(((host, None), host, rest));
+    };
+    let (digits, rest) = split_run(digits, class::DIGIT)?;
+    let written = text.get(..text.len() - rest.len())?;
+    match number(digits) {
+        Some(port @ 1..=65535) => Some(((host, Some(port as u16)), written, rest)),
+        _ => None,
+    }
+}
 
 /// Reads `host[:port]`; the host comes back without its brackets.
-pub(crate) fn parse_hostport(text: &[u8]) -> Result<(&[u8], Option<u16>), ViewError> {
+pub(crate) fn parse_hostport(text: &[u8]) -> Result<HostPort<'_>, ViewError> {
     let (host, port) = match text {
         [b'[', rest @ ..] => {
             let (host, rest) = split_once(rest, b']');

@@ -37,12 +37,15 @@ mod method;
 mod name_addr;
 mod params;
 mod parse;
+mod pool;
 mod reply;
 mod request;
 mod response;
 mod scan;
 mod span;
 mod transaction;
+#[cfg(test)]
+mod twins;
 mod uri;
 mod via;
 mod wheel;

@@ -1,11 +1,11 @@
 //! `name-addr` and `addr-spec` values: From, To, Contact, Route, Record-Route, Refer-To …
 
-use crate::ascii::{is_lws, is_token_byte, split_once, trim};
+use crate::ascii::{class, has_blank, is_lws, is_token_byte, split_once, split_run, trim};
 use crate::list::quoted_end;
 use crate::{Params, Uri, ViewError};
 
 /// One `"Display" <uri>;params` value (RFC 3261 §20.10, §25.1).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameAddr<'a> {
     /// Display name as written, quotes included.
     pub display: Option<&'a [u8]>,
@@ -22,7 +22,49 @@ impl<'a> NameAddr<'a> {
     ///
     /// The rule that it breaks: an open quote, a display name that is neither quoted nor tokens, a
     /// bare URI with `?` or `,` (RFC 3261 §20.10), a malformed parameter. The URI is not read.
+    #[inline]
     pub fn parse(value: &'a [u8]) -> Result<Self, ViewError> {
+        match Self::plain(value) {
+            Some(value) => Ok(value),
+            None => Self::read(value),
+        }
+    }
+
+    /// A value with brackets around its URI and with plain parameters, as nearly all are; always
+    /// one element of a list.
+    pub(crate) fn plain(value: &'a [u8]) -> Option<Self> {
+        let (display, rest) = match value {
+            [b'<', rest @ ..] => (None, rest),
+            [b'"', inner @ ..] => {
+                let end = memchr::memchr2(b'"', b'\\', inner)?;
+                let (display, rest) = value.split_at_checked(end + 2)?;
+                // What begins like a quoted pair ends in no quote.
+                let rest = display.ends_with(b"\"").then_some(rest)?;
+                let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+                (Some(display), rest.strip_prefix(b"<")?)
+            }
+            _ => {
+                let (display, rest) = split_run(value, class::DISPLAY)?;
+                let display = Some(trim(display)).filter(|text| !text.is_empty());
+                (display, rest.strip_prefix(b"<")?)
+            }
+        };
+        let (uri, after) = split_once(rest, b'>');
+        let params = Params::new(match after? {
+            [] => None,
+            [b';', params @ ..] => Some(params),
+            _ => return None,
+        });
+        let plain = !uri.is_empty() && !has_blank(uri) && params.are_plain();
+        plain.then_some(Self {
+            display,
+            uri,
+            params,
+        })
+    }
+
+    /// Any value, by the grammar.
+    pub(crate) fn read(value: &'a [u8]) -> Result<Self, ViewError> {
         let value = trim(value);
         let (display, rest) = read_display(value)?;
         let (uri, params) = match rest {

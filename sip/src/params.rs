@@ -1,7 +1,7 @@
 //! `;name=value` parameters of URIs and header values.
 
 use crate::ViewError;
-use crate::ascii::{is_token, is_token_byte, trim};
+use crate::ascii::{class, is_gen_byte, is_token, split_run, trim};
 use crate::list::{quoted_end, split_outside};
 
 /// Parameters as written: the text after the first `;`, read on demand.
@@ -27,12 +27,17 @@ impl<'a> Params<'a> {
     }
 
     /// Name and value of each parameter, in order, trimmed; quotes are kept.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = Param<'a>> + use<'a> {
         let mut rest = self.text;
         std::iter::from_fn(move || {
-            let (name, value, after) = split_param(rest?);
+            let text = rest?;
+            let (name, value, after) = match plain_param(text) {
+                Some(plain) => plain,
+                None => any_param(text),
+            };
             rest = after;
-            Some((trim(name), value.map(trim)))
+            Some((name, value))
         })
     }
 
@@ -54,7 +59,29 @@ impl<'a> Params<'a> {
     }
 
     /// Checks the grammar of header parameters: token names, and token, host or quoted values.
+    #[inline]
     pub(crate) fn check_generic(&self) -> Result<(), ViewError> {
+        match self.are_plain() {
+            true => Ok(()),
+            false => self.check_each(),
+        }
+    }
+
+    /// Whether all are `name` or `name=value`, without quotes, brackets or white space: such are
+    /// valid.
+    #[inline]
+    pub(crate) fn are_plain(&self) -> bool {
+        let mut rest = self.text;
+        while let Some(text) = rest {
+            match plain_param(text) {
+                Some((_, _, after)) => rest = after,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    pub(crate) fn check_each(&self) -> Result<(), ViewError> {
         if self.text.is_none() {
             return Ok(());
         }
@@ -75,9 +102,40 @@ impl<'a> Params<'a> {
     }
 }
 
-/// Name and value of the first parameter of `text`, and what follows it.
+/// Name and value.
+type Param<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// As [`any_param`], for a first parameter that is a token, or a token and a value without quotes
+/// and brackets, and has no white space around it.
 #[inline]
-fn split_param(text: &[u8]) -> (&[u8], Option<&[u8]>, Option<&[u8]>) {
+pub(crate) fn plain_param(text: &[u8]) -> Option<Split<'_>> {
+    let (name, rest) = split_run(text, class::TOKEN)?;
+    match rest {
+        [] => Some((name, None, None)),
+        [b';', after @ ..] => Some((name, None, Some(after))),
+        [b'=', rest @ ..] => {
+            let (value, rest) = split_run(rest, class::VALUE)?;
+            match rest {
+                [] => Some((name, Some(value), None)),
+                [b';', after @ ..] => Some((name, Some(value), Some(after))),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// A name, its value, and what follows the `;` behind them.
+pub(crate) type Split<'a> = (&'a [u8], Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// Name and value of the first parameter of `text`, trimmed, and what follows it.
+pub(crate) fn any_param(text: &[u8]) -> Split<'_> {
+    let (name, value, after) = split_param(text);
+    (trim(name), value.map(trim), after)
+}
+
+/// As [`any_param`], with the white space.
+fn split_param(text: &[u8]) -> Split<'_> {
     let ends_name = |byte: &u8| matches!(byte, b';' | b'=' | b'"' | b'<');
     let Some((name, rest)) = text
         .iter()
@@ -99,32 +157,4 @@ fn split_param(text: &[u8]) -> (&[u8], Option<&[u8]>, Option<&[u8]>) {
             (name, value, after)
         }
     }
-}
-
-/// Whether an unquoted parameter value may hold `byte`: those of tokens, of IPv6 addresses and of
-/// URIs, which some write without quotes, and UTF-8; no separator of parameters or elements.
-#[inline]
-fn is_gen_byte(byte: u8) -> bool {
-    is_token_byte(byte)
-        || byte >= 0x80
-        || matches!(
-            byte,
-            b'[' | b']'
-                | b':'
-                | b'<'
-                | b'>'
-                | b'@'
-                | b'/'
-                | b'?'
-                | b'='
-                | b'&'
-                | b'$'
-                | b'('
-                | b')'
-                | b'#'
-                | b'{'
-                | b'}'
-                | b'|'
-                | b'^'
-        )
 }

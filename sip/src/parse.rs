@@ -1,4 +1,4 @@
-//! Bytes to message: one structural pass, no copy, no allocation for up to 32 rows.
+//! Bytes to message: one structural pass, no copy, and storage that was used before.
 
 use bytes::Bytes;
 
@@ -33,23 +33,18 @@ pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Message, ParseError> {
     };
     let start_line = read_start_line(text, first, limits)?;
     batch = headers;
-    let mut rows = Rows::new();
+    let mut rows = Rows::taken();
     let mut declared = None;
     let body_start = loop {
         if rows.len() + batch.len() > limits.headers {
             return Err(ParseError::HeadersTooMany);
         }
-        let batch_end = batch.last().unwrap_or(&first).end;
-        within(usize::from(batch_end) - start, limits.header_section_bytes)?;
-        for line in batch {
-            if line.len() > limits.header_bytes {
-                return Err(ParseError::HeaderTooLarge);
-            }
-            let row = read_row(text, *line)?;
-            if row.id == HeaderName::ContentLength {
-                declare(&mut declared, text, *line)?;
-            }
-            rows.push(row);
+        let batch_end = usize::from(batch.last().unwrap_or(&first).end);
+        within(batch_end - start, limits.header_section_bytes)?;
+        // No line is longer than all of them.
+        let short = batch_end - start <= limits.header_bytes;
+        if !(short && quick_rows(text, batch, &mut declared, &mut rows)) {
+            strict_rows(text, batch, limits, &mut declared, &mut rows)?;
         }
         match end {
             End::Body(at) => break usize::from(at),
@@ -96,12 +91,13 @@ pub fn salvage(bytes: Bytes, limits: &Limits) -> Option<Request> {
     let (found, mut end) = scan(&bytes, start, First::StartLine, &mut lines);
     let (first, mut batch) = lines.get(..found)?.split_first()?;
     let line = salvage_request_line(&bytes, *first)?;
-    let mut rows = Rows::new();
+    let mut rows = Rows::taken();
     loop {
         let small = |line: &&Line| line.len() <= limits.header_bytes;
         let readable = batch.iter().filter(small);
         let readable = readable.filter_map(|line| read_row(&bytes, *line).ok());
-        rows.extend(readable.take(limits.headers - rows.len()));
+        let room = limits.headers - rows.len();
+        rows.extend(readable.take(room));
         // However the scan ended, the lines before that are whole ones.
         let End::More(at) = end else {
             break;
@@ -248,13 +244,93 @@ fn read_status_line(rest: &[u8], line: Line) -> Result<StatusLine, ParseError> {
     })
 }
 
+/// Adds the rows of `batch` where all of them have the common shape, as nearly all have: a token, a
+/// colon, a space, a value that is no list of folds or blanks, and one Content-Length at most.
+/// Otherwise adds nothing, and [`strict_rows`] tells what is odd from what is wrong.
+#[inline]
+fn quick_rows(
+    bytes: &[u8],
+    batch: &[Line],
+    declared: &mut Option<usize>,
+    rows: &mut Vec<Row>,
+) -> bool {
+    let before = rows.len();
+    let mut odd = false;
+    let mut length = None;
+    let mut lengths = u32::from(declared.is_some());
+    rows.extend(batch.iter().map(|&line| {
+        let start = usize::from(line.start);
+        let colon = usize::from(line.colon);
+        let end = usize::from(line.end) - 2;
+        let id = HeaderName::at(bytes, start, colon);
+        if id == HeaderName::Other {
+            odd |= !is_token(line.name(bytes));
+        }
+        if id == HeaderName::ContentLength {
+            lengths += 1;
+            length = Some(line);
+        }
+        let value = match bytes.get(colon + 1..end) {
+            Some([b' ', value @ ..])
+                if value.first().is_some_and(|&byte| byte > b' ')
+                    && value.last().is_some_and(|&byte| byte > b' ') =>
+            {
+                Span::new(colon + 2, end)
+            }
+            Some(_) => trim_far(bytes, colon + 1, end),
+            None => {
+                odd = true;
+                Span::default()
+            }
+        };
+        Row {
+            id,
+            place: Place::Buffer,
+            line: line.span(),
+            name_end: line.colon,
+            value,
+        }
+    }));
+    odd |= lengths > 1;
+    if let Some(line) = length
+        && !odd
+    {
+        odd = declare(declared, bytes, line).is_err();
+    }
+    if odd {
+        rows.truncate(before);
+    }
+    !odd
+}
+
+/// Adds the rows of `batch`, a line at a time, up to the first fault.
+#[cold]
+fn strict_rows(
+    bytes: &[u8],
+    batch: &[Line],
+    limits: &Limits,
+    declared: &mut Option<usize>,
+    rows: &mut Vec<Row>,
+) -> Result<(), ParseError> {
+    for line in batch {
+        if line.len() > limits.header_bytes {
+            return Err(ParseError::HeaderTooLarge);
+        }
+        let row = read_row(bytes, *line)?;
+        if row.id == HeaderName::ContentLength {
+            declare(declared, bytes, *line)?;
+        }
+        rows.push(row);
+    }
+    Ok(())
+}
+
 /// One header line: a token, blanks, a colon, the value (RFC 3261 §7.3.1, HCOLON).
 ///
 /// Anything else between name and colon is refused: the next element might read another name.
-#[inline(always)] // A row handed over by value is stored and loaded in pieces of unlike size.
 fn read_row(bytes: &[u8], line: Line) -> Result<Row, ParseError> {
     let mut name = line.name(bytes);
-    let mut id = HeaderName::of_inline(name);
+    let mut id = HeaderName::of(name);
     if id == HeaderName::Other && !is_token(name) {
         (name, id) = spaced_name(name)?;
     }
@@ -281,6 +357,12 @@ fn spaced_name(mut name: &[u8]) -> Result<(&[u8], HeaderName), ParseError> {
         return Err(ParseError::HeaderName);
     }
     Ok((name, HeaderName::of(name)))
+}
+
+/// As [`trim_at`], for a value that is not what follows one space.
+#[cold]
+fn trim_far(bytes: &[u8], from: usize, to: usize) -> Span {
+    trim_at(bytes, from, to)
 }
 
 /// `from..to` without white space at its ends; empty where there is nothing else.

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::ascii::{hex_digit, is_uri_text, percent_decode, split_once};
-use crate::host::{host_ip, parse_hostport};
+use crate::ascii::{class, hex_digit, is_uri_text, percent_decode, run, split_once, split_run};
+use crate::host::{host_ip, parse_hostport, plain_hostport};
 use crate::{Params, ViewError};
 
 /// A URI that borrows its text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uri<'a> {
     /// The whole URI as written.
     pub raw: &'a [u8],
@@ -45,7 +45,59 @@ impl<'a> Uri<'a> {
     /// # Errors
     ///
     /// The rule of RFC 3261 §25.1 that it breaks.
+    #[inline]
     pub fn parse(raw: &'a [u8]) -> Result<Self, ViewError> {
+        match Self::plain(raw) {
+            Some(uri) => Ok(uri),
+            None => Self::read(raw),
+        }
+    }
+
+    /// A SIP URI without password, escapes, IPv6 address and headers, as nearly all are.
+    pub(crate) fn plain(raw: &'a [u8]) -> Option<Self> {
+        let (scheme, rest) = match raw {
+            [b's', b'i', b'p', b':', rest @ ..] => (Scheme::Sip, rest),
+            [b's', b'i', b'p', b's', b':', rest @ ..] => (Scheme::Sips, rest),
+            _ => return None,
+        };
+        let (user, rest) = match split_once(rest, b'@') {
+            (rest, None) => (None, rest),
+            (user, Some(rest)) => {
+                if user.is_empty() || run(user, class::USER) < user.len() {
+                    return None;
+                }
+                (Some(user), rest)
+            }
+        };
+        let ((host, port), _, rest) = plain_hostport(rest)?;
+        let params = match rest {
+            [] => None,
+            [b';', params @ ..] => Some(params),
+            _ => return None,
+        };
+        let mut unread = params;
+        while let Some(text) = unread {
+            let (_, mut rest) = split_run(text, class::URI_NAME)?;
+            if let [b'=', value @ ..] = rest {
+                (_, rest) = split_run(value, class::URI_VALUE)?;
+            }
+            unread = match rest {
+                [] => None,
+                [b';', after @ ..] => Some(after),
+                _ => return None,
+            };
+        }
+        Some(Self {
+            user,
+            host,
+            port,
+            params: Params::new(params),
+            ..Self::opaque(raw, scheme)
+        })
+    }
+
+    /// Any URI, by the grammar.
+    pub(crate) fn read(raw: &'a [u8]) -> Result<Self, ViewError> {
         if !is_uri_text(raw) {
             return Err(ViewError::Syntax);
         }

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::ascii::{is_lws, is_token, number, split_once, trim};
-use crate::host::{host_ip, parse_hostport};
+use crate::ascii::{class, is_lws, is_token, number, split_once, split_run, trim};
+use crate::host::{host_ip, parse_hostport, plain_hostport};
 use crate::{Params, ViewError};
 
 /// How a message travels.
@@ -64,7 +64,7 @@ impl Transport {
 }
 
 /// One Via value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Via<'a> {
     /// The transport as written.
     pub transport: &'a [u8],
@@ -84,7 +84,36 @@ impl<'a> Via<'a> {
     /// # Errors
     ///
     /// The rule of RFC 3261 §25.1 `via-parm` that it breaks.
+    #[inline]
     pub fn parse(value: &'a [u8]) -> Result<Self, ViewError> {
+        match Self::plain(value) {
+            Some(via) => Ok(via),
+            None => Self::read(value),
+        }
+    }
+
+    /// A value without needless white space, quotes or brackets, as nearly all are; always one
+    /// element of a list.
+    pub(crate) fn plain(value: &'a [u8]) -> Option<Self> {
+        let rest = value.strip_prefix(b"SIP/2.0/")?;
+        let (transport, rest) = split_run(rest, class::TOKEN)?;
+        let ((host, port), sent_by, rest) = plain_hostport(rest.strip_prefix(b" ")?)?;
+        let params = Params::new(match rest {
+            [] => None,
+            [b';', params @ ..] => Some(params),
+            _ => return None,
+        });
+        params.are_plain().then_some(Self {
+            transport,
+            host,
+            port,
+            params,
+            sent_by,
+        })
+    }
+
+    /// Any value, by the grammar.
+    pub(crate) fn read(value: &'a [u8]) -> Result<Self, ViewError> {
         // sent-protocol = "SIP" SLASH "2.0" SLASH transport, with LWS around each SLASH.
         let (name, rest) = split_slash(value)?;
         let (version, rest) = split_slash(rest)?;
