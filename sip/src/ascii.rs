@@ -66,9 +66,9 @@ pub(crate) fn is_value_byte(byte: u8) -> bool {
 /// Whether every byte of `text` may stand in a header value that *we* write.
 #[inline]
 pub(crate) fn is_value_text(text: &[u8]) -> bool {
-    // Without an early exit the compiler reads 16 bytes at a time.
-    let allowed = |byte: u8| (byte == b'\t') | ((byte >= 0x20) & (byte != 0x7f));
-    text.iter().fold(true, |all, &byte| all & allowed(byte))
+    // A word with a byte below 0x20 or with 0x7f may still hold nothing worse than HTAB.
+    let odd = |word: u64| (below(word, 0x20) | below(word ^ (ONES * 0x7f), 1)) != 0;
+    !any_word(text, odd) || text.iter().all(|&byte| is_value_byte(byte))
 }
 
 /// Whether `text` is not empty and free of bytes that no URI holds: controls, space, quote, angle
@@ -178,22 +178,36 @@ pub(crate) mod class {
     pub(crate) const DISPLAY: u8 = 128;
 }
 
-/// Whether a byte of `text` is a control byte, a space or no part of ASCII above it: never false
-/// where one is, eight bytes at a time.
+/// Whether a byte of `text` is a space or below it: white space is.
 #[inline]
 pub(crate) fn has_blank(text: &[u8]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    // The subtraction borrows into the high bit of a byte below 0x21 that had none.
-    let low = |word: &[u8; 8]| {
-        let word = u64::from_le_bytes(*word);
-        word.wrapping_sub(ONES * 0x21) & !word & (ONES * 0x80) != 0
-    };
+    any_word(text, |word| below(word, 0x21) != 0)
+}
+
+/// Whether `test` is true of eight neighbouring bytes; a text with fewer is filled with a letter.
+#[inline(always)]
+fn any_word(text: &[u8], test: impl Fn(u64) -> bool) -> bool {
     let Some(last) = text.last_chunk() else {
-        return text.iter().any(|&byte| byte <= b' ');
+        let mut word = [b'x'; 8];
+        for (to, from) in word.iter_mut().zip(text) {
+            *to = *from;
+        }
+        return test(u64::from_le_bytes(word));
     };
     let (words, _) = text.as_chunks();
-    words.iter().any(low) || low(last)
+    // The last eight bytes, of which some were read before.
+    let all = words.iter().chain(std::iter::once(last));
+    all.fold(false, |any, word| any | test(u64::from_le_bytes(*word)))
 }
+
+/// Not zero where a byte of `word` is below `limit`, which is 128 at most.
+#[inline(always)]
+fn below(word: u64, limit: u64) -> u64 {
+    // The subtraction borrows into the high bit of a small byte, which had none.
+    word.wrapping_sub(ONES * limit) & !word & (ONES * 0x80)
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
 
 /// Decodes one hexadecimal digit.
 #[inline]

@@ -73,23 +73,30 @@ impl Headers {
     /// As [`Headers::append`].
     pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), EditError> {
         let wanted = Wanted::of(name);
-        let Some(first) = self.position(wanted) else {
+        let Some(first) = self.position(0, wanted) else {
             return self.append(name, value);
         };
         let row = self.write_row(Some(first), name, value)?;
         self.put(first, row);
-        self.remove_behind(first, wanted);
+        self.remove_from(first + 1, wanted);
         Ok(())
     }
 
-    fn remove_behind(&mut self, first: usize, wanted: Wanted<'_>) {
-        for index in (first + 1..self.rows.len()).rev() {
-            if let Some(row) = self.rows.get(index)
-                && wanted.is(&self.buffer, &self.scratch, row)
-            {
-                self.rows.remove(index);
-            }
+    /// Removes every row from `from` on that `wanted` names; returns how many.
+    fn remove_from(&mut self, from: usize, wanted: Wanted<'_>) -> usize {
+        let Some(first) = self.position(from, wanted) else {
+            return 0;
+        };
+        self.rows.remove(first);
+        if self.position(first, wanted).is_none() {
+            return 1;
         }
+        let mut index = 0;
+        let more = self.retain_rows(|buffer, scratch, row| {
+            index += 1;
+            index <= first || !wanted.is(buffer, scratch, row)
+        });
+        1 + more
     }
 
     /// Gives the row at `index` another value and keeps its name as it is written.
@@ -120,8 +127,7 @@ impl Headers {
 
     /// Removes every row with `name`; returns how many.
     pub fn remove(&mut self, name: &[u8]) -> usize {
-        let wanted = Wanted::of(name);
-        self.retain_rows(|buffer, scratch, row| !wanted.is(buffer, scratch, row))
+        self.remove_from(0, Wanted::of(name))
     }
 
     /// Removes the row at `index`, if it is there.
@@ -221,7 +227,7 @@ impl Headers {
         let id = HeaderName::ContentLength;
         let name = id.as_str().as_bytes();
         let wanted = Wanted::of(name);
-        let first = self.position(wanted);
+        let first = self.position(0, wanted);
         if first.is_none() && self.rows.len() >= self.rows_max {
             return Err(EditError::TooLarge);
         }
@@ -229,35 +235,34 @@ impl Headers {
         match first {
             Some(first) => {
                 self.put(first, row);
-                self.remove_behind(first, wanted);
+                self.remove_from(first + 1, wanted);
             }
             None => self.rows.ready().push(row),
         }
         Ok(())
     }
 
-    /// Copies row `index` of `other` as it stands, byte for byte, to the end.
-    pub(crate) fn copy_row(&mut self, other: &Self, index: usize) {
-        let Some(row) = other.rows.get(index) else {
-            return;
-        };
-        let line = other.bytes_of(row.place, row.line);
-        let start = self.scratch.len();
-        if start + line.len() > MESSAGE_BYTES_MAX || self.rows.len() >= self.rows_max {
-            return;
+    /// Copies the first `most` rows of `other` with `id` as they stand, byte for byte, to the end.
+    pub(crate) fn copy_rows(&mut self, other: &Self, id: HeaderName, most: usize) {
+        for row in other.rows.iter().filter(|row| row.id == id).take(most) {
+            let line = other.bytes_of(row.place, row.line);
+            let start = self.scratch.len();
+            if start + line.len() > MESSAGE_BYTES_MAX || self.rows.len() >= self.rows_max {
+                return;
+            }
+            self.scratch.ready().extend_from_slice(line);
+            let moved = |at: u16| (usize::from(at - row.line.start) + start) as u16;
+            self.rows.ready().push(Row {
+                id,
+                place: Place::Scratch,
+                line: Span::new(start, start + line.len()),
+                name_end: moved(row.name_end),
+                value: Span {
+                    start: moved(row.value.start),
+                    end: moved(row.value.end),
+                },
+            });
         }
-        self.scratch.ready().extend_from_slice(line);
-        let moved = |at: u16| (usize::from(at - row.line.start) + start) as u16;
-        self.rows.ready().push(Row {
-            id: row.id,
-            place: Place::Scratch,
-            line: Span::new(start, start + line.len()),
-            name_end: moved(row.name_end),
-            value: Span {
-                start: moved(row.value.start),
-                end: moved(row.value.end),
-            },
-        });
     }
 
     /// Gives the row at `index` another name or value, of which `value` was received or checked:
@@ -310,13 +315,8 @@ impl Headers {
 
     fn retain_rows(&mut self, mut keep: impl FnMut(&[u8], &[u8], &Row) -> bool) -> usize {
         let before = self.rows.len();
-        let Self {
-            buffer,
-            scratch,
-            rows,
-            ..
-        } = self;
-        rows.retain(|row| keep(buffer, scratch, row));
+        let (buffer, scratch) = (&self.buffer, &self.scratch);
+        self.rows.retain(|row| keep(buffer, scratch, row));
         before - self.rows.len()
     }
 

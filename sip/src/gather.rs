@@ -34,20 +34,34 @@ impl<'a> Sink<'a> for usize {
     }
 }
 
-/// The untouched text that the next row may continue.
-pub(crate) type Run = Option<Text>;
-
 impl Headers {
     /// Gives the header section, the empty line and the body to `out`; `run` is an untouched start
-    /// line, which the first row may continue.
-    pub(crate) fn gather<'a>(&'a self, mut run: Run, out: &mut impl Sink<'a>) {
+    /// line, which the first row may continue, or empty.
+    #[inline]
+    pub(crate) fn gather<'a>(&'a self, run: Span, out: &mut impl Sink<'a>) {
+        let mut run = Text {
+            place: Place::Buffer,
+            span: run,
+        };
         for row in self.rows.iter() {
-            run = self.extend_run(run, row.place, row.line, out);
+            if row.place == run.place && row.line.start == run.span.end {
+                run.span.end = row.line.end;
+                continue;
+            }
+            self.end_run(run, out);
+            run = Text {
+                place: row.place,
+                span: row.line,
+            };
         }
         match &self.body {
             None if self.tail.end > self.tail.start => {
-                let run = self.extend_run(run, Place::Buffer, self.tail, out);
+                if run.place == Place::Buffer && run.span.end == self.tail.start {
+                    run.span.end = self.tail.end;
+                    return self.end_run(run, out);
+                }
                 self.end_run(run, out);
+                out.piece(self.tail.of(&self.buffer));
             }
             body => {
                 self.end_run(run, out);
@@ -59,31 +73,10 @@ impl Headers {
         }
     }
 
-    fn extend_run<'a>(
-        &'a self,
-        run: Run,
-        place: Place,
-        span: Span,
-        out: &mut impl Sink<'a>,
-    ) -> Run {
-        match run {
-            Some(text) if text.place == place && text.span.end == span.start => Some(Text {
-                place,
-                span: Span {
-                    start: text.span.start,
-                    end: span.end,
-                },
-            }),
-            _ => {
-                self.end_run(run, out);
-                Some(Text { place, span })
-            }
-        }
-    }
-
-    fn end_run<'a>(&'a self, run: Run, out: &mut impl Sink<'a>) {
-        if let Some(text) = run {
-            out.piece(self.bytes_of(text.place, text.span));
+    #[inline]
+    fn end_run<'a>(&'a self, run: Text, out: &mut impl Sink<'a>) {
+        if run.span.end > run.span.start {
+            out.piece(self.bytes_of(run.place, run.span));
         }
     }
 }
@@ -99,8 +92,8 @@ pub(crate) trait Wire {
     }
 
     fn copy(&self) -> Bytes {
-        let mut out = Vec::with_capacity(self.length());
-        self.pieces(&mut out);
-        Bytes::from(out)
+        let mut pieces = Slices::new();
+        self.pieces(&mut pieces);
+        Bytes::from(pieces.concat())
     }
 }

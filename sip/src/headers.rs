@@ -167,11 +167,16 @@ impl Headers {
         }
     }
 
-    /// The first row that `wanted` names.
-    pub(crate) fn position(&self, wanted: Wanted<'_>) -> Option<usize> {
-        self.rows
-            .iter()
-            .position(|row| wanted.is(&self.buffer, &self.scratch, row))
+    /// The first row from `from` on that `wanted` names.
+    pub(crate) fn position(&self, from: usize, wanted: Wanted<'_>) -> Option<usize> {
+        let rows = self.rows.get(from..)?;
+        let found = match wanted.id {
+            HeaderName::Other => rows
+                .iter()
+                .position(|row| wanted.is(&self.buffer, &self.scratch, row)),
+            id => rows.iter().position(|row| row.id == id),
+        };
+        found.map(|at| from + at)
     }
 
     #[inline]
@@ -210,9 +215,10 @@ impl<'a> Wanted<'a> {
     pub(crate) fn is(&self, buffer: &[u8], scratch: &[u8], row: &Row) -> bool {
         row.id == self.id
             && (self.id != HeaderName::Other
-                || view(buffer, scratch, row)
-                    .name
-                    .eq_ignore_ascii_case(self.name))
+                || (usize::from(row.name_end - row.line.start) == self.name.len()
+                    && view(buffer, scratch, row)
+                        .name
+                        .eq_ignore_ascii_case(self.name)))
     }
 }
 

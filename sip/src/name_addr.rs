@@ -43,10 +43,10 @@ impl<'a> NameAddr<'a> {
                 let rest = rest.strip_prefix(b" ").unwrap_or(rest);
                 (Some(display), rest.strip_prefix(b"<")?)
             }
+            [b' ', ..] => return None,
             _ => {
                 let (display, rest) = split_run(value, class::DISPLAY)?;
-                let display = Some(trim(display)).filter(|text| !text.is_empty());
-                (display, rest.strip_prefix(b"<")?)
+                (Some(trim(display)), rest.strip_prefix(b"<")?)
             }
         };
         let (uri, after) = split_once(rest, b'>');

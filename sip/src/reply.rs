@@ -1,9 +1,10 @@
 //! Responses to requests (RFC 3261 §8.2.6), also to requests that lack what they should have.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::ascii::is_token;
-use crate::{Header, HeaderName, NameAddr, Request, Response};
+use crate::{HeaderName, NameAddr, Request, Response};
 
 /// Builds a response: Via, From, To, Call-ID and CSeq as the request has them.
 ///
@@ -22,17 +23,18 @@ impl<'a> Reply<'a> {
     /// A response with `status` (clamped to 100–699) and `reason`.
     pub fn new(request: &'a Request, status: u16, reason: &str) -> Self {
         let mut response = Response::new(status, reason.as_bytes());
-        copy_rows(&mut response, request, HeaderName::Via, usize::MAX);
+        let headers = &mut response.headers;
+        headers.copy_rows(&request.headers, HeaderName::Via, usize::MAX);
         for id in [
             HeaderName::From,
             HeaderName::To,
             HeaderName::CallId,
             HeaderName::CSeq,
         ] {
-            copy_rows(&mut response, request, id, 1);
+            headers.copy_rows(&request.headers, id, 1);
         }
         if status == 100 {
-            copy_rows(&mut response, request, HeaderName::Timestamp, 1);
+            headers.copy_rows(&request.headers, HeaderName::Timestamp, 1);
         }
         Self {
             request,
@@ -50,13 +52,8 @@ impl<'a> Reply<'a> {
 
     /// Copies Record-Route, as responses that form a dialog do (§12.1.1).
     pub fn record_route(mut self) -> Self {
-        let all = usize::MAX;
-        copy_rows(
-            &mut self.response,
-            self.request,
-            HeaderName::RecordRoute,
-            all,
-        );
+        let headers = &mut self.response.headers;
+        headers.copy_rows(&self.request.headers, HeaderName::RecordRoute, usize::MAX);
         self
     }
 
@@ -90,8 +87,7 @@ impl<'a> Reply<'a> {
 
     fn add_to_tag(&mut self, tag: &[u8]) {
         let headers = &mut self.response.headers;
-        let to = |header: Header<'_>| header.id == HeaderName::To;
-        let Some(index) = headers.iter().position(to) else {
+        let Some(index) = headers.rows.iter().position(|row| row.id == HeaderName::To) else {
             return;
         };
         let Some(header) = headers.get(index) else {
@@ -102,19 +98,10 @@ impl<'a> Reply<'a> {
         {
             return;
         }
-        let mut value = header.unfolded().into_owned();
+        let mut value: SmallVec<[u8; 256]> = SmallVec::from_slice(&header.unfolded());
         value.extend_from_slice(b";tag=");
         value.extend_from_slice(tag);
         // It fails only on a To of 8 KiB, which then stays as it was sent.
         headers.rewrite(index, None, &value).ok();
-    }
-}
-
-/// Copies the first `most` rows of `request` with `id` as they stand, byte for byte.
-fn copy_rows(response: &mut Response, request: &Request, id: HeaderName, most: usize) {
-    let rows = request.headers.iter().enumerate();
-    let wanted = rows.filter(|(_, header)| header.id == id);
-    for (index, _) in wanted.take(most) {
-        response.headers.copy_row(&request.headers, index);
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::ascii::{is_token, is_uri_text};
 use crate::gather::{Sink, Wire};
 use crate::headers::Headers;
-use crate::span::{Place, Span, Text};
+use crate::span::{Span, Text};
 use crate::{EditError, Method, Slices, Uri, ViewError};
 
 /// A request: start line, headers, body.
@@ -124,13 +124,9 @@ impl Wire for Request {
             for part in [self.method_bytes(), b" ", self.uri_bytes(), b" SIP/2.0\r\n"] {
                 out.piece(part);
             }
-            self.headers.gather(None, out);
+            self.headers.gather(Span::default(), out);
         } else {
-            let run = Text {
-                place: Place::Buffer,
-                span: self.line.line,
-            };
-            self.headers.gather(Some(run), out);
+            self.headers.gather(self.line.line, out);
         }
     }
 }

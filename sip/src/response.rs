@@ -112,13 +112,9 @@ impl Wire for Response {
             ] {
                 out.piece(part);
             }
-            self.headers.gather(None, out);
+            self.headers.gather(Span::default(), out);
         } else {
-            let run = Text {
-                place: Place::Buffer,
-                span: self.line.line,
-            };
-            self.headers.gather(Some(run), out);
+            self.headers.gather(self.line.line, out);
         }
     }
 }
