@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use sip::{Instant, Layer, Transport, Uri};
 use tokio::sync::{mpsc, oneshot};
-use transport::{ListenerId, UdpOptions, UdpSocket};
+use transport::{AsyncUdpSocket, ListenerId, UdpOptions, UdpSocket};
 
 use crate::agent::{Agent, Core, Journal, Names, Path, Random, Timers, Wire};
 use crate::gauges::Gauges;
@@ -159,7 +159,8 @@ impl Executor {
             let id = ListenerId(u16::try_from(at).unwrap_or(u16::MAX - 1));
             match socket {
                 Socket::Udp(socket) => {
-                    datagrams.push((id, UdpSocket::from_std(socket, &UDP)?));
+                    let socket = UdpSocket::from_std(socket, &UDP)?;
+                    datagrams.push((id, AsyncUdpSocket::new(socket)?));
                 }
                 Socket::Tcp(listener) => {
                     listeners.push((id, tokio::net::TcpListener::from_std(listener)?));

@@ -23,6 +23,7 @@ mod executor_role;
 mod forward;
 mod hop;
 mod info;
+mod lifecycle;
 mod logging;
 pub mod loops;
 mod metrics;

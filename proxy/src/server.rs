@@ -12,20 +12,22 @@ use pingora_core::server::{ListenFds, RunArgs, Server, ShutdownWatch};
 use pingora_core::services::{ServiceReadyNotifier, ServiceWithDependents};
 use sip::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::sync::{mpsc, watch};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use transport::{
-    ListenerId, Resolver, ResolverOptions, StreamLimits, StreamListener, Streams, UdpOptions,
-    UdpSocket,
+    ListenerId, Resolver, ResolverOptions, Sleeper, StreamLimits, StreamListener, Streams,
+    UdpOptions, UdpSocket,
 };
 
 use crate::config::{Loader, Settings, WORKERS_MAX};
 use crate::console::{Access, CallLog, CallLogLimits, Console, Example};
 use crate::counters::Counters;
+use crate::lifecycle::{Lifecycle, Phase};
 use crate::pipeline::{Core, Parts};
 use crate::random::Random;
 use crate::shutdown::Shutdown;
 use crate::stream_front::StreamFront;
-use crate::worker::{Bound, Inbound, Owners, Phase, RING, Worker, local_ip};
+use crate::worker::{Bound, Inbound, Owners, RING, Ring, Worker, local_ip};
 use crate::{executor_role, info, metrics, reload};
 
 /// Why the process could not start.
@@ -84,9 +86,9 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
     let counters: Vec<Arc<Counters>> = (0..=workers)
         .map(|_| Arc::new(Counters::default()))
         .collect();
-    let (rings, inboxes): (Vec<_>, Vec<_>) =
-        (0..workers).map(|_| mpsc::channel::<Inbound>(RING)).unzip();
+    let (rings, inboxes) = rings(workers)?;
     let owners = Owners::new(rings, Random::system().number());
+    let lifecycle = Arc::new(Lifecycle::new(owners.clone()));
     let shared = Arc::new(ArcSwap::from_pointee(settings.clone()));
     let front = StreamFront {
         owners: owners.clone(),
@@ -112,7 +114,6 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
     let mut server = Server::new_with_opt_and_conf(Some(Opt::default()), conf);
     let boot = server.bootstrap_as_a_service();
 
-    let (phase, _) = watch::channel(Phase::Running);
     let (alive, ended) = mpsc::channel(1);
     let executor = executor_role::start(&settings, log.clone())?;
 
@@ -124,7 +125,7 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
         streams: streams.clone(),
         counters: counters.clone(),
         log: log.clone(),
-        phase: phase.clone(),
+        lifecycle: lifecycle.clone(),
         alive,
     };
     let threads = Arc::new(Mutex::new(Vec::new()));
@@ -149,9 +150,9 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
     if let Some((address, access)) = access {
         let (shown, examples) = (shared.clone(), launch.examples);
         let (counted, by_filters) = (counters, launch.filter_counters);
-        let draining = phase.subscribe();
+        let running = lifecycle.clone();
         let console = Console::new(log, access)
-            .healthy(move || *draining.borrow() == Phase::Running)
+            .healthy(move || running.phase() == Phase::Running)
             .info(move || info::describe(&shown.load(), &examples))
             .metrics(move || metrics::render(&counted, &by_filters));
         let console = server.add_service(console.service(address));
@@ -165,11 +166,11 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
         let domains = executor_role::shared_domains(executor.as_ref());
         reload::on_hangup(path, loader, shared, owners, domains)?;
     }
-    let shutdown = Shutdown::new(phase.clone(), executor, ended, streams);
+    let shutdown = Shutdown::new(lifecycle.clone(), executor, ended, streams);
     server.run(RunArgs {
         shutdown_signal: Box::new(shutdown),
     });
-    phase.send_replace(Phase::Now);
+    lifecycle.advance(Phase::Now);
     let joined: Vec<JoinHandle<()>> = threads
         .lock()
         .map(|mut threads| threads.drain(..).collect())
@@ -186,12 +187,12 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
 struct WorkerParts {
     settings: Settings,
     sockets: Vec<Vec<(ListenerId, StdUdp)>>,
-    inboxes: Vec<mpsc::Receiver<Inbound>>,
+    inboxes: Vec<(mpsc::Receiver<Inbound>, Sleeper)>,
     owners: Owners,
     streams: Arc<Streams>,
     counters: Vec<Arc<Counters>>,
     log: Arc<CallLog>,
-    phase: watch::Sender<Phase>,
+    lifecycle: Arc<Lifecycle>,
     /// Dropped by the last worker that ends.
     alive: mpsc::Sender<()>,
 }
@@ -243,7 +244,10 @@ fn start_workers(parts: WorkerParts) -> Vec<JoinHandle<()>> {
     let workers = parts.inboxes.len();
     let resolver = Resolver::system(ResolverOptions::default());
     let mut threads = Vec::with_capacity(workers);
-    for (index, (inbox, sockets)) in parts.inboxes.into_iter().zip(parts.sockets).enumerate() {
+    let runtime = Handle::current();
+    for (index, ((inbox, sleeper), sockets)) in
+        parts.inboxes.into_iter().zip(parts.sockets).enumerate()
+    {
         let plan = parts.settings.plan.clone();
         let (owners, streams, log) = (
             parts.owners.clone(),
@@ -251,44 +255,38 @@ fn start_workers(parts: WorkerParts) -> Vec<JoinHandle<()>> {
             parts.log.clone(),
         );
         let counters = parts.counters[index].clone();
-        let resolver = resolver.clone();
-        let (phase, alive) = (parts.phase.subscribe(), parts.alive.clone());
+        let (resolver, runtime) = (resolver.clone(), runtime.clone());
+        let (lifecycle, alive) = (parts.lifecycle.clone(), parts.alive.clone());
         let body = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build_local(tokio::runtime::LocalOptions::default());
-            let runtime = match runtime {
-                Ok(runtime) => runtime,
-                Err(error) => return tracing::error!(%error, "a worker has no runtime"),
-            };
-            runtime.block_on(async move {
-                let core = Core::new(Parts {
-                    worker: index as u8,
-                    plan: plan.clone(),
-                    workers,
-                    random: Random::system(),
-                    counters: counters.clone(),
-                    log,
-                    local_ip: local_ip(),
-                    clock: Box::new(move || epoch.elapsed().as_nanos() as u64),
-                });
-                let sockets = sockets
-                    .into_iter()
-                    .filter_map(|(listener, socket)| adopt(&plan, listener, socket))
-                    .collect();
-                let worker = Worker {
-                    index,
-                    core,
-                    sockets,
-                    inbox,
-                    owners,
-                    streams,
-                    resolver,
-                    epoch,
-                    counters,
-                };
-                worker.run(phase).await;
+            let core = Core::new(Parts {
+                worker: index as u8,
+                plan: plan.clone(),
+                workers,
+                random: Random::system(),
+                counters: counters.clone(),
+                log,
+                local_ip: local_ip(),
+                clock: Box::new(move || epoch.elapsed().as_nanos() as u64),
             });
+            let sockets = sockets
+                .into_iter()
+                .filter_map(|(listener, socket)| adopt(&plan, listener, socket))
+                .collect();
+            let worker = Worker {
+                index,
+                core,
+                sockets,
+                inbox,
+                sleeper,
+                lifecycle,
+                runtime,
+                owners,
+                streams,
+                resolver,
+                epoch,
+                counters,
+            };
+            worker.run();
             drop(alive);
         };
         match std::thread::Builder::new()
@@ -302,7 +300,21 @@ fn start_workers(parts: WorkerParts) -> Vec<JoinHandle<()>> {
     threads
 }
 
-/// Takes a bound socket into the worker's runtime, and warns of a small receive buffer.
+/// A ring and a place to sleep for each worker.
+#[allow(clippy::type_complexity)]
+fn rings(workers: usize) -> std::io::Result<(Vec<Ring>, Vec<(mpsc::Receiver<Inbound>, Sleeper)>)> {
+    let mut ends = (Vec::new(), Vec::new());
+    for _ in 0..workers {
+        let (sender, inbox) = mpsc::channel(RING);
+        let sleeper = Sleeper::new()?;
+        let waker = sleeper.waker();
+        ends.0.push(Ring { sender, waker });
+        ends.1.push((inbox, sleeper));
+    }
+    Ok(ends)
+}
+
+/// Makes a bound socket the worker's, and warns of a small receive buffer.
 fn adopt(plan: &crate::plan::Plan, listener: ListenerId, socket: StdUdp) -> Option<Bound> {
     let wanted = plan.listener(listener)?;
     let options = UdpOptions {

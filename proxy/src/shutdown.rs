@@ -6,16 +6,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, mpsc};
 use transport::Streams;
 
 use crate::executor_role;
-use crate::worker::Phase;
+use crate::lifecycle::{Lifecycle, Phase};
 
 /// Tells the roles to end, in the order in which they need each other, and pingora last: its
 /// runtimes carry the connections.
 pub(crate) struct Shutdown {
-    phase: watch::Sender<Phase>,
+    lifecycle: Arc<Lifecycle>,
     streams: Arc<Streams>,
     roles: Mutex<Option<Roles>>,
 }
@@ -30,13 +30,13 @@ struct Roles {
 impl Shutdown {
     /// The end of `executor` and of the workers, which hold the other end of `workers`.
     pub(crate) fn new(
-        phase: watch::Sender<Phase>,
+        lifecycle: Arc<Lifecycle>,
         executor: Option<executor_role::Role>,
         workers: mpsc::Receiver<()>,
         streams: Arc<Streams>,
     ) -> Self {
         Self {
-            phase,
+            lifecycle,
             streams,
             roles: Mutex::new(Some(Roles { executor, workers })),
         }
@@ -44,13 +44,13 @@ impl Shutdown {
 
     /// Calls of the executor end first, for their BYEs go through the proxy; then the workers.
     async fn drain(&self, mut roles: Roles) {
-        self.phase.send_replace(Phase::Draining);
+        self.lifecycle.advance(Phase::Draining);
         let hung_up =
             tokio::task::spawn_blocking(move || executor_role::stop(roles.executor.take()));
         if hung_up.await.is_err() {
             tracing::error!("the executor could not be waited for");
         }
-        self.phase.send_replace(Phase::Ending);
+        self.lifecycle.advance(Phase::Ending);
         while roles.workers.recv().await.is_some() {}
     }
 }
@@ -77,7 +77,7 @@ impl ShutdownSignalWatch for Shutdown {
                 () = heard(&mut interrupt) => tracing::warn!("interrupted: not waiting"),
             }
         }
-        self.phase.send_replace(Phase::Now);
+        self.lifecycle.advance(Phase::Now);
         // The last responses are written before their connections end.
         self.streams.close_all();
         tokio::time::sleep(FLUSH).await;

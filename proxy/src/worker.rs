@@ -1,16 +1,18 @@
-//! One worker: a thread with its own runtime, its own UDP sockets and its own [`Core`].
+//! One worker: a thread with its own UDP sockets and its own [`Core`], and nothing else on it.
+//!
+//! The thread waits in the kernel for its sockets and its ring, without a runtime in between; what
+//! has to be awaited (names, the futures of filters) is awaited by tasks of the process's runtime,
+//! whose results come by the ring.
 //!
 //! All messages of a call meet on one worker, the owner of its Call-ID. Whoever receives a message
 //! parses it and, where another worker owns the call, hands it over by a bounded ring.
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdSocket};
-use std::pin::Pin;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Poll;
 use std::time::{Duration, Instant as Clock};
 
 use bytes::Bytes;
@@ -21,15 +23,18 @@ use foldhash::quality::SeedableRandomState;
 use hashbrown::HashMap;
 use sip::{HeaderName, Instant, Limits, Message, ParseError, TransactionId, Transport};
 use smallvec::SmallVec;
-use tokio::sync::{mpsc, watch};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use transport::{
-    Datagram, Flow, Hop, ListenerId, Outgoing, PeerUnreachable, Resolver, Streams, UdpSocket,
+    Datagram, Flow, Hop, ListenerId, Outgoing, PeerUnreachable, Ready, Resolver, Sleeper, Streams,
+    UdpSocket, Waker,
 };
 
 use crate::branch_id;
 use crate::counters::{Counters, count};
 use crate::exchange::Key;
+use crate::lifecycle::{Lifecycle, Phase};
 use crate::pipeline::{Core, LocalIp, Lookup, Output, Subject};
 use crate::plan::Plan;
 
@@ -65,16 +70,25 @@ impl std::fmt::Debug for Resumed {
     }
 }
 
+/// The way to one worker from any other thread.
+#[derive(Clone)]
+pub(crate) struct Ring {
+    /// What it has to take.
+    pub sender: mpsc::Sender<Inbound>,
+    /// Wakes it to take it.
+    pub waker: Waker,
+}
+
 /// Who owns which call, and the rings to the owners.
 #[derive(Clone)]
 pub(crate) struct Owners {
-    rings: Arc<[mpsc::Sender<Inbound>]>,
+    rings: Arc<[Ring]>,
     hasher: SeedableRandomState,
 }
 
 impl Owners {
     /// Rings in the order of the workers, and a seed that no sender knows.
-    pub(crate) fn new(rings: Vec<mpsc::Sender<Inbound>>, seed: u64) -> Self {
+    pub(crate) fn new(rings: Vec<Ring>, seed: u64) -> Self {
         Self {
             rings: rings.into(),
             hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_random()),
@@ -83,26 +97,48 @@ impl Owners {
 
     /// The worker that owns the call of `message`.
     pub(crate) fn owner(&self, message: &Message) -> usize {
+        if self.rings.len() <= 1 {
+            return 0;
+        }
         let call_id = message
             .headers()
             .first(HeaderName::CallId)
             .unwrap_or_default();
-        (self.hasher.hash_one(call_id) % self.rings.len().max(1) as u64) as usize
+        (self.hasher.hash_one(call_id) % self.rings.len() as u64) as usize
     }
 
     /// Hands `inbound` to a worker. `false` where its ring is full: it is lost, as a datagram may be.
     pub(crate) fn hand(&self, worker: usize, inbound: Inbound) -> bool {
-        self.rings
-            .get(worker)
-            .is_some_and(|ring| ring.try_send(inbound).is_ok())
+        let Some(ring) = self.rings.get(worker) else {
+            return false;
+        };
+        let handed = ring.sender.try_send(inbound).is_ok();
+        ring.waker.wake();
+        handed
     }
 
-    /// Tells every worker, and waits for room: what is told here must not be lost.
+    /// Hands `inbound` to a worker, and waits for room: what is told here must not be lost.
+    pub(crate) async fn deliver(&self, worker: usize, inbound: Inbound) {
+        let Some(ring) = self.rings.get(worker) else {
+            return;
+        };
+        if ring.sender.send(inbound).await.is_err() {
+            tracing::trace!("the worker has ended");
+        }
+        ring.waker.wake();
+    }
+
+    /// [`Owners::deliver`] to every worker.
     pub(crate) async fn tell_all(&self, inbound: impl Fn() -> Inbound) {
+        for worker in 0..self.rings.len() {
+            self.deliver(worker, inbound()).await;
+        }
+    }
+
+    /// Has every worker look at what has changed.
+    pub(crate) fn wake_all(&self) {
         for ring in self.rings.iter() {
-            if ring.send(inbound()).await.is_err() {
-                tracing::trace!("a worker has ended");
-            }
+            ring.waker.wake();
         }
     }
 }
@@ -125,6 +161,12 @@ pub(crate) struct Worker {
     pub sockets: Vec<Bound>,
     /// Its ring.
     pub inbox: mpsc::Receiver<Inbound>,
+    /// Where it waits for both.
+    pub sleeper: Sleeper,
+    /// How far the end of the process is.
+    pub lifecycle: Arc<Lifecycle>,
+    /// Where futures are awaited.
+    pub runtime: Handle,
     /// Everyone's rings.
     pub owners: Owners,
     /// TCP connections of the process.
@@ -161,22 +203,9 @@ struct Queued {
     transaction: Option<TransactionId>,
 }
 
-/// How far the end of the process is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    /// It is not near.
-    Running,
-    /// Nothing new is let in.
-    Draining,
-    /// A worker ends once nothing is in progress.
-    Ending,
-    /// What is in progress is cut.
-    Now,
-}
-
 impl Worker {
-    /// Runs until `phase` says that it is over.
-    pub(crate) async fn run(self, mut phase: watch::Receiver<Phase>) {
+    /// Runs until the phase says that it is over.
+    pub(crate) fn run(self) {
         let limits = self.core.plan().message_limits.clone();
         let mut running = Running {
             worker: self,
@@ -189,25 +218,20 @@ impl Worker {
             outbox: Vec::with_capacity(DATAGRAMS),
         };
         let mut idle_since: Option<Clock> = None;
+        let mut busy = false;
         loop {
-            let wake = running.worker.wake_at();
-            tokio::select! {
-                biased;
-                changed = phase.changed() => match *phase.borrow_and_update() {
-                    _ if changed.is_err() => return running.cut(),
-                    Phase::Running => {}
-                    Phase::Draining | Phase::Ending => running.worker.core.drain(),
-                    Phase::Now => return running.cut(),
-                },
-                () = any_readable(&running.worker.sockets) => {}
-                inbound = running.worker.inbox.recv() => match inbound {
-                    Some(inbound) => running.take(inbound),
-                    None => return,
-                },
-                () = tokio::time::sleep_until(wake.into()) => {}
+            // Where much has come there is more: the sockets are asked, not the kernel's poll.
+            if !busy {
+                running.worker.sleep();
             }
-            running.turn();
-            let idle = *phase.borrow() == Phase::Ending && running.worker.core.in_progress() == 0;
+            let phase = running.worker.lifecycle.phase();
+            match phase {
+                Phase::Running => {}
+                Phase::Draining | Phase::Ending => running.worker.core.drain(),
+                Phase::Now => return running.cut(),
+            }
+            busy = running.turn(busy);
+            let idle = phase == Phase::Ending && running.worker.core.in_progress() == 0;
             idle_since = idle.then(|| idle_since.unwrap_or_else(Clock::now));
             // The last ACKs may still be on their way.
             if idle_since.is_some_and(|since| since.elapsed() >= LINGER) {
@@ -216,23 +240,25 @@ impl Worker {
         }
     }
 
-    fn now(&self) -> Instant {
-        Instant::from_micros(self.epoch.elapsed().as_micros() as u64)
+    fn sleep(&mut self) {
+        let deadline = self.core.next_deadline();
+        let timeout = deadline.map_or(IDLE, |at| IDLE.min(at - self.now()));
+        let sockets = self.sockets.iter().map(|bound| bound.socket.as_fd());
+        self.sleeper
+            .sleep(sockets, timeout, || self.inbox.is_empty());
     }
 
-    fn wake_at(&self) -> Clock {
-        let idle = Clock::now() + IDLE;
-        match self.core.next_deadline() {
-            None => idle,
-            Some(at) => idle.min(self.epoch + Duration::from_micros(at.as_micros())),
-        }
+    fn now(&self) -> Instant {
+        Instant::from_micros(self.epoch.elapsed().as_micros() as u64)
     }
 }
 
 impl Running {
     /// Everything that is there now: datagrams, the ring, timers; then what came of it is sent.
-    fn turn(&mut self) {
-        self.receive_datagrams();
+    /// Without `ask_all`, only the sockets that the sleep saw ready are asked. Says whether so much
+    /// came that there will be more.
+    fn turn(&mut self, ask_all: bool) -> bool {
+        let received = self.receive_datagrams(ask_all);
         for _ in 0..INBOX_BATCH {
             match self.worker.inbox.try_recv() {
                 Ok(inbound) => self.take(inbound),
@@ -249,6 +275,7 @@ impl Running {
                 break;
             }
         }
+        received >= BUSY || !self.worker.inbox.is_empty()
     }
 
     /// Answers what is in progress, for want of time.
@@ -266,22 +293,37 @@ impl Running {
         self.flush();
     }
 
-    fn receive_datagrams(&mut self) {
+    /// Takes what the sockets have; says how many datagrams that were.
+    fn receive_datagrams(&mut self, ask_all: bool) -> usize {
+        let mut received = 0;
         let mut drops = 0;
         for at in 0..self.worker.sockets.len() {
+            let mut ready = self.worker.sleeper.ready(at);
             let Some(bound) = self.worker.sockets.get_mut(at) else {
                 break;
             };
+            if ask_all {
+                ready = Ready {
+                    read: true,
+                    error: false,
+                };
+            }
             let listener = bound.listener;
-            if let Err(error) = bound.socket.recv_batch(&mut self.datagrams) {
+            if ready.read
+                && let Err(error) = bound.socket.recv_batch(&mut self.datagrams)
+            {
                 tracing::warn!(%error, "a UDP socket does not receive");
             }
-            bound.socket.recv_errors(&mut self.errors);
+            if ready.error || bound.socket.is_faulted() {
+                bound.socket.recv_errors(&mut self.errors);
+            }
             drops += bound.socket.drops();
+            received += self.datagrams.len();
             let mut datagrams = std::mem::take(&mut self.datagrams);
+            let now = self.worker.now();
             for datagram in datagrams.drain(..) {
                 let flow = Flow::udp(listener, &datagram);
-                self.sort(flow, datagram.bytes);
+                self.sort(flow, datagram.bytes, now);
             }
             self.datagrams = datagrams;
         }
@@ -291,10 +333,11 @@ impl Running {
             self.sort_unreachable(error.quoted);
         }
         self.errors = errors;
+        received
     }
 
     /// Parses a datagram and gives it to the owner of its call.
-    fn sort(&mut self, flow: Flow, bytes: Bytes) {
+    fn sort(&mut self, flow: Flow, bytes: Bytes, now: Instant) {
         match sip::parse(bytes.clone(), &self.limits) {
             // A keep-alive (RFC 5626 §4.4.1).
             Err(ParseError::Empty) => {}
@@ -302,7 +345,6 @@ impl Running {
             Ok(message) => {
                 let owner = self.worker.owners.owner(&message);
                 if owner == self.worker.index {
-                    let now = self.worker.now();
                     self.worker.core.receive(flow, message, now);
                 } else {
                     self.hand(owner, Inbound::Message(flow, message));
@@ -484,7 +526,7 @@ impl Running {
             Subject::Branch(key, _) => Some(*key),
             Subject::Ack(..) => None,
         };
-        let task = tokio::task::spawn_local(async move {
+        let task = self.worker.runtime.spawn(async move {
             let found = resolver
                 .resolve(&lookup.host, lookup.port, lookup.transport, lookup.secure)
                 .await;
@@ -492,7 +534,9 @@ impl Running {
                 tracing::debug!(host = %lookup.host, ?error, "no address");
                 Vec::new()
             });
-            deliver(&owners, index, Inbound::Resolved(lookup.subject, hops)).await;
+            owners
+                .deliver(index, Inbound::Resolved(lookup.subject, hops))
+                .await;
         });
         if let Some(key) = key {
             self.tasks.insert(key, task.abort_handle());
@@ -502,47 +546,14 @@ impl Running {
     fn wait(&mut self, key: Key, wait: Wait) {
         let owners = self.worker.owners.clone();
         let index = self.worker.index;
-        let task = tokio::task::spawn_local(async move {
+        let task = self.worker.runtime.spawn(async move {
             let resume = tokio::time::timeout(wait.timeout, wait.future).await.ok();
-            deliver(&owners, index, Inbound::Resumed(key, Resumed(resume))).await;
+            owners
+                .deliver(index, Inbound::Resumed(key, Resumed(resume)))
+                .await;
         });
         self.tasks.insert(key, task.abort_handle());
     }
-}
-
-/// Puts a result into a worker's own ring, waiting for room: results are never lost.
-async fn deliver(owners: &Owners, index: usize, inbound: Inbound) {
-    if let Some(ring) = owners.rings.get(index)
-        && ring.send(inbound).await.is_err()
-    {
-        tracing::trace!("the worker has ended");
-    }
-}
-
-/// Waits until one of `sockets` has something; for ever where there is none.
-async fn any_readable(sockets: &[Bound]) {
-    if let [only] = sockets {
-        if only.socket.readable().await.is_err() {
-            tokio::time::sleep(IDLE).await;
-        }
-        return;
-    }
-    type Waiting<'a> = Pin<Box<dyn Future<Output = std::io::Result<()>> + 'a>>;
-    let mut waiting: SmallVec<[Waiting<'_>; 4]> = sockets
-        .iter()
-        .map(|bound| Box::pin(bound.socket.readable()) as Waiting<'_>)
-        .collect();
-    poll_fn(|cx| {
-        let ready = waiting
-            .iter_mut()
-            .any(|wait| wait.as_mut().poll(cx).is_ready());
-        if ready {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
 }
 
 /// Asks the kernel which address of this host reaches a remote one; answers are remembered.
@@ -585,6 +596,9 @@ const IDLE: Duration = Duration::from_millis(500);
 const UNCONFIRMED_MAX: usize = 1 << 16;
 /// How long a worker that has nothing in progress waits for more at the end.
 const LINGER: Duration = Duration::from_millis(500);
+/// Datagrams of one turn after which the next one does not wait for the kernel to say that there are
+/// more.
+const BUSY: usize = 4;
 /// Datagrams kept from one read to the next.
 const DATAGRAMS: usize = 128;
 /// Messages taken from the ring in one turn.

@@ -26,6 +26,6 @@ pub use stream::{
     service,
 };
 pub use udp::{
-    Datagram, FailedSend, Granted, Outgoing, PeerUnreachable, SendFault, SendReport, UdpOptions,
-    UdpSocket, Unreachable,
+    AsyncUdpSocket, Datagram, FailedSend, Granted, Outgoing, PeerUnreachable, Ready, SendFault,
+    SendReport, Sleeper, UdpOptions, UdpSocket, Unreachable, Waker,
 };

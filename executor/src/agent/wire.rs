@@ -11,8 +11,8 @@ use bytes::Bytes;
 use sip::TransactionId;
 use tokio::sync::mpsc;
 use transport::{
-    ConnectionId, Datagram, Flow, ListenerId, Outgoing, SendFailure, StreamEvents, StreamLimits,
-    Streams, UdpSocket,
+    AsyncUdpSocket, ConnectionId, Datagram, Flow, ListenerId, Outgoing, SendFailure, StreamEvents,
+    StreamLimits, Streams,
 };
 
 use super::Mail;
@@ -20,7 +20,7 @@ use super::path::Path;
 
 /// All sockets.
 pub(crate) struct Wire {
-    udp: Vec<(ListenerId, UdpSocket)>,
+    udp: Vec<(ListenerId, AsyncUdpSocket)>,
     streams: Arc<Streams>,
     /// What waits to be written to connections, by token.
     sending: HashMap<u64, TransactionId>,
@@ -29,7 +29,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(udp: Vec<(ListenerId, UdpSocket)>, mailbox: mpsc::Sender<Mail>) -> Self {
+    pub(crate) fn new(udp: Vec<(ListenerId, AsyncUdpSocket)>, mailbox: mpsc::Sender<Mail>) -> Self {
         let events = Arc::new(Connections { mailbox });
         Self {
             udp,
@@ -68,11 +68,10 @@ impl Wire {
         let mut arrived = Vec::new();
         let mut unreachable = Vec::new();
         for (listener, socket) in &mut self.udp {
-            if let Err(error) = socket.recv_batch(&mut self.datagrams) {
+            // Nobody looks at the unreachable: silence is what the transactions' timers are for.
+            if let Err(error) = socket.recv_batch(&mut self.datagrams, &mut unreachable) {
                 tracing::warn!(%error, "SIP socket cannot receive");
             }
-            // Silence is what the transactions' timers are for.
-            socket.recv_errors(&mut unreachable);
             for datagram in self
                 .datagrams
                 .drain(..)
@@ -101,7 +100,7 @@ impl Wire {
             self.streams.send(path.to, wire, self.last_token);
             return true;
         }
-        let own = |(id, _): &&mut (ListenerId, UdpSocket)| id.0 == path.listener;
+        let own = |(id, _): &&mut (ListenerId, AsyncUdpSocket)| id.0 == path.listener;
         let Some((_, socket)) = self.udp.iter_mut().find(own) else {
             return false;
         };

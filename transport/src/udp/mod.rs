@@ -5,12 +5,17 @@
 //! gives up to 64 to the kernel in one call, each gathered from pieces that are never copied in
 //! user space.
 //!
-//! A peer that is gone does not disturb the others: what ICMP says about it is collected beside the
-//! datagrams and handed out by [`UdpSocket::recv_errors`].
+//! A peer that is gone does not disturb the others: what ICMP says about it waits beside the
+//! datagrams for [`UdpSocket::recv_errors`].
+//!
+//! [`UdpSocket`] never waits. A thread of its own waits with a [`Sleeper`], which costs one system
+//! call and is not woken when a datagram has left; a task waits with [`AsyncUdpSocket`].
 
+mod asynchronous;
 mod bind;
 mod datagram;
 mod pool;
+mod sleep;
 mod sys;
 #[cfg(test)]
 mod tests;
@@ -21,31 +26,33 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket as StdSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use bytes::BytesMut;
-use tokio::io::Interest;
 
+pub use asynchronous::AsyncUdpSocket;
 pub use bind::{Granted, UdpOptions};
 pub use datagram::{
     Datagram, FailedSend, Outgoing, PeerUnreachable, SendFault, SendReport, Unreachable,
 };
+pub use sleep::{Ready, Sleeper, Waker};
 
 use pool::Pool;
 use sys::{RECV_BATCH, Receiver, Report, SEND_BATCH, Sender};
 
 /// A bound UDP socket.
 pub struct UdpSocket {
-    io: tokio::net::UdpSocket,
+    io: StdSocket,
     local: SocketAddr,
     recv_buffer: Granted,
     receiver: Receiver,
     pool: Pool,
     sender: Sender,
     report: SendReport,
-    unreachable: Vec<PeerUnreachable>,
+    /// A call has failed for what ICMP said of some peer, which the error queue tells in full.
+    faulted: bool,
     drops: Drops,
 }
 
 impl UdpSocket {
-    /// Binds `address`. Must be called within the runtime that will use the socket.
+    /// Binds `address`.
     ///
     /// # Errors
     /// When the address is taken or not ours, or the kernel lacks one of the options.
@@ -62,14 +69,14 @@ impl UdpSocket {
         let local = socket.local_addr()?;
         let pool = Pool::new(sys::HEAD);
         Ok(Self {
-            io: tokio::net::UdpSocket::from_std(socket)?,
+            io: socket,
             local,
             recv_buffer,
             receiver: Receiver::new(|| pool.fresh()),
             pool,
             sender: Sender::new(local.ip().is_unspecified()),
             report: SendReport::default(),
-            unreachable: Vec::new(),
+            faulted: false,
             drops: Drops::default(),
         })
     }
@@ -93,19 +100,8 @@ impl UdpSocket {
         self.drops.total
     }
 
-    /// Waits until [`Self::recv_batch`] may have something, be it datagrams or errors. Cancel safe.
-    ///
-    /// # Errors
-    /// When the runtime is shutting down.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.io
-            .ready(Interest::READABLE | Interest::ERROR)
-            .await
-            .map(drop)
-    }
-
     /// Appends what has arrived to `sink`, at most 128 datagrams, so that a flood leaves time for
-    /// other work. `Ok(0)`: nothing is there. Never waits, and no peer can make it fail.
+    /// other work: how many. `Ok(0)`: nothing is there. Never waits, and no peer can make it fail.
     ///
     /// # Errors
     /// Those of the socket itself.
@@ -113,8 +109,7 @@ impl UdpSocket {
         let before = sink.len();
         let mut result = Ok(());
         for _ in 0..RECV_CALLS_MAX {
-            let Self { io, receiver, .. } = self;
-            match io.try_io(Interest::READABLE, || receiver.receive(io.as_fd())) {
+            match self.receiver.receive(self.io.as_fd()) {
                 Ok(count) => {
                     self.deliver(count, sink);
                     if count < RECV_BATCH {
@@ -122,14 +117,13 @@ impl UdpSocket {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if is_about_a_peer(&error) => {}
+                Err(error) if is_about_a_peer(&error) => self.faulted = true,
                 Err(error) => {
                     result = Err(error);
                     break;
                 }
             }
         }
-        self.collect_errors();
         let count = sink.len() - before;
         if count == 0 {
             result.map(|()| 0)
@@ -138,12 +132,26 @@ impl UdpSocket {
         }
     }
 
-    /// Moves the peers that ICMP has reported unreachable to `sink`; how many. Call it after
-    /// [`Self::recv_batch`].
+    /// Whether a call has met an error of some peer since [`Self::recv_errors`] was asked.
+    #[must_use]
+    pub const fn is_faulted(&self) -> bool {
+        self.faulted
+    }
+
+    /// Appends the peers that ICMP has reported unreachable to `sink`, at most 64: how many. Worth a
+    /// system call where [`Ready::error`] or [`Self::is_faulted`] says so.
     pub fn recv_errors(&mut self, sink: &mut Vec<PeerUnreachable>) -> usize {
-        let count = self.unreachable.len();
-        sink.append(&mut self.unreachable);
-        count
+        self.faulted = false;
+        let before = sink.len();
+        for _ in 0..ERRORS_MAX {
+            match sys::receive_error(self.io.as_fd()) {
+                Ok(Report::Unreachable(report)) => sink.push(report),
+                Ok(Report::Ignorable) => {}
+                // Empty, or not readable: nothing can be lost but a hint.
+                Err(_) => break,
+            }
+        }
+        sink.len() - before
     }
 
     /// Sends all of `batch` that the kernel takes. Never waits; what it does not take is in the
@@ -165,7 +173,10 @@ impl UdpSocket {
                 }
                 // The kernel hands the pending ICMP error of anyone to whoever calls next, once.
                 // Asking again gives the answer about this datagram.
-                Err(error) if is_about_a_peer(&error) && doubts < DOUBTS_MAX => doubts += 1,
+                Err(error) if is_about_a_peer(&error) && doubts < DOUBTS_MAX => {
+                    self.faulted = true;
+                    doubts += 1;
+                }
                 Err(error) => {
                     let fault = send_fault(&error);
                     doubts = 0;
@@ -223,21 +234,6 @@ impl UdpSocket {
                 local: local_address(self.local, received.local, received.source),
                 truncated: received.truncated,
             });
-        }
-    }
-
-    fn collect_errors(&mut self) {
-        for _ in 0..ERRORS_MAX {
-            let Self { io, .. } = self;
-            match io.try_io(Interest::ERROR, || sys::receive_error(io.as_fd())) {
-                // Nobody fetches them: then they are not worth memory.
-                Ok(Report::Unreachable(_)) if self.unreachable.len() >= ERRORS_MAX => {}
-                Ok(Report::Unreachable(report)) => self.unreachable.push(report),
-                Ok(Report::Ignorable) => {}
-                // Empty, which also clears the readiness, or not readable: nothing can be lost but
-                // a hint.
-                Err(_) => break,
-            }
         }
     }
 }
@@ -333,7 +329,7 @@ fn send_fault(error: &io::Error) -> SendFault {
 /// recvmmsg calls in one [`UdpSocket::recv_batch`].
 const RECV_CALLS_MAX: usize = 4;
 
-/// Error reports that are fetched at once, and kept until somebody asks.
+/// Error reports that are fetched at once.
 const ERRORS_MAX: usize = 64;
 
 /// Times that a send is repeated because the error may have been another peer's.

@@ -1,4 +1,5 @@
-//! The system calls that have no safe wrapper: recvmmsg, sendmmsg and the socket's error queue.
+//! The system calls that have no safe wrapper: recvmmsg, sendmmsg, the socket's error queue, and how
+//! to wait for them.
 //!
 //! Everything `unsafe` of this crate is in this file. Pointers handed to the kernel point into heap
 //! memory that the structs here own and that is written only by [`Receiver::receive`] and
@@ -8,12 +9,14 @@
 use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use libc::{
-    c_int, c_void, cmsghdr, iovec, mmsghdr, msghdr, sockaddr_in, sockaddr_in6, sockaddr_storage,
+    c_int, c_void, cmsghdr, iovec, mmsghdr, msghdr, pollfd, sockaddr_in, sockaddr_in6,
+    sockaddr_storage,
 };
 
 use super::datagram::{Outgoing, PeerUnreachable, Unreachable};
@@ -60,6 +63,36 @@ pub(super) fn set_option(
     } else {
         Err(io::Error::last_os_error())
     }
+}
+
+/// A counter that wakes whoever polls it.
+pub(super) fn event() -> io::Result<OwnedFd> {
+    // SAFETY: the call takes no pointer.
+    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just made, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Waits until one of `fds` is ready; how many are.
+pub(super) fn poll(fds: &mut [pollfd], timeout: Duration) -> io::Result<usize> {
+    let timeout = libc::timespec {
+        tv_sec: timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    // SAFETY: the pointers describe `fds` and `timeout`, which outlive the call; a null mask leaves
+    // the signals alone.
+    let count = unsafe {
+        libc::ppoll(
+            fds.as_mut_ptr(),
+            fds.len() as libc::nfds_t,
+            &raw const timeout,
+            ptr::null(),
+        )
+    };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
 /// A buffer for control messages, aligned as `cmsghdr` wants it.

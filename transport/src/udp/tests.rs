@@ -1,10 +1,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::time::timeout;
-
 use super::*;
+use bytes::Bytes;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -12,26 +10,26 @@ fn socket(address: &str) -> UdpSocket {
     UdpSocket::bind(address.parse().expect("an address"), &UdpOptions::default()).expect("bind")
 }
 
+fn wait(socket: &UdpSocket, timeout: Duration) -> Ready {
+    let mut sleeper = Sleeper::new().expect("an event");
+    sleeper.sleep([socket.as_fd()].into_iter(), timeout, || true);
+    sleeper.ready(0)
+}
+
 /// Receives until `count` datagrams are there.
-async fn receive(socket: &mut UdpSocket, count: usize) -> Vec<Datagram> {
+fn receive(socket: &mut UdpSocket, count: usize) -> Vec<Datagram> {
     let mut sink = Vec::new();
     while sink.len() < count {
-        timeout(SOON, socket.readable())
-            .await
-            .expect("in time")
-            .expect("readable");
+        assert!(wait(socket, SOON).read, "in time");
         socket.recv_batch(&mut sink).expect("receive");
     }
     sink
 }
 
-async fn unreachable(socket: &mut UdpSocket) -> PeerUnreachable {
+fn unreachable(socket: &mut UdpSocket) -> PeerUnreachable {
     let (mut datagrams, mut errors) = (Vec::new(), Vec::new());
     while errors.is_empty() {
-        timeout(SOON, socket.readable())
-            .await
-            .expect("in time")
-            .expect("readable");
+        assert!(wait(socket, SOON).error, "in time");
         socket.recv_batch(&mut datagrams).expect("receive");
         socket.recv_errors(&mut errors);
     }
@@ -55,7 +53,7 @@ fn send_all(socket: &mut UdpSocket, payloads: &[Vec<u8>], destination: SocketAdd
     socket.send_batch(&batch).clone()
 }
 
-async fn a_hundred_of_all_sizes(address: &str, longest: usize) {
+fn a_hundred_of_all_sizes(address: &str, longest: usize) {
     let (mut near, mut far) = (socket(address), socket(address));
     let edges = [
         1,
@@ -76,7 +74,7 @@ async fn a_hundred_of_all_sizes(address: &str, longest: usize) {
     let report = send_all(&mut near, &payloads, far.local_addr());
     assert_eq!((report.sent, report.failed.len()), (100, 0));
 
-    let received = receive(&mut far, 100).await;
+    let received = receive(&mut far, 100);
     assert_eq!(received.len(), 100);
     for (datagram, payload) in received.iter().zip(&payloads) {
         assert_eq!(datagram.bytes, payload, "in order and whole");
@@ -86,25 +84,25 @@ async fn a_hundred_of_all_sizes(address: &str, longest: usize) {
     }
 }
 
-#[tokio::test]
-async fn ipv4_batches_keep_order_sizes_and_addresses() {
-    a_hundred_of_all_sizes("127.0.0.1:0", 65_507).await;
+#[test]
+fn ipv4_batches_keep_order_sizes_and_addresses() {
+    a_hundred_of_all_sizes("127.0.0.1:0", 65_507);
 }
 
-#[tokio::test]
-async fn ipv6_batches_keep_order_sizes_and_addresses() {
-    a_hundred_of_all_sizes("[::1]:0", 65_527).await;
+#[test]
+fn ipv6_batches_keep_order_sizes_and_addresses() {
+    a_hundred_of_all_sizes("[::1]:0", 65_527);
 }
 
-#[tokio::test]
-async fn an_empty_datagram_is_a_datagram() {
+#[test]
+fn an_empty_datagram_is_a_datagram() {
     let (mut near, mut far) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
     near.send_to(b"", far.local_addr()).expect("send");
-    assert_eq!(receive(&mut far, 1).await[0].bytes, Bytes::new());
+    assert_eq!(receive(&mut far, 1)[0].bytes, Bytes::new());
 }
 
-#[tokio::test]
-async fn payloads_that_are_kept_stay_intact_while_buffers_are_reused() {
+#[test]
+fn payloads_that_are_kept_stay_intact_while_buffers_are_reused() {
     let (mut near, mut far) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
     let mut kept = Vec::new();
     for round in 0..20 {
@@ -112,7 +110,7 @@ async fn payloads_that_are_kept_stay_intact_while_buffers_are_reused() {
             .map(|index| payload(round * 40 + index, 700))
             .collect();
         send_all(&mut near, &payloads, far.local_addr());
-        for (index, datagram) in receive(&mut far, 40).await.into_iter().enumerate() {
+        for (index, datagram) in receive(&mut far, 40).into_iter().enumerate() {
             if index % 3 == 0 {
                 kept.push((round * 40 + index, datagram.bytes));
             }
@@ -123,13 +121,13 @@ async fn payloads_that_are_kept_stay_intact_while_buffers_are_reused() {
     }
 }
 
-#[tokio::test]
-async fn buffers_come_back_when_payloads_are_dropped() {
+#[test]
+fn buffers_come_back_when_payloads_are_dropped() {
     let (mut near, mut far) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
     let mut places = std::collections::HashSet::new();
     for _ in 0..200 {
         send_all(&mut near, &vec![vec![b'x'; 1_200]; 20], far.local_addr());
-        for datagram in receive(&mut far, 20).await {
+        for datagram in receive(&mut far, 20) {
             places.insert(datagram.bytes.as_ptr());
         }
     }
@@ -140,8 +138,8 @@ async fn buffers_come_back_when_payloads_are_dropped() {
     );
 }
 
-#[tokio::test]
-async fn pieces_arrive_as_their_concatenation() {
+#[test]
+fn pieces_arrive_as_their_concatenation() {
     let (mut near, mut far) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
     let whole = payload(3, 5_000);
     for pieces in [1, 2, 7, 100, 1_000] {
@@ -153,12 +151,12 @@ async fn pieces_arrive_as_their_concatenation() {
             source: None,
         }]);
         assert_eq!(report.sent, 1);
-        assert_eq!(receive(&mut far, 1).await[0].bytes, whole);
+        assert_eq!(receive(&mut far, 1)[0].bytes, whole);
     }
 }
 
-#[tokio::test]
-async fn what_cannot_be_sent_is_reported_by_index_and_the_rest_goes() {
+#[test]
+fn what_cannot_be_sent_is_reported_by_index_and_the_rest_goes() {
     let (mut near, mut far) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
     let huge = vec![b'x'; 65_508];
     let crumbs = vec![&b"x"[..]; 1_025];
@@ -191,17 +189,17 @@ async fn what_cannot_be_sent_is_reported_by_index_and_the_rest_goes() {
             (4, SendFault::Unreachable)
         ]
     );
-    assert_eq!(receive(&mut far, 3).await.len(), 3);
+    assert_eq!(receive(&mut far, 3).len(), 3);
 }
 
-#[tokio::test]
-async fn a_wildcard_socket_knows_and_chooses_its_address() {
+#[test]
+fn a_wildcard_socket_knows_and_chooses_its_address() {
     let (mut near, mut far) = (socket("127.0.0.1:0"), socket("0.0.0.0:0"));
     for last in [1, 2, 77] {
         let ip = IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
         near.send_to(b"ping", SocketAddr::new(ip, far.local_addr().port()))
             .expect("send");
-        let received = receive(&mut far, 1).await.remove(0);
+        let received = receive(&mut far, 1).remove(0);
         assert_eq!(received.local, SocketAddr::new(ip, far.local_addr().port()));
 
         far.send_batch(&[Outgoing {
@@ -209,37 +207,37 @@ async fn a_wildcard_socket_knows_and_chooses_its_address() {
             destination: received.source,
             source: Some(received.local.ip()),
         }]);
-        assert_eq!(receive(&mut near, 1).await[0].source, received.local);
+        assert_eq!(receive(&mut near, 1)[0].source, received.local);
     }
 }
 
-#[tokio::test]
-async fn an_ipv6_wildcard_socket_knows_and_chooses_its_address() {
+#[test]
+fn an_ipv6_wildcard_socket_knows_and_chooses_its_address() {
     let (mut near, mut far) = (socket("[::1]:0"), socket("[::]:0"));
     let target = SocketAddr::new("::1".parse().expect("an address"), far.local_addr().port());
     near.send_to(b"ping", target).expect("send");
-    let received = receive(&mut far, 1).await.remove(0);
+    let received = receive(&mut far, 1).remove(0);
     assert_eq!(received.local, target);
     far.send_batch(&[Outgoing {
         slices: &[b"pong"],
         destination: received.source,
         source: Some(received.local.ip()),
     }]);
-    assert_eq!(receive(&mut near, 1).await[0].source, target);
+    assert_eq!(receive(&mut near, 1)[0].source, target);
 }
 
-#[tokio::test]
-async fn a_bound_socket_has_one_address_whatever_is_asked() {
+#[test]
+fn a_bound_socket_has_one_address_whatever_is_asked() {
     let (mut near, mut far) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
     near.send_batch(&[Outgoing {
         slices: &[b"x"],
         destination: far.local_addr(),
         source: Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9))),
     }]);
-    assert_eq!(receive(&mut far, 1).await[0].source, near.local_addr());
+    assert_eq!(receive(&mut far, 1)[0].source, near.local_addr());
 }
 
-async fn nobody_listens(address: &str) {
+fn nobody_listens(address: &str) {
     let (mut near, mut far) = (socket(address), socket(address));
     let nobody = {
         let gone = socket(address);
@@ -247,7 +245,7 @@ async fn nobody_listens(address: &str) {
     };
     near.send_to(b"OPTIONS sip:nobody SIP/2.0\r\n", nobody)
         .expect("send");
-    let report = unreachable(&mut near).await;
+    let report = unreachable(&mut near);
     assert_eq!(report.destination, nobody);
     assert_eq!(report.reason, Unreachable::Port);
     assert!(report.quoted.starts_with(b"OPTIONS sip:nobody"));
@@ -262,30 +260,29 @@ async fn nobody_listens(address: &str) {
     }
     assert!(
         receive(&mut far, 50)
-            .await
             .iter()
             .all(|datagram| &datagram.bytes[..] == b"there")
     );
-    assert_eq!(receive(&mut near, 50).await.len(), 50);
+    assert_eq!(receive(&mut near, 50).len(), 50);
 }
 
-#[tokio::test]
-async fn a_refusal_is_an_event_and_not_an_error() {
-    nobody_listens("127.0.0.1:0").await;
+#[test]
+fn a_refusal_is_an_event_and_not_an_error() {
+    nobody_listens("127.0.0.1:0");
 }
 
-#[tokio::test]
-async fn a_refusal_over_ipv6_is_an_event_and_not_an_error() {
-    nobody_listens("[::1]:0").await;
+#[test]
+fn a_refusal_over_ipv6_is_an_event_and_not_an_error() {
+    nobody_listens("[::1]:0");
 }
 
-#[tokio::test]
-async fn a_refusal_is_known_within_a_tenth_of_a_second() {
+#[test]
+fn a_refusal_is_known_within_a_tenth_of_a_second() {
     let mut near = socket("127.0.0.1:0");
     let nobody = socket("127.0.0.1:0").local_addr();
     let start = std::time::Instant::now();
     near.send_to(b"x", nobody).expect("send");
-    unreachable(&mut near).await;
+    unreachable(&mut near);
     assert!(
         start.elapsed() < Duration::from_millis(100),
         "{:?}",
@@ -293,29 +290,63 @@ async fn a_refusal_is_known_within_a_tenth_of_a_second() {
     );
 }
 
-#[tokio::test]
-async fn errors_that_nobody_fetches_are_bounded_and_do_not_spin() {
+#[test]
+fn errors_are_fetched_in_bounded_portions_until_the_socket_is_quiet() {
     let mut near = socket("127.0.0.1:0");
     let nobody = socket("127.0.0.1:0").local_addr();
-    let mut sink = Vec::new();
-    for _ in 0..ERRORS_MAX * 3 {
+    for _ in 0..ERRORS_MAX + 10 {
         near.send_to(b"x", nobody).expect("send");
-        near.readable().await.expect("readable");
-        near.recv_batch(&mut sink).expect("receive");
     }
-    assert!(near.unreachable.len() <= ERRORS_MAX);
-    // With the queue empty the socket is quiet again.
-    near.recv_batch(&mut sink).expect("receive");
-    assert!(
-        timeout(Duration::from_millis(50), near.readable())
-            .await
-            .is_err(),
-        "still readable"
-    );
+    assert!(near.is_faulted(), "a send has met the refusal of another");
+    let mut errors = Vec::new();
+    assert_eq!(near.recv_errors(&mut errors), ERRORS_MAX);
+    assert!(!near.is_faulted());
+    assert!(wait(&near, SOON).error, "there is more");
+    assert_eq!(near.recv_errors(&mut errors), 10);
+    near.recv_batch(&mut Vec::new()).expect("receive");
+    assert_eq!(wait(&near, Duration::from_millis(20)), Ready::default());
 }
 
 #[tokio::test]
-async fn a_short_receive_buffer_is_admitted() {
+async fn a_task_awaits_datagrams_and_errors() {
+    let mut near = AsyncUdpSocket::new(socket("127.0.0.1:0")).expect("watched");
+    let nobody = socket("127.0.0.1:0").local_addr();
+    let mut far = socket("127.0.0.1:0");
+    let (mut datagrams, mut errors) = (Vec::new(), Vec::new());
+    for round in 1..=300 {
+        far.send_to(b"x", near.local_addr()).expect("send");
+        if round == 150 {
+            near.send_batch(&[Outgoing {
+                slices: &[b"x"],
+                destination: nobody,
+                source: None,
+            }]);
+        }
+        while datagrams.len() < round {
+            near.readable().await.expect("readable");
+            near.recv_batch(&mut datagrams, &mut errors)
+                .expect("receive");
+        }
+    }
+    assert_eq!(errors.len(), 1);
+    // More than one batch at once, and nothing that is left behind unseen.
+    for _ in 0..RECV_BATCH * RECV_CALLS_MAX + 5 {
+        far.send_to(b"y", near.local_addr()).expect("send");
+    }
+    while datagrams.len() < 300 + RECV_BATCH * RECV_CALLS_MAX + 5 {
+        near.readable().await.expect("readable");
+        near.recv_batch(&mut datagrams, &mut errors)
+            .expect("receive");
+    }
+    near.recv_batch(&mut datagrams, &mut errors)
+        .expect("receive");
+    tokio::time::timeout(Duration::from_millis(20), near.readable())
+        .await
+        .expect_err("nothing is there");
+}
+
+#[test]
+fn a_short_receive_buffer_is_admitted() {
     let options = UdpOptions {
         recv_buffer: 1 << 40,
         ..UdpOptions::default()
@@ -341,8 +372,8 @@ async fn a_short_receive_buffer_is_admitted() {
     );
 }
 
-#[tokio::test]
-async fn overflow_of_the_receive_buffer_is_counted() {
+#[test]
+fn overflow_of_the_receive_buffer_is_counted() {
     let options = UdpOptions {
         recv_buffer: 16 << 10,
         ..UdpOptions::default()
@@ -354,16 +385,15 @@ async fn overflow_of_the_receive_buffer_is_counted() {
         near.send_to(&[0; 1_000], far.local_addr()).expect("send");
     }
     let mut sink = Vec::new();
-    far.readable().await.expect("readable");
     while far.recv_batch(&mut sink).expect("receive") > 0 {}
     near.send_to(b"the messenger", far.local_addr())
         .expect("send");
-    receive(&mut far, 1).await;
+    receive(&mut far, 1);
     assert_eq!(far.drops(), 500 - sink.len() as u64);
 }
 
-#[tokio::test]
-async fn a_full_send_buffer_drops_and_does_not_spin() {
+#[test]
+fn a_full_send_buffer_drops_and_does_not_spin() {
     let options = UdpOptions {
         send_buffer: 1,
         ..UdpOptions::default()
@@ -384,8 +414,8 @@ async fn a_full_send_buffer_drops_and_does_not_spin() {
     );
 }
 
-#[tokio::test]
-async fn workers_share_an_address() {
+#[test]
+fn workers_share_an_address() {
     let first = socket("127.0.0.1:0");
     let second = UdpSocket::bind(first.local_addr(), &UdpOptions::default()).expect("bind");
     assert_eq!(first.local_addr(), second.local_addr());
