@@ -215,7 +215,7 @@ impl ServiceWithDependents for SipService {
     ) {
         let parts = self.parts.lock().ok().and_then(|mut parts| parts.take());
         if let Some(parts) = parts {
-            parts.streams.run_on(tokio::runtime::Handle::current());
+            parts.streams.run_on(Handle::current());
             let started = start_workers(parts);
             if let Ok(mut threads) = self.threads.lock() {
                 threads.extend(started);
