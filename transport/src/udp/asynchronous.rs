@@ -64,6 +64,8 @@ impl AsyncUdpSocket {
             }
         });
         look.unwrap_or_default();
+        // The runtime may not have looked since they came.
+        socket.recv_errors(errors);
         let look = watched.try_io(Interest::ERROR, || match socket.recv_errors(errors) {
             0 => nothing(),
             _ => Ok(()),
