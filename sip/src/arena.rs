@@ -10,14 +10,6 @@ pub(crate) struct Key {
     generation: u32,
 }
 
-impl Key {
-    /// A key that never names anything: no slot has this index.
-    pub(crate) const NONE: Self = Self {
-        index: NIL,
-        generation: 0,
-    };
-}
-
 /// A slab whose keys carry a generation. It grows by chunks, so that no entry ever moves.
 #[derive(Debug)]
 pub(crate) struct Arena<T> {
@@ -48,14 +40,6 @@ impl<T> Arena<T> {
             len: 0,
             generation: 0,
         }
-    }
-
-    pub(crate) const fn len(&self) -> usize {
-        self.len
-    }
-
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     #[inline]
@@ -96,44 +80,25 @@ impl<T> Arena<T> {
         Some((Key { index, generation }, slot.value.as_ref()?))
     }
 
-    /// As [`Arena::at`], to change.
+    /// Drops an entry where it lies; false where it is gone.
     #[inline]
-    pub(crate) fn at_mut(&mut self, index: u32) -> Option<&mut T> {
-        self.slot_mut(index)?.value.as_mut()
-    }
-
-    #[inline]
-    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: Key) -> bool {
         let next = self.free;
-        let slot = self.slot_mut(key.index)?;
-        if slot.mark != key.generation {
-            return None;
-        }
-        let value = slot.value.take()?;
-        slot.mark = next;
-        self.free = key.index;
-        self.len -= 1;
-        Some(value)
-    }
-
-    /// Drops an entry where it lies.
-    #[inline]
-    pub(crate) fn discard(&mut self, key: Key) {
-        let next = self.free;
-        if let Some(slot) = self.slot_mut(key.index)
-            && slot.mark == key.generation
-            && slot.value.is_some()
-        {
-            slot.value = None;
-            slot.mark = next;
-            self.free = key.index;
-            self.len -= 1;
+        match self.slot_mut(key.index) {
+            Some(slot) if slot.mark == key.generation && slot.value.is_some() => {
+                slot.value = None;
+                slot.mark = next;
+                self.free = key.index;
+                self.len -= 1;
+                true
+            }
+            _ => false,
         }
     }
 
     /// Gives the memory of a past burst back, if nothing is stored any more.
     pub(crate) fn release_if_empty(&mut self) {
-        if self.is_empty() && self.chunks.len() > IDLE_CHUNKS {
+        if self.len == 0 && self.chunks.len() > IDLE_CHUNKS {
             self.chunks = Vec::new();
             self.free = NIL;
         }
@@ -185,7 +150,7 @@ mod tests {
     fn a_stale_key_names_nothing() {
         let mut arena = Arena::new();
         let first = arena.insert("first");
-        assert_eq!(arena.remove(first), Some("first"));
+        assert!(arena.remove(first));
         // The slot is free: whatever its mark says, no key fits it.
         let ghosts = (0..=2 * CHUNK as u32).chain([NIL]);
         for generation in ghosts {
@@ -194,15 +159,14 @@ mod tests {
                 generation,
             };
             assert_eq!(arena.get(ghost), None);
-            assert_eq!(arena.remove(ghost), None);
+            assert!(!arena.remove(ghost));
         }
         let second = arena.insert("second");
         assert_eq!(first.index, second.index);
         assert_eq!(arena.get(first), None);
-        assert_eq!(arena.remove(first), None);
+        assert!(!arena.remove(first));
         assert_eq!(arena.get(second), Some(&"second"));
-        assert_eq!(arena.get(Key::NONE), None);
-        assert_eq!(arena.len(), 1);
+        assert_eq!(arena.len, 1);
     }
 
     #[test]
@@ -213,14 +177,14 @@ mod tests {
             assert_eq!(arena.get(*key), Some(&n));
         }
         for key in keys.iter().step_by(3) {
-            assert!(arena.remove(*key).is_some());
+            assert!(arena.remove(*key));
         }
-        let freed = 5 * CHUNK - arena.len();
+        let freed = 5 * CHUNK - arena.len;
         let chunks = arena.chunks.len();
         for n in 0..freed {
             arena.insert(n);
         }
-        assert_eq!((arena.len(), arena.chunks.len()), (5 * CHUNK, chunks));
+        assert_eq!((arena.len, arena.chunks.len()), (5 * CHUNK, chunks));
     }
 
     #[test]
@@ -228,7 +192,7 @@ mod tests {
         let mut arena = Arena::new();
         let keys: Vec<Key> = (0..5000).map(|n| arena.insert(n)).collect();
         for key in &keys {
-            assert!(arena.remove(*key).is_some());
+            assert!(arena.remove(*key));
         }
         arena.release_if_empty();
         assert!(arena.chunks.is_empty());

@@ -4,22 +4,28 @@
 //! cursor ──► │ 0 │ 1 │ 2 │ … │ 4095 │   one slot a tick of 10 ms, 40.96 s a round
 //!              │       │
 //!              ▼       ▼
-//!            node ⇄ node ⇄ node          each knows its absolute tick; nodes of later rounds stay
+//!            chunk ⇄ chunk            8 timers each, side by side: firing reads memory in order
 //! ```
 //!
 //! Every protocol timer (64·T1 = 32 s) fires in its first round. Only longer ones (Timer C, session
-//! timers) are looked at once a round while they wait.
+//! timers) are looked at once a round while they wait; each slot keeps them in a list apart.
 
-use crate::arena::{Arena, Key};
 use crate::instant::Instant;
 
 /// Names a timer until it has fired or been cancelled; after that it is harmless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TimerKey(Key);
+pub struct TimerKey {
+    /// The chunk and the place in it.
+    place: u32,
+    serial: u32,
+}
 
 impl TimerKey {
-    /// A key that names no timer.
-    pub const NONE: Self = Self(Key::NONE);
+    /// A key that names no timer: there is no such place.
+    pub const NONE: Self = Self {
+        place: u32::MAX,
+        serial: 0,
+    };
 }
 
 impl Default for TimerKey {
@@ -34,71 +40,124 @@ impl Default for TimerKey {
 /// of timers of one tick is unspecified, but it is a function of the calls made.
 #[derive(Debug)]
 pub struct Wheel<T> {
-    nodes: Arena<Node<T>>,
-    heads: Box<[u32; SLOTS]>,
-    /// One bit a slot: whether its list has a node.
+    /// Those in no list have `next` to the following one of these, from `free`.
+    chunks: Vec<Box<Chunk<T>>>,
+    free: u32,
+    slots: Box<[Slot; SLOTS]>,
+    /// One bit a slot: whether it has a timer.
     occupied: [u64; WORDS],
     /// One bit a word of `occupied`: whether it has a bit.
     words: u64,
     /// The last tick that was processed.
     cursor: u64,
+    len: usize,
+    /// Tells the timers of one place apart: a key is ambiguous only after 2^32 further timers.
+    serial: u32,
+}
+
+/// The first chunks of two lists: the timers of this round, and those of later ones.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    near: u32,
+    far: u32,
+}
+
+/// It stays in its list until its last timer has gone, so it is kept by at most eight times the
+/// memory of the timers that it has.
+#[derive(Debug)]
+struct Chunk<T> {
+    cells: [Cell<T>; CELLS],
+    next: u32,
+    previous: u32,
+    slot: u16,
+    far: bool,
+    /// Cells in use since the chunk was taken; the rest is empty.
+    used: u8,
+    /// Timers that wait.
+    live: u8,
 }
 
 #[derive(Debug)]
-struct Node<T> {
-    tick: u64,
-    next: u32,
-    previous: u32,
-    value: T,
+struct Cell<T> {
+    serial: u32,
+    round: u32,
+    value: Option<T>,
 }
 
 impl<T> Wheel<T> {
-    /// Memory of one timer.
-    pub(crate) const TIMER_BYTES: usize = Arena::<Node<T>>::SLOT_BYTES;
+    /// Memory of one timer where they are many.
+    pub(crate) const TIMER_BYTES: usize = size_of::<Chunk<T>>() / CELLS;
 
     /// An empty wheel at time zero.
     pub fn new() -> Self {
+        let empty = Slot {
+            near: NIL,
+            far: NIL,
+        };
         Self {
-            nodes: Arena::new(),
-            heads: Box::new([NIL; SLOTS]),
+            chunks: Vec::new(),
+            free: NIL,
+            slots: Box::new([empty; SLOTS]),
             occupied: [0; WORDS],
             words: 0,
             cursor: 0,
+            len: 0,
+            serial: 0,
         }
     }
 
     /// Timers that wait.
     pub const fn len(&self) -> usize {
-        self.nodes.len()
+        self.len
     }
 
     /// Whether no timer waits.
     pub const fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.len == 0
     }
 
     /// Lets `value` come out of [`Wheel::advance`] at `at`; at the next tick if that has passed.
+    #[inline]
     pub fn insert(&mut self, at: Instant, value: T) -> TimerKey {
         let tick = tick_after(at).max(self.cursor + 1);
-        let slot = slot_of(tick);
-        let next = self.head(slot);
-        let key = self.nodes.insert(Node {
-            tick,
-            next,
-            previous: NIL,
-            value,
-        });
-        match self.nodes.at_mut(next) {
-            Some(node) => node.previous = key.index,
-            None => self.mark(slot),
+        let (slot, far) = (slot_of(tick), tick - self.cursor > SLOTS as u64);
+        let mut index = self.head(slot, far);
+        if self.is_full(index) {
+            index = self.add_chunk(slot, far, index);
         }
-        self.set_head(slot, key.index);
-        TimerKey(key)
+        self.serial = self.serial.wrapping_add(1);
+        let serial = self.serial;
+        let Some(chunk) = self.chunk_mut(index) else {
+            return TimerKey::NONE;
+        };
+        let place = index * CELLS as u32 + u32::from(chunk.used);
+        if let Some(cell) = chunk.cells.get_mut(usize::from(chunk.used)) {
+            cell.serial = serial;
+            cell.round = round_of(tick);
+            cell.value = Some(value);
+        }
+        chunk.used += 1;
+        chunk.live += 1;
+        self.len += 1;
+        TimerKey { place, serial }
     }
 
     /// Takes a timer back, unless it has fired or been cancelled before.
+    #[inline]
     pub fn cancel(&mut self, key: TimerKey) -> Option<T> {
-        self.unlink(key.0).map(|node| node.value)
+        let index = key.place / CELLS as u32;
+        let chunk = self.chunk_mut(index)?;
+        let cell = chunk.cells.get_mut(key.place as usize % CELLS)?;
+        if cell.serial != key.serial {
+            return None;
+        }
+        let value = cell.value.take()?;
+        chunk.live -= 1;
+        if chunk.live == 0 {
+            self.drop_chunk(index);
+        }
+        self.len -= 1;
+        Some(value)
     }
 
     /// Moves time on to `now` and hands out every timer that is due. Time never moves back.
@@ -112,55 +171,50 @@ impl<T> Wheel<T> {
         self.cursor = target;
         let mut tick = first;
         while let Some(due) = self.next_occupied(tick, target) {
-            self.fire_slot(slot_of(due), target, fire);
+            let slot = slot_of(due);
+            self.fire_list(self.head(slot, false), target, fire);
+            self.fire_list(self.head(slot, true), target, fire);
             tick = due + 1;
         }
-        self.nodes.release_if_empty();
+        if self.is_empty() && self.chunks.len() > IDLE_CHUNKS {
+            self.chunks = Vec::new();
+            self.free = NIL;
+        }
     }
 
     /// No timer fires before this instant. It is exact for timers of the coming 40.96 s; beyond
     /// that it may name an earlier moment, at which nothing fires.
+    #[inline]
     pub fn next_deadline(&self) -> Option<Instant> {
-        if self.is_empty() {
-            return None;
-        }
         let first = self.cursor + 1;
         let tick = self.next_occupied(first, self.cursor + SLOTS as u64)?;
         Some(Instant::from_micros(tick.saturating_mul(TICK_MICROS)))
     }
 
-    fn fire_slot(&mut self, slot: usize, target: u64, fire: &mut impl FnMut(T)) {
-        let mut index = self.head(slot);
-        while let Some((key, node)) = self.nodes.at(index) {
-            index = node.next;
-            if node.tick > target {
-                continue;
-            }
-            if let Some(node) = self.unlink(key) {
-                fire(node.value);
-            }
-        }
-    }
-
-    fn unlink(&mut self, key: Key) -> Option<Node<T>> {
-        let node = self.nodes.remove(key)?;
-        match self.nodes.at_mut(node.previous) {
-            Some(previous) => previous.next = node.next,
-            None => {
-                let slot = slot_of(node.tick);
-                self.set_head(slot, node.next);
-                if node.next == NIL {
-                    self.clear(slot);
+    /// Fires what is due of a list.
+    fn fire_list(&mut self, head: u32, target: u64, fire: &mut impl FnMut(T)) {
+        let mut next = head;
+        while let Some(chunk) = self.chunk_mut(next) {
+            let index = std::mem::replace(&mut next, chunk.next);
+            let latest = round_at(u64::from(chunk.slot), target);
+            let before = chunk.live;
+            for cell in chunk.cells.iter_mut().take(usize::from(chunk.used)) {
+                if latest.is_some_and(|latest| cell.round <= latest)
+                    && let Some(value) = cell.value.take()
+                {
+                    chunk.live -= 1;
+                    fire(value);
                 }
             }
+            let (fired, empty) = (before - chunk.live, chunk.live == 0);
+            self.len -= usize::from(fired);
+            if empty {
+                self.drop_chunk(index);
+            }
         }
-        if let Some(next) = self.nodes.at_mut(node.next) {
-            next.previous = node.previous;
-        }
-        Some(node)
     }
 
-    /// The first tick of `first..=last` whose slot has a node; the range is at most one round.
+    /// The first tick of `first..=last` whose slot has a timer; the range is at most one round.
     #[inline]
     fn next_occupied(&self, first: u64, last: u64) -> Option<u64> {
         debug_assert!(last - first.min(last) < SLOTS as u64);
@@ -183,30 +237,104 @@ impl<T> Wheel<T> {
         (found <= last).then_some(found)
     }
 
-    fn head(&self, slot: usize) -> u32 {
-        self.heads.get(slot).copied().unwrap_or(NIL)
-    }
-
-    fn set_head(&mut self, slot: usize, index: u32) {
-        if let Some(head) = self.heads.get_mut(slot) {
-            *head = index;
+    /// Puts an empty chunk before the first one of a list.
+    #[cold]
+    fn add_chunk(&mut self, slot: usize, far: bool, next: u32) -> u32 {
+        let index = self.free;
+        let taken = match self.chunk_mut(index) {
+            Some(chunk) => {
+                let free = chunk.next;
+                (chunk.next, chunk.previous) = (next, NIL);
+                (chunk.slot, chunk.far, chunk.used) = (slot as u16, far, 0);
+                self.free = free;
+                index
+            }
+            None => {
+                // Every user bounds its timers far below this, which would be a hundred gigabytes.
+                assert!(self.chunks.len() < NIL as usize / CELLS, "2^32 timers");
+                self.chunks.push(Box::new(Chunk {
+                    cells: std::array::from_fn(|_| Cell {
+                        serial: 0,
+                        round: 0,
+                        value: None,
+                    }),
+                    next,
+                    previous: NIL,
+                    slot: slot as u16,
+                    far,
+                    used: 0,
+                    live: 0,
+                }));
+                self.chunks.len() as u32 - 1
+            }
+        };
+        if let Some(follower) = self.chunk_mut(next) {
+            follower.previous = taken;
         }
-    }
-
-    /// Notes that a slot has a node.
-    fn mark(&mut self, slot: usize) {
+        self.set_head(slot, far, taken);
         if let Some(word) = self.occupied.get_mut(slot / 64) {
             *word |= 1 << (slot % 64);
             self.words |= 1 << (slot / 64);
         }
+        taken
     }
 
-    /// Notes that a slot has no node any more.
-    fn clear(&mut self, slot: usize) {
-        if let Some(word) = self.occupied.get_mut(slot / 64) {
+    /// Takes an empty chunk out of its list.
+    fn drop_chunk(&mut self, index: u32) {
+        let free = self.free;
+        let Some(chunk) = self.chunk_mut(index) else {
+            return;
+        };
+        let (next, previous) = (chunk.next, chunk.previous);
+        let (slot, far) = (usize::from(chunk.slot), chunk.far);
+        chunk.next = free;
+        self.free = index;
+        if let Some(follower) = self.chunk_mut(next) {
+            follower.previous = previous;
+        }
+        if let Some(leader) = self.chunk_mut(previous) {
+            leader.next = next;
+            return;
+        }
+        self.set_head(slot, far, next);
+        if next == NIL
+            && self.head(slot, !far) == NIL
+            && let Some(word) = self.occupied.get_mut(slot / 64)
+        {
             *word &= !(1 << (slot % 64));
             if *word == 0 {
                 self.words &= !(1 << (slot / 64));
+            }
+        }
+    }
+
+    /// Whether a chunk takes no more timers; none at all takes none.
+    #[inline]
+    fn is_full(&self, index: u32) -> bool {
+        let chunk = self.chunks.get(index as usize);
+        chunk.is_none_or(|chunk| usize::from(chunk.used) >= CELLS)
+    }
+
+    #[inline]
+    fn chunk_mut(&mut self, index: u32) -> Option<&mut Chunk<T>> {
+        self.chunks
+            .get_mut(index as usize)
+            .map(|chunk| &mut **chunk)
+    }
+
+    #[inline]
+    fn head(&self, slot: usize, far: bool) -> u32 {
+        self.slots.get(slot).map_or(NIL, |slot| match far {
+            true => slot.far,
+            false => slot.near,
+        })
+    }
+
+    fn set_head(&mut self, slot: usize, far: bool, index: u32) {
+        if let Some(slot) = self.slots.get_mut(slot) {
+            match far {
+                true => slot.far = index,
+                false => slot.near = index,
             }
         }
     }
@@ -227,11 +355,33 @@ const fn slot_of(tick: u64) -> usize {
     (tick % SLOTS as u64) as usize
 }
 
+/// Which round a tick is in. It saturates after 5,000 years.
+const fn round_of(tick: u64) -> u32 {
+    let round = tick / SLOTS as u64;
+    if round < u32::MAX as u64 {
+        round as u32
+    } else {
+        u32::MAX
+    }
+}
+
+/// The last round in which `slot` comes by `target`, if it does.
+const fn round_at(slot: u64, target: u64) -> Option<u32> {
+    match target.checked_sub(slot) {
+        Some(ticks) => Some(round_of(ticks)),
+        None => None,
+    }
+}
+
 const SLOTS: usize = 64 * WORDS;
 /// Words of the map of slots: as many as a word has bits.
 const WORDS: usize = 64;
+/// Timers of a chunk.
+const CELLS: usize = 8;
 const TICK_MICROS: u64 = 10_000;
 const NIL: u32 = u32::MAX;
+/// Chunks that an empty wheel may keep.
+const IDLE_CHUNKS: usize = 128;
 
 #[cfg(test)]
 mod tests {

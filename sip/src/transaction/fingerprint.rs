@@ -71,6 +71,13 @@ impl Fingerprint {
         let [first, _] = self.0;
         (first >> 32) as u32
     }
+
+    /// Which of `shards` indexes knows it.
+    #[inline]
+    pub(super) const fn shard(self, shards: usize) -> usize {
+        let [_, second] = self.0;
+        second as usize % shards
+    }
 }
 
 #[inline]

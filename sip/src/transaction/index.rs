@@ -83,7 +83,8 @@ impl Index {
         self.places.get(self.home(hash)).copied().unwrap_or(EMPTY)
     }
 
-    pub(super) const fn len(&self) -> usize {
+    #[cfg(test)]
+    const fn len(&self) -> usize {
         self.len
     }
 
@@ -150,7 +151,7 @@ const FULL_AT: usize = 5;
 const FULL_OF: usize = 8;
 const PLACES_MIN: usize = 16;
 /// Places that an empty index may keep.
-const IDLE_PLACES: usize = 2048;
+const IDLE_PLACES: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -139,7 +139,7 @@ impl<P: Clone> Layer<P> {
         let mut due = std::mem::take(&mut self.due);
         self.wheel.advance(now, &mut |timer| due.push(timer));
         let touched = due.iter().fold(0, |touched, timer| match timer {
-            Due::Transaction(key) => touched ^ self.table.touch(*key),
+            Due::Transaction(key) => touched ^ self.table.touch(*key, Record::touch),
             Due::User(_) => touched,
         });
         std::hint::black_box(touched);

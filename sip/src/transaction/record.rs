@@ -63,6 +63,12 @@ impl<P> Record<P> {
         self.wire.as_ref().map_or(0, Bytes::len)
     }
 
+    /// Reads it from both ends.
+    #[inline]
+    pub(super) fn touch(&self) -> u64 {
+        self.held() as u64 ^ self.running.next().as_micros()
+    }
+
     /// Whether what is sent now may have to be sent again.
     #[inline]
     pub(super) const fn sends_again(&self) -> bool {

@@ -1,4 +1,7 @@
-//! Transactions by key: an arena of entries and a hash index over it.
+//! Transactions by key: an arena of entries and a hash index over it, in shards.
+//!
+//! An index that grows is copied in one go. Its shards grow one by one, so that no message waits for
+//! more than a sixteenth of it.
 
 use crate::arena::{Arena, Key};
 
@@ -9,7 +12,7 @@ use super::index::Index;
 #[derive(Debug)]
 pub(super) struct Table<T> {
     entries: Arena<Entry<T>>,
-    index: Index,
+    shards: [Index; SHARDS],
 }
 
 #[derive(Debug)]
@@ -25,14 +28,14 @@ impl<T> Table<T> {
     pub(super) const fn new() -> Self {
         Self {
             entries: Arena::new(),
-            index: Index::new(),
+            shards: [const { Index::new() }; SHARDS],
         }
     }
 
     #[inline]
     pub(super) fn find(&self, print: Fingerprint) -> Option<Key> {
         let mut found = None;
-        self.index.find(print.short(), |index| {
+        self.shard(print)?.find(print.short(), |index| {
             found = self
                 .entries
                 .at(index)
@@ -48,7 +51,8 @@ impl<T> Table<T> {
             return None;
         }
         let key = self.entries.insert(Entry { print, value });
-        self.index.insert(print.short(), key.index);
+        let shard = self.shards.get_mut(print.shard(SHARDS))?;
+        shard.insert(print.short(), key.index);
         Some(key)
     }
 
@@ -65,27 +69,39 @@ impl<T> Table<T> {
     /// Reads an entry and its place in the index, to have both in the cache. The reads of several
     /// entries overlap; those of several removals would wait for one another.
     #[inline]
-    pub(super) fn touch(&self, key: Key) -> u64 {
-        self.entries
-            .get(key)
-            .map_or(0, |entry| self.index.touch(entry.print.short()))
+    pub(super) fn touch(&self, key: Key, read: impl FnOnce(&T) -> u64) -> u64 {
+        self.entries.get(key).map_or(0, |entry| {
+            let shard = self.shard(entry.print);
+            let place = shard.map_or(0, |shard| shard.touch(entry.print.short()));
+            place ^ read(&entry.value)
+        })
     }
 
     /// Removes a value, if it is there still.
     pub(super) fn remove(&mut self, key: Key) {
-        if let Some(entry) = self.entries.get(key) {
-            self.index.remove(entry.print.short(), key.index);
-            self.entries.discard(key);
+        if let Some(entry) = self.entries.get(key)
+            && let Some(shard) = self.shards.get_mut(entry.print.shard(SHARDS))
+        {
+            shard.remove(entry.print.short(), key.index);
+            self.entries.remove(key);
         }
-        debug_assert_eq!(self.entries.len(), self.index.len());
     }
 
     /// Gives the memory of a past burst back, if nothing is stored any more.
     pub(super) fn release_if_empty(&mut self) {
         self.entries.release_if_empty();
-        self.index.release_if_empty();
+        for shard in &mut self.shards {
+            shard.release_if_empty();
+        }
+    }
+
+    #[inline]
+    fn shard(&self, print: Fingerprint) -> Option<&Index> {
+        self.shards.get(print.shard(SHARDS))
     }
 }
+
+const SHARDS: usize = 16;
 
 #[cfg(test)]
 mod tests {
