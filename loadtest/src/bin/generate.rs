@@ -80,6 +80,9 @@ struct Flags {
     /// Seconds after the last arrival in which calls may end [33].
     #[arg(long)]
     drain: Option<f64>,
+    /// End with this call, whatever the schedule says after it.
+    #[arg(long)]
+    calls: Option<u64>,
     /// Calls in progress at once [200000].
     #[arg(long)]
     calls_max: Option<u32>,
@@ -154,6 +157,7 @@ impl Flags {
         over!(target caller callee flows role steps arrivals seed mix ring hold hangup cancel_after);
         over!(in_dialog in_dialog_count in_dialog_gap warmup cooldown drain calls_max user idle timestamps);
         config.domain = self.domain.or(config.domain);
+        config.calls = self.calls.or(config.calls);
         config.cpu = self.cpu.or(config.cpu);
         config.watch_pid.extend(self.watch_pid);
         config.lag_limit_us = self.lag_limit.unwrap_or(config.lag_limit_us);

@@ -50,6 +50,8 @@ pub struct Config {
     pub cooldown: f64,
     /// Seconds after the last arrival in which calls may still end.
     pub drain: f64,
+    /// The run ends with this call, whatever the schedule says after it.
+    pub calls: Option<u64>,
     /// Calls in progress at once; arrivals beyond are shed and counted.
     pub calls_max: u32,
     /// The user part of the Request-URI.
@@ -94,6 +96,7 @@ impl Default for Config {
             warmup: 1.0,
             cooldown: 1.0,
             drain: 33.0,
+            calls: None,
             calls_max: 200_000,
             user: "+14158675309".to_owned(),
             domain: None,

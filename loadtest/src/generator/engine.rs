@@ -124,7 +124,8 @@ impl<'a, 'b> Engine<'a, 'b> {
         let mut schedule =
             Schedule::new(&self.config.steps, self.config.arrivals, self.config.seed)
                 .map(|time| begin + time)
-                .take_while(|_| self.config.role != Role::Callee);
+                .take_while(|_| self.config.role != Role::Callee)
+                .take(self.config.calls.map_or(usize::MAX, |calls| calls as usize));
         let mut next = schedule.next();
         let mut places: Vec<usize> = Vec::new();
         let mut polled: Vec<PollFd<'_>> = Vec::new();
@@ -139,8 +140,8 @@ impl<'a, 'b> Engine<'a, 'b> {
             self.world.now = clock::now();
             let now = self.world.now;
             self.world.tally.roll(now, &self.config.steps);
-            let over = next.is_none() && now >= end;
-            if over && (now >= last || self.is_finished()) {
+            let over = next.is_none() && (now >= end || self.has_begun_all());
+            if now >= last || over && self.is_finished() {
                 break;
             }
             let mut burst = 0;
@@ -165,9 +166,16 @@ impl<'a, 'b> Engine<'a, 'b> {
         1.0 - (self.waited.min(length) as f64 / length as f64)
     }
 
-    /// Nobody else can begin a call.
+    /// As many calls as were asked for have begun.
+    fn has_begun_all(&self) -> bool {
+        let calls = self.config.calls;
+        calls.is_some_and(|calls| self.world.tally.intended >= calls)
+    }
+
+    /// No call is in progress, and nobody can begin one.
     fn is_finished(&self) -> bool {
-        self.world.tally.in_progress == 0 && self.config.role != Role::Callee
+        let all = self.config.role != Role::Callee || self.has_begun_all();
+        all && self.world.tally.in_progress == 0
     }
 
     /// Waits for a datagram or for this time.
