@@ -10,8 +10,8 @@ use sip::{Method, Request, Response};
 use crate::counters::Counts;
 use crate::trace::{Observe, Shown, Unobserved};
 use crate::{
-    Branch, Context, Counters, Filter, Flow, Hook, Outcome, Reason, Relay, Reply, Resume, Target,
-    Trace,
+    Branch, Context, Counters, Filter, Flow, Hook, Hooks, Outcome, Reason, Relay, Reply, Resume,
+    Target, Trace,
 };
 
 /// A chain as configured.
@@ -25,8 +25,10 @@ pub struct Chain {
 }
 
 struct Link {
-    name: &'static str,
     filter: Box<dyn Filter>,
+    /// The hooks that it is called at.
+    hooks: Hooks,
+    name: &'static str,
     counts: Counts,
 }
 
@@ -49,9 +51,10 @@ impl Chain {
         counters: &Counters,
     ) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let link = |(name, filter)| Link {
-            name,
+        let link = |(name, filter): (_, Box<dyn Filter>)| Link {
+            hooks: filter.hooks(),
             filter,
+            name,
             counts: counters.filter(name, &[]),
         };
         Self {
@@ -172,6 +175,9 @@ impl Chain {
             let mut last = None;
             let walk = AssertUnwindSafe(|| {
                 for link in rest.by_ref() {
+                    if !link.hooks.contains(Hooks::DONE) {
+                        continue;
+                    }
                     last = Some(link);
                     link.filter.on_done(outcome, cx);
                 }
@@ -200,6 +206,9 @@ impl Chain {
         observer: &mut O,
     ) -> Flow {
         debug_assert_eq!(cx.progress.chain, self.id, "resumed on another chain");
+        // A `Flow` has room for a reply, so it is dear to move about and to drop: what is no
+        // decision is forgotten where it stands.
+        let mut decided = Flow::Continue;
         let walk = AssertUnwindSafe(|| {
             if let Some(resume) = resume {
                 let name = self
@@ -209,24 +218,34 @@ impl Chain {
                 let flow = resume(request, cx);
                 observer.leave(name, Hook::Request, Shown::Request(request), &flow);
                 if !matches!(flow, Flow::Continue) {
-                    return flow;
+                    decided = flow;
+                    return true;
                 }
             }
-            let rest = self.links.get(usize::from(cx.progress.ran)..);
-            for link in rest.unwrap_or_default() {
-                cx.progress.ran += 1;
+            let ran = usize::from(cx.progress.ran);
+            for (index, link) in self.links.iter().enumerate().skip(ran) {
+                if !O::SEES_ALL && !link.hooks.contains(Hooks::REQUEST) {
+                    continue;
+                }
+                cx.progress.ran = index as u16 + 1;
                 observer.enter(Shown::Request(request));
                 let flow = link.filter.on_request(request, cx);
                 observer.leave(link.name, Hook::Request, Shown::Request(request), &flow);
                 if !matches!(flow, Flow::Continue) {
-                    return flow;
+                    decided = flow;
+                    return true;
                 }
+                std::mem::forget(flow);
             }
-            Flow::Continue
+            cx.progress.ran = self.links.len() as u16;
+            false
         });
         match catch_unwind(walk) {
-            Ok(Flow::Continue) => Flow::Continue,
-            Ok(flow) => self.settle(flow, cx),
+            Ok(false) => {
+                std::mem::forget(decided);
+                Flow::Continue
+            }
+            Ok(true) => self.settle(decided, cx),
             Err(panic) => {
                 let link = self.link_before(cx.progress.ran);
                 self.panicked(link, &panic);
@@ -244,10 +263,13 @@ impl Chain {
         cx: &mut Context,
         observer: &mut O,
     ) -> Branch {
-        cx.target = Some(target.into());
+        cx.aim_at(Some(target));
         let mut last = None;
         let walk = AssertUnwindSafe(|| {
             for link in &self.links {
+                if !O::SEES_ALL && !link.hooks.contains(Hooks::BRANCH) {
+                    continue;
+                }
                 last = Some(link);
                 observer.enter(Shown::Request(request));
                 let branch = link.filter.on_branch(request, target, cx);
@@ -273,7 +295,7 @@ impl Chain {
         cx: &mut Context,
         observer: &mut O,
     ) -> Relay {
-        cx.target = target.map(Into::into);
+        cx.aim_at(target);
         let count = match cx.progress {
             Progress { chain, ran, .. } if chain == self.id => usize::from(ran),
             _ => self.links.len(),
@@ -281,6 +303,9 @@ impl Chain {
         let mut last = None;
         let walk = AssertUnwindSafe(|| {
             for link in self.links.iter().take(count).rev() {
+                if !O::SEES_ALL && !link.hooks.contains(Hooks::RESPONSE) {
+                    continue;
+                }
                 last = Some(link);
                 observer.enter(Shown::Response(response));
                 let relay = link.filter.on_response(response, cx);

@@ -48,6 +48,30 @@ impl Context {
             progress: Progress::default(),
         }
     }
+
+    /// Sets [`Context::target`]; costs no reference count where it is the same as before.
+    pub(crate) fn aim_at(&mut self, target: Option<&Target>) {
+        let same = match (&self.target, target) {
+            (None, None) => true,
+            (Some(old), Some(new)) => old.is(new),
+            _ => false,
+        };
+        if !same {
+            self.target = target.map(Into::into);
+        }
+    }
+}
+
+impl TargetFact {
+    /// Whether it speaks of `target`, without a look at names.
+    fn is(&self, target: &Target) -> bool {
+        let trunk = match (&self.trunk, &target.trunk) {
+            (None, None) => true,
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        };
+        trunk && self.trust == target.trust
+    }
 }
 
 impl From<&Target> for TargetFact {

@@ -76,13 +76,20 @@ impl Counters {
 impl Counts {
     /// Counts one; returns how many of this reason there are now.
     pub fn add(&self, reason: Reason) -> u64 {
+        self.add_many(reason, 1)
+    }
+
+    /// Counts `number`; returns how many of this reason there are now.
+    pub(crate) fn add_many(&self, reason: Reason, number: u64) -> u64 {
         let cells = &self.0.reasons;
         let cell = cells
             .iter()
             .find(|(known, _)| *known == reason)
             // `other` is the last one.
             .or_else(|| cells.last());
-        cell.map_or(0, |(_, cell)| cell.fetch_add(1, Ordering::Relaxed) + 1)
+        cell.map_or(0, |(_, cell)| {
+            cell.fetch_add(number, Ordering::Relaxed) + number
+        })
     }
 
     /// Counts one and says whether to log it: the 1st, 2nd, 4th, 8th … of its reason, so that a

@@ -4,6 +4,19 @@
 /// line separators, marks that turn the direction of text, bytes that are not UTF-8, and `\`.
 pub fn escape(text: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
+    push_escaped(&mut out, text);
+    out
+}
+
+/// Puts what [`escape`] gives at the end of `out`.
+pub(crate) fn push_escaped(out: &mut String, text: &[u8]) {
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
+    let plain = std::str::from_utf8(text)
+        .ok()
+        .filter(|_| text.iter().all(plain));
+    if let Some(text) = plain {
+        return out.push_str(text);
+    }
     for chunk in text.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
@@ -11,16 +24,15 @@ pub fn escape(text: &[u8]) -> String {
                 '\r' => out.push_str("\\r"),
                 '\n' => out.push_str("\\n"),
                 '\t' => out.push_str("\\t"),
-                c if c.is_ascii_control() => push_byte(&mut out, c as u8),
+                c if c.is_ascii_control() => push_byte(out, c as u8),
                 c if is_hidden(c) => out.extend(c.escape_unicode()),
                 c => out.push(c),
             }
         }
         for &byte in chunk.invalid() {
-            push_byte(&mut out, byte);
+            push_byte(out, byte);
         }
     }
-    out
 }
 
 fn push_byte(out: &mut String, byte: u8) {

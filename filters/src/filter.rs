@@ -2,7 +2,7 @@
 
 use sip::{Request, Response};
 
-use crate::{Branch, Context, Flow, Outcome, Relay, Target};
+use crate::{Branch, Context, Flow, Hooks, Outcome, Relay, Target};
 
 /// One element of a chain; every hook does nothing unless it is written.
 ///
@@ -36,5 +36,13 @@ pub trait Filter: Send + Sync + 'static {
     /// The exchange is over; runs exactly once for every filter whose `on_request` ran.
     fn on_done(&self, outcome: &Outcome<'_>, cx: &mut Context) {
         let _ = (outcome, cx);
+    }
+
+    /// The hooks that are written; the others need not be called.
+    ///
+    /// Asked once, when the chain is made. All of them unless this is written too, so that a filter
+    /// may leave it out; what is told saves a call a message.
+    fn hooks(&self) -> Hooks {
+        Hooks::ALL
     }
 }

@@ -106,6 +106,8 @@ impl fmt::Debug for Trace<'_> {
 
 /// Watches the walk over a chain.
 pub(crate) trait Observe {
+    /// Whether it is shown filters without the hook too.
+    const SEES_ALL: bool;
     fn enter(&mut self, message: Shown<'_>);
     fn leave(
         &mut self,
@@ -128,6 +130,7 @@ pub(crate) enum Shown<'a> {
 pub(crate) struct Unobserved;
 
 impl Observe for Unobserved {
+    const SEES_ALL: bool = false;
     #[inline(always)]
     fn enter(&mut self, _: Shown<'_>) {}
     #[inline(always)]
@@ -137,6 +140,8 @@ impl Observe for Unobserved {
 }
 
 impl Observe for Trace<'_> {
+    const SEES_ALL: bool = true;
+
     fn enter(&mut self, message: Shown<'_>) {
         self.before = Snapshot::of(message);
         self.entered = (self.clock)();

@@ -28,6 +28,55 @@ rules = [
 ]
 "#;
 
+/// One rule on some of a few names.
+fn rule() -> impl Strategy<Value = String> {
+    let name = || {
+        prop::sample::select(vec![
+            "X-A",
+            "x-b",
+            "X-C",
+            "Subject",
+            "s",
+            "X-Long-Name-Of-One",
+        ])
+    };
+    let pattern = prop_oneof![name(), prop::sample::select(vec!["X-*", "X-L*", "S*", "*"])];
+    let condition = prop_oneof![
+        Just(String::new()),
+        name().prop_map(|name| format!(", when = \"header.{name}\"")),
+        name().prop_map(|name| format!(", when = \"header.{name} == '1'\"")),
+        name().prop_map(|name| format!(", when = \"not header.{name}\"")),
+        (name(), name())
+            .prop_map(|(a, b)| format!(", when = \"header.{a} == '2' or header.{b} =~ 'c'\"")),
+        (name(), name()).prop_map(|(a, b)| format!(
+            ", when = \"in_dialog == false and header.{a} in ['1', '{b}']\""
+        )),
+        Just(", methods = [\"INVITE\", \"FOO\"]".to_owned()),
+        Just(", methods = [\"BYE\"]".to_owned()),
+        Just(", in_dialog = true".to_owned()),
+    ];
+    let edit = prop_oneof![
+        pattern
+            .clone()
+            .prop_map(|p| format!("op = \"remove\", header = {p:?}")),
+        (name(), name()).prop_map(|(a, b)| format!("op = \"rename\", header = {a:?}, to = {b:?}")),
+        (name(), name()).prop_map(|(a, b)| format!("op = \"copy\", header = {a:?}, to = {b:?}")),
+        (name(), "[0-2]?")
+            .prop_map(|(a, v)| format!("op = \"add\", header = {a:?}, value = {v:?}")),
+        (name(), name()).prop_map(|(a, b)| format!(
+            "op = \"replace\", header = {a:?}, value = \"${{header.{b}}}\""
+        )),
+        (name(), "[a-c]").prop_map(|(a, v)| format!("op = \"store\", header = {a:?}, var = {v:?}")),
+        pattern.prop_map(|p| format!(
+            "op = \"match\", header = {p:?}, pattern = \"^[02a]\", on_mismatch = \"drop_header\""
+        )),
+        name().prop_map(|a| format!(
+            "op = \"match\", header = {a:?}, pattern = \"(?<d>[a-c])\", on_mismatch = \"reject\""
+        )),
+    ];
+    (edit, condition).prop_map(|(edit, condition)| format!("{{ {edit}{condition} }}"))
+}
+
 /// A request with these bytes in its headers, if that is one.
 fn request(user: &[u8], a: &[u8], b: &[u8]) -> Option<Request> {
     let text = [
@@ -92,6 +141,39 @@ proptest! {
             prop_assert!(!header.value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
         }
         support::assert_reads_back(&Message::Request(request));
+    }
+
+    /// What rules know of a message they keep up to date themselves: a rule behind others does what
+    /// it would do in a filter of its own, which looks at the message anew.
+    #[test]
+    fn a_rule_sees_what_those_before_it_did(
+        rules in prop::collection::vec(rule(), 1..9),
+        rows in prop::collection::vec((
+            prop::sample::select(vec!["X-A", "x-a", "X-B", "X-C", "Subject", "S", "x-long-name-of-one"]),
+            "[0-2a-c]{1,2}",
+        ), 0..9),
+    ) {
+        let rows: String = rows.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let text = format!("INVITE sip:a@b SIP/2.0\r\n{rows}Via: SIP/2.0/UDP h\r\n\r\n");
+        let config = |rules: &[String]| format!("default = \"pass\"\nrules = [{}]", rules.join(", "));
+
+        let mut together = support::request(text.clone());
+        let mut cx = support::context(Trust::Internal);
+        let flow = chain("x_headers", &config(&rules)).request(&mut together, &mut cx);
+
+        let mut apart = support::request(text);
+        let mut apart_cx = support::context(Trust::Internal);
+        let mut apart_flow = Flow::Continue;
+        for rule in &rules {
+            let chain = chain("x_headers", &config(std::slice::from_ref(rule)));
+            apart_flow = chain.request(&mut apart, &mut apart_cx);
+            if !matches!(apart_flow, Flow::Continue) {
+                break;
+            }
+        }
+        prop_assert_eq!(together.to_bytes(), apart.to_bytes());
+        prop_assert_eq!(&cx.facts.vars, &apart_cx.facts.vars);
+        prop_assert_eq!(format!("{flow:?}"), format!("{apart_flow:?}"));
     }
 
     #[test]

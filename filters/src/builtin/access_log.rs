@@ -1,10 +1,14 @@
 //! `access_log`: one line a transaction.
 
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::ops::Range;
+
 use sip::Uri;
 
 use crate::{
-    BuildContext, ConfigError, Context, Filter, Kind, Outcome, Plugin, Reason, escape, settings,
-    words,
+    BuildContext, ConfigError, Context, Filter, Hooks, Kind, Outcome, Plugin, Reason, Source,
+    push_escaped, settings, words,
 };
 
 settings! {
@@ -59,57 +63,92 @@ impl Filter for AccessLog {
         if outcome.method == b"ACK" && outcome.reason.is_none() {
             return;
         }
+        if !tracing::enabled!(target: "access", tracing::Level::INFO) {
+            return;
+        }
         let failed = outcome.status == 0 || outcome.status >= 400;
-        let sampled = hash(outcome.call_id).is_multiple_of(self.sample);
+        let sampled = self.sample == 1 || hash(outcome.call_id).is_multiple_of(self.sample);
         if !(sampled || failed && self.failures) {
             return;
         }
         let on = |field: LogField| self.fields & bit(field) != 0;
-        let text = |field, text: &dyn Fn() -> Option<String>| on(field).then(text).flatten();
-        let source = &cx.source;
-        let ip = source.address.ip().to_canonical();
-        let sender = std::net::SocketAddr::new(ip, source.address.port());
+        let mut line = Line::default();
+        let method = on(LogField::Method).then(|| line.escaped(outcome.method));
+        let call_id = on(LogField::CallId).then(|| line.escaped(outcome.call_id));
+        let ruri = on(LogField::Ruri).then(|| line.uri(outcome.ruri));
+        let trunk = cx.facts.trunk.as_ref().filter(|_| on(LogField::Trunk));
+        let trunk = trunk.map(|trunk| line.escaped(trunk.name.as_bytes()));
+        let source = on(LogField::Source).then(|| line.source(&cx.source));
+        let target = outcome.target.filter(|_| on(LogField::Target));
+        let target = target.map(|target| line.uri(&target.uri));
+        let text = |part: Option<Range<usize>>| line.0.get(part?);
         tracing::info!(
             target: "access",
-            method = text(LogField::Method, &|| Some(escape(outcome.method))),
+            method = text(method),
             status = on(LogField::Status).then_some(outcome.status),
-            call_id = text(LogField::CallId, &|| Some(escape(outcome.call_id))),
-            ruri = text(LogField::Ruri, &|| Some(shown_uri(outcome.ruri))),
-            trunk = text(LogField::Trunk, &|| {
-                cx.facts.trunk.as_ref().map(|trunk| escape(trunk.name.as_bytes()))
-            }),
-            source = text(LogField::Source, &|| {
-                Some(format!("{}:{sender}", source.transport.param()))
-            }),
-            target = text(LogField::Target, &|| {
-                outcome.target.map(|target| shown_uri(&target.uri))
-            }),
+            call_id = text(call_id),
+            ruri = text(ruri),
+            trunk = text(trunk),
+            source = text(source),
+            target = text(target),
             duration_us = on(LogField::DurationUs)
                 .then(|| u64::try_from(outcome.duration.as_micros()).unwrap_or(u64::MAX)),
             reason = outcome.reason.filter(|_| on(LogField::Reason)).map(Reason::as_str),
         );
     }
+
+    fn hooks(&self) -> Hooks {
+        Hooks::DONE
+    }
+}
+
+/// The text of all fields, written once.
+#[derive(Default)]
+struct Line(String);
+
+impl Line {
+    fn escaped(&mut self, text: &[u8]) -> Range<usize> {
+        self.write(|line| push_escaped(line, text))
+    }
+
+    fn uri(&mut self, raw: &[u8]) -> Range<usize> {
+        self.write(|line| push_shown_uri(line, raw))
+    }
+
+    /// Transport, address and port.
+    fn source(&mut self, source: &Source) -> Range<usize> {
+        let ip = source.address.ip().to_canonical();
+        let sender = SocketAddr::new(ip, source.address.port());
+        let transport = source.transport.param();
+        // Writing to memory does not fail.
+        self.write(|line| write!(line, "{transport}:{sender}").unwrap_or_default())
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut String)) -> Range<usize> {
+        let start = self.0.len();
+        write(&mut self.0);
+        start..self.0.len()
+    }
 }
 
 /// A URI without what may be secret: password and headers. Of one that cannot be read only what
 /// stands before they could begin.
-fn shown_uri(raw: &[u8]) -> String {
+fn push_shown_uri(out: &mut String, raw: &[u8]) {
     let Ok(uri) = Uri::parse(raw) else {
         let mut parts = raw.splitn(3, |byte| matches!(byte, b':' | b'?' | b'@'));
         let scheme = parts.next().unwrap_or_default();
         let user = parts.next().map_or(0, |user| user.len() + 1);
-        return escape(raw.get(..scheme.len() + user).unwrap_or_default());
+        return push_escaped(out, raw.get(..scheme.len() + user).unwrap_or_default());
     };
     let kept = uri.without_headers();
     let Some(password) = uri.password else {
-        return escape(kept);
+        return push_escaped(out, kept);
     };
     // A sip URI holds one `@` at most, and the password stands right before it.
     let host = memchr::memchr(b'@', kept).unwrap_or(kept.len());
     let user = host.saturating_sub(password.len() + 1);
-    let mut out = escape(kept.get(..user).unwrap_or_default());
-    out.push_str(&escape(kept.get(host..).unwrap_or_default()));
-    out
+    push_escaped(out, kept.get(..user).unwrap_or_default());
+    push_escaped(out, kept.get(host..).unwrap_or_default());
 }
 
 /// FNV-1a: the same Call-ID is in or out on every node and in every transaction.
@@ -162,7 +201,9 @@ mod tests {
             ("sip:a:secret@", "sip:a"),
             ("nonsense", "nonsense"),
         ] {
-            assert_eq!(shown_uri(uri.as_bytes()), shown, "{uri}");
+            let mut found = String::new();
+            push_shown_uri(&mut found, uri.as_bytes());
+            assert_eq!(found, shown, "{uri}");
         }
     }
 }

@@ -3,7 +3,9 @@
 use sip::{Method, Request};
 use toml::Spanned;
 
-use crate::{BuildContext, ConfigError, Context, Filter, Flow, Kind, Plugin, Reason, settings};
+use crate::{
+    BuildContext, ConfigError, Context, Filter, Flow, Hooks, Kind, Plugin, Reason, settings,
+};
 
 settings! {
     /// Keys of `record_route`.
@@ -31,6 +33,10 @@ impl Filter for RecordRoute {
             cx.facts.record_route = true;
         }
         Flow::Continue
+    }
+
+    fn hooks(&self) -> Hooks {
+        Hooks::REQUEST
     }
 }
 

@@ -1,10 +1,11 @@
 //! `sanity`: requests that must not get further.
 
-use sip::{CSeq, Header, HeaderName, Limits, Method, ParseError, Request};
+use sip::{CSeq, Header, HeaderName, Headers, Limits, Method, ParseError, Request};
 use toml::Spanned;
 
 use crate::{
-    BuildContext, ConfigError, Context, Filter, Flow, Kind, Plugin, Reason, Reply, settings, words,
+    BuildContext, ConfigError, Context, Filter, Flow, Hooks, Kind, Plugin, Reason, Reply, settings,
+    words,
 };
 
 settings! {
@@ -90,7 +91,9 @@ words! {
 pub struct Sanity {
     action: FaultAction,
     limits: Limits,
-    /// Whether the bound on Via values is tighter than the one that was held already.
+    /// Whether any bound on lines, rows or bytes is tighter than the one that was held already.
+    measures: bool,
+    /// Whether the bound on Via values is.
     counts_vias: bool,
     required: Vec<String>,
     single: Vec<String>,
@@ -124,59 +127,76 @@ impl Filter for Sanity {
         if !has_known_scheme(request.uri_bytes()) {
             return Flow::Reply(Reply::new(416, "Unsupported URI Scheme", URI_SCHEME));
         }
-        let checked = self.check_start_line(request);
-        let checked = checked.and_then(|()| self.check_headers(request));
-        if let Err(finding) = checked.and_then(|()| self.check_named(request)) {
-            return self.refuse(finding);
-        }
+        let checked = self.check(request);
+        let (hops, proxy_require) = match checked {
+            Ok(found) => found,
+            Err(finding) => return self.refuse(finding),
+        };
         if self.x_folding == XFolding::Unfold
             && let Err(finding) = unfold_extensions(request)
         {
             return self.refuse(finding);
         }
         // RFC 3261 §16.3 step 3.
-        let hops = request.headers.first(HeaderName::MaxForwards);
-        if hops.and_then(sip::number) == Some(0) {
+        if hops == Some(0) {
             return Flow::Reply(Reply::new(483, "Too Many Hops", TOO_MANY_HOPS));
         }
-        self.check_proxy_require(request)
+        if proxy_require {
+            return self.check_proxy_require(request);
+        }
+        Flow::Continue
+    }
+
+    fn hooks(&self) -> Hooks {
+        Hooks::REQUEST
     }
 }
 
+/// What one pass over the rows found.
+#[derive(Default)]
+struct Found<'m> {
+    /// One bit a name; see [`bit`].
+    seen: u64,
+    cseq: &'m [u8],
+    hops: Option<&'m [u8]>,
+}
+
 impl Sanity {
-    fn check_start_line(&self, request: &Request) -> Result<(), Finding> {
-        if request.uri_bytes().len() > self.limits.uri_bytes {
-            return Err(Finding::Limit(ParseError::UriTooLarge));
+    /// Every check that ends in a finding; returns the hops that are left, and whether there is a
+    /// Proxy-Require.
+    fn check(&self, request: &Request) -> Result<(Option<u32>, bool), Finding> {
+        if self.measures {
+            self.check_bounds(request)?;
         }
-        if request.method_bytes().len() > self.limits.method_bytes {
-            return Err(Finding::Limit(ParseError::MethodTooLarge));
+        let found = self.check_rows(&request.headers)?;
+        if REQUIRED & !found.seen != 0 {
+            return Err(Finding::Header(MISSING_HEADER));
         }
-        Ok(())
+        let hops = self.check_named(request, &found)?;
+        Ok((hops, found.seen & bit(HeaderName::ProxyRequire) != 0))
     }
 
-    /// One pass over all rows: bounds, what must be there, what may be there once, and what
-    /// elements read differently.
-    fn check_headers(&self, request: &Request) -> Result<(), Finding> {
+    fn check_bounds(&self, request: &Request) -> Result<(), Finding> {
         let limits = &self.limits;
         let headers = &request.headers;
         let over = |error| Err(Finding::Limit(error));
+        if request.uri_bytes().len() > limits.uri_bytes {
+            return over(ParseError::UriTooLarge);
+        }
+        if request.method_bytes().len() > limits.method_bytes {
+            return over(ParseError::MethodTooLarge);
+        }
         if headers.len() > limits.headers {
             return over(ParseError::HeadersTooMany);
         }
         let start_line = request.method_bytes().len() + request.uri_bytes().len();
         let mut section = start_line + START_LINE_REST + LINE_END;
-        let mut seen = 0u64;
-        for (index, header) in headers.iter().enumerate() {
-            let line = headers.line(index).unwrap_or_default();
-            if line.len() > limits.header_bytes {
+        for index in 0..headers.len() {
+            let line = headers.line(index).unwrap_or_default().len();
+            if line > limits.header_bytes {
                 return over(ParseError::HeaderTooLarge);
             }
-            section += line.len();
-            if seen & bit(header.id) != 0 && header.id.is_single() {
-                return Err(Finding::Header(DUPLICATE_HEADER));
-            }
-            seen |= bit(header.id);
-            self.check_row(&header, line)?;
+            section += line;
         }
         if section > limits.header_section_bytes {
             return over(ParseError::HeaderSectionTooLarge);
@@ -188,15 +208,36 @@ impl Sanity {
         if section + body > limits.message_bytes {
             return over(ParseError::MessageTooLarge);
         }
-        if REQUIRED.iter().any(|id| seen & bit(*id) == 0) {
-            return Err(Finding::Header(MISSING_HEADER));
-        }
         Ok(())
     }
 
+    /// One pass over all rows: what is there, what may be there once, and what elements read
+    /// differently.
+    fn check_rows<'m>(&self, headers: &'m Headers) -> Result<Found<'m>, Finding> {
+        let mut found = Found::default();
+        for (index, header) in headers.iter().enumerate() {
+            let bit = bit(header.id);
+            let again = found.seen & bit != 0;
+            if again && header.id.is_single() {
+                return Err(Finding::Header(DUPLICATE_HEADER));
+            }
+            found.seen |= bit;
+            match header.id {
+                HeaderName::CSeq => found.cseq = header.value,
+                HeaderName::MaxForwards if !again => found.hops = Some(header.value),
+                _ => {}
+            }
+            let extension = is_extension(header.name);
+            if extension || self.space_before_colon == SpaceBeforeColon::All {
+                let line = headers.line(index).unwrap_or_default();
+                self.check_row(&header, line, extension)?;
+            }
+        }
+        Ok(found)
+    }
+
     /// Blanks beside the name, folds, control bytes.
-    fn check_row(&self, header: &Header<'_>, line: &[u8]) -> Result<(), Finding> {
-        let extension = is_extension(header.name);
+    fn check_row(&self, header: &Header<'_>, line: &[u8], extension: bool) -> Result<(), Finding> {
         let judged = match self.space_before_colon {
             SpaceBeforeColon::All => true,
             SpaceBeforeColon::Extension => extension,
@@ -208,30 +249,33 @@ impl Sanity {
         if !extension {
             return Ok(());
         }
-        if self.x_folding == XFolding::Reject && is_folded(line) {
+        let odd = odd_bytes(line);
+        if odd.line_end && self.x_folding == XFolding::Reject {
             return Err(Finding::Header(FOLDED_HEADER));
         }
-        let control = |byte: &u8| byte.is_ascii_control() && !is_lws(*byte);
-        if header.value.iter().any(control) {
+        if odd.control {
             return Err(Finding::Header(CONTROL_BYTE));
         }
         Ok(())
     }
 
-    /// Headers by name: CSeq, Via, and those that the configuration lists.
-    fn check_named(&self, request: &Request) -> Result<(), Finding> {
+    /// Headers by name: CSeq, Max-Forwards, Via, and those that the configuration lists. Returns
+    /// the hops that are left.
+    fn check_named(&self, request: &Request, rows: &Found<'_>) -> Result<Option<u32>, Finding> {
         let headers = &request.headers;
         let found = |reason| Err(Finding::Header(reason));
-        let cseq = headers.first(HeaderName::CSeq).unwrap_or_default();
-        match CSeq::parse(cseq) {
+        match CSeq::parse(rows.cseq) {
             Err(_) => return found(MALFORMED_HEADER),
             Ok(cseq) if cseq.method != request.method_bytes() => return found(METHOD_MISMATCH),
             Ok(_) => {}
         }
-        let hops = headers.first(HeaderName::MaxForwards);
-        if hops.is_some_and(|hops| sip::number(hops).is_none()) {
-            return found(MALFORMED_HEADER);
-        }
+        let hops = match rows.hops {
+            None => None,
+            Some(hops) => match sip::number(hops) {
+                None => return found(MALFORMED_HEADER),
+                hops => hops,
+            },
+        };
         if self.counts_vias
             && headers
                 .list(HeaderName::Via)
@@ -250,7 +294,7 @@ impl Sanity {
                 return found(DUPLICATE_HEADER);
             }
         }
-        Ok(())
+        Ok(hops)
     }
 
     /// RFC 3261 §16.3 step 5; §8.2.2.3 exempts CANCEL and ACK.
@@ -289,6 +333,9 @@ impl Sanity {
 
 /// RFC 3261 §16.3 step 2.
 fn has_known_scheme(uri: &[u8]) -> bool {
+    if uri.starts_with(b"sip:") {
+        return true;
+    }
     let end = memchr::memchr(b':', uri).unwrap_or(uri.len());
     let scheme = uri.get(..end).unwrap_or_default();
     let known = [b"sip".as_slice(), b"sips", b"tel"];
@@ -312,23 +359,31 @@ fn unfold_extensions(request: &mut Request) -> Result<(), Finding> {
     Ok(())
 }
 
-/// Whether a header line goes on behind a line end; a fold may stand before the value too.
-fn is_folded(line: &[u8]) -> bool {
+/// What a header line holds that it should not.
+struct Odd {
+    /// It goes on behind a line end; a fold may stand before the value too.
+    line_end: bool,
+    /// A control byte that is no white space.
+    control: bool,
+}
+
+fn odd_bytes(line: &[u8]) -> Odd {
     let text = line.strip_suffix(b"\r\n").unwrap_or(line);
-    memchr::memchr2(b'\r', b'\n', text).is_some()
+    // Each without an early exit, so that the compiler reads 16 bytes at a time.
+    let ends = |byte: u8| (byte == b'\r') | (byte == b'\n');
+    let rules = |byte: u8| ((byte < b' ') & (byte != b'\t') & !ends(byte)) | (byte == 0x7f);
+    let line_end = text.iter().fold(false, |any, &byte| any | ends(byte));
+    let control = text.iter().fold(false, |any, &byte| any | rules(byte));
+    Odd { line_end, control }
 }
 
 /// One bit a known name; all other names share the last one.
-fn bit(id: HeaderName) -> u64 {
+const fn bit(id: HeaderName) -> u64 {
     1 << id as u8
 }
 
 fn is_extension(name: &[u8]) -> bool {
     matches!(name, [b'X' | b'x' | b'P' | b'p', b'-', ..])
-}
-
-fn is_lws(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 impl Plugin for Sanity {
@@ -407,6 +462,13 @@ single_headers = [\"X-Tenant\"]
         }
         Ok(Self {
             action: config.action,
+            measures: limits.message_bytes < server.message_bytes
+                || limits.header_section_bytes < server.header_section_bytes
+                || limits.header_bytes < server.header_bytes
+                || limits.headers < server.headers
+                || limits.uri_bytes < server.uri_bytes
+                || limits.method_bytes < server.method_bytes
+                || limits.body_bytes < server.body_bytes,
             counts_vias: limits.via_values < server.via_values,
             limits,
             required,
@@ -419,13 +481,11 @@ single_headers = [\"X-Tenant\"]
 }
 
 /// RFC 3261 §8.1.1; Max-Forwards is let off.
-const REQUIRED: [HeaderName; 5] = [
-    HeaderName::Via,
-    HeaderName::From,
-    HeaderName::To,
-    HeaderName::CallId,
-    HeaderName::CSeq,
-];
+const REQUIRED: u64 = bit(HeaderName::Via)
+    | bit(HeaderName::From)
+    | bit(HeaderName::To)
+    | bit(HeaderName::CallId)
+    | bit(HeaderName::CSeq);
 const _: () = assert!((HeaderName::Other as u8) < 64, "`bit` has 64 of them");
 /// A space on either side of the Request-URI, the version and the line end.
 const START_LINE_REST: usize = " ".len() * 2 + "SIP/2.0\r\n".len();

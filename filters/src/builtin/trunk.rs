@@ -1,13 +1,15 @@
 //! `trunk`: who is calling.
 
+use std::collections::HashSet;
+
 use sip::{HeaderName, NameAddr, Request};
 use smallvec::SmallVec;
 use toml::Spanned;
 
 use super::trunk_table::TrunkTable;
 use crate::{
-    BuildContext, ConfigError, Context, Filter, Flow, Kind, Plugin, Reason, Reply, TrunkFact,
-    settings, words,
+    BuildContext, ConfigError, Context, Filter, Flow, Hooks, Kind, Plugin, Reason, Reply, settings,
+    words,
 };
 
 settings! {
@@ -53,10 +55,7 @@ impl Filter for Trunk {
         match self.table.find(source.address, source.transport, &hosts) {
             Some(trunk) => {
                 cx.facts.trust = trunk.trust;
-                cx.facts.trunk = Some(TrunkFact {
-                    name: trunk.name.clone(),
-                    trust: trunk.trust,
-                });
+                cx.facts.trunk = Some(trunk.clone());
                 Flow::Continue
             }
             // The dialog's signed Route stands for its sides: a callee need not be a trunk, and a
@@ -68,6 +67,10 @@ impl Filter for Trunk {
                 NoMatch::Silent => Flow::Drop(NO_TRUNK_MATCH),
             },
         }
+    }
+
+    fn hooks(&self) -> Hooks {
+        Hooks::REQUEST
     }
 }
 
@@ -104,21 +107,23 @@ that is no trunk may pass.";
             });
         };
         let mut errors = Vec::new();
+        let known = cx.trunks.iter().map(|trunk| &*trunk.name);
+        let all: HashSet<&str> = known.clone().collect();
         for (index, name) in names.iter().enumerate() {
-            let known = cx.trunks.iter().map(|trunk| &*trunk.name);
-            if !known.clone().any(|known| known == name.get_ref()) {
+            if !all.contains(name.get_ref().as_str()) {
                 let message = format!("there is no trunk {:?}", name.get_ref());
                 let error = ConfigError::new(format!("trunks[{index}]"), name.span(), message);
-                errors.push(error.one_of(name.get_ref(), known));
+                errors.push(error.one_of(name.get_ref(), known.clone()));
             }
         }
         if !errors.is_empty() {
             return Err(errors);
         }
-        let listed =
-            |trunk: &&crate::TrunkConfig| names.iter().any(|name| *name.get_ref() == *trunk.name);
+        let names: HashSet<&str> = names.iter().map(|name| name.get_ref().as_str()).collect();
+        let listed = cx.trunks.iter();
+        let listed = listed.filter(|trunk| names.contains(&*trunk.name));
         Ok(Self {
-            table: TrunkTable::new(cx.trunks.iter().filter(listed)),
+            table: TrunkTable::new(listed),
             no_match: config.no_match,
         })
     }

@@ -1,14 +1,12 @@
 //! Which trunk an address belongs to, for tens of thousands of them.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 
 use sip::Transport;
 use smallvec::SmallVec;
 
 use crate::network::NetworkKey;
-use crate::{TrunkConfig, Trust};
+use crate::{TrunkConfig, TrunkFact};
 
 /// Trunks by source network.
 ///
@@ -17,26 +15,150 @@ use crate::{TrunkConfig, Trust};
 /// not fit leaves the request to the next one.
 #[derive(Debug, Default)]
 pub(crate) struct TrunkTable {
-    rules: HashMap<NetworkKey, SmallVec<[Rule; 1]>>,
-    /// The prefix lengths in use, longest first: IPv4 and IPv6.
-    prefixes: [Vec<u8>; 2],
+    v4: Networks<u32>,
+    v6: Networks<u128>,
+    /// The rules of each network, most specific first.
+    rules: Vec<Rules>,
+    trunks: Vec<TrunkEntry>,
     has_domains: bool,
 }
 
+type Rules = SmallVec<[Rule; 1]>;
+
+/// The networks of one family: a hash table for all prefix lengths together, which are asked from
+/// the longest to the shortest. So a look-up costs as much with 10,000 networks as with one.
+#[derive(Debug, Default)]
+struct Networks<A> {
+    /// Never more than half full; the length is a power of two.
+    slots: Vec<Slot<A>>,
+    used: usize,
+    /// The prefix lengths in use with their masks, longest first.
+    prefixes: Vec<(u8, A)>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot<A> {
+    bits: A,
+    prefix: u8,
+    /// Index into [`TrunkTable::rules`] and 1; 0 where the slot is free.
+    rules: u32,
+}
+
+/// An address of one family as bits.
+trait Address: Copy + Default + PartialEq {
+    /// Those bits that a network with `prefix` bits has.
+    fn mask(prefix: u8) -> Self;
+    fn masked(self, mask: Self) -> Self;
+    fn mix(self) -> u64;
+}
+
+impl Address for u32 {
+    fn mask(prefix: u8) -> Self {
+        Self::MAX.checked_shl(32 - Self::from(prefix)).unwrap_or(0)
+    }
+
+    fn masked(self, mask: Self) -> Self {
+        self & mask
+    }
+
+    fn mix(self) -> u64 {
+        self.into()
+    }
+}
+
+impl Address for u128 {
+    fn mask(prefix: u8) -> Self {
+        Self::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0)
+    }
+
+    fn masked(self, mask: Self) -> Self {
+        self & mask
+    }
+
+    fn mix(self) -> u64 {
+        (self as u64).rotate_left(31) ^ (self >> 64) as u64
+    }
+}
+
+impl<A: Address> Networks<A> {
+    /// Where the search for a network begins. What is in the table comes from the configuration, so
+    /// nobody else can make it slow.
+    #[inline]
+    fn start(&self, bits: A, prefix: u8) -> usize {
+        // An odd number without a pattern: the golden ratio in 64 bits.
+        let mixed = (bits.mix() ^ u64::from(prefix) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 32) as usize & (self.slots.len() - 1)
+    }
+
+    /// What is known of the network; 0 for nothing.
+    #[inline]
+    fn get(&self, bits: A, prefix: u8) -> u32 {
+        let mut at = self.start(bits, prefix);
+        while let Some(slot) = self.slots.get(at) {
+            if slot.rules == 0 || (slot.bits == bits && slot.prefix == prefix) {
+                return slot.rules;
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        0
+    }
+
+    /// What is known of the network, which is `rules` where nothing was.
+    fn entry(&mut self, bits: A, prefix: u8, rules: u32) -> u32 {
+        if (self.used + 1) * 2 > self.slots.len() {
+            let slots = vec![Slot::default(); (self.slots.len() * 2).max(8)];
+            for slot in std::mem::replace(&mut self.slots, slots) {
+                if slot.rules != 0 {
+                    self.put(slot);
+                }
+            }
+        }
+        let found = self.get(bits, prefix);
+        if found != 0 {
+            return found;
+        }
+        if !self.prefixes.iter().any(|(known, _)| *known == prefix) {
+            self.prefixes.push((prefix, A::mask(prefix)));
+            self.prefixes.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+        }
+        self.used += 1;
+        self.put(Slot {
+            bits,
+            prefix,
+            rules,
+        });
+        rules
+    }
+
+    fn put(&mut self, new: Slot<A>) {
+        let mut at = self.start(new.bits, new.prefix);
+        while self.slots[at].rules != 0 {
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        self.slots[at] = new;
+    }
+
+    /// The networks that `address` lies in, the smallest first.
+    #[inline]
+    fn around(&self, address: A) -> impl Iterator<Item = u32> {
+        let networks = self.prefixes.iter();
+        let networks = networks.map(move |(prefix, mask)| self.get(address.masked(*mask), *prefix));
+        networks.filter(|rules| *rules != 0)
+    }
+}
+
 /// A trunk with the conditions that its source alone does not settle.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Rule {
-    /// Place in the file.
-    order: usize,
+    /// Its trunk, which also is its place in the file.
+    trunk: u32,
     port: Option<u16>,
-    trunk: Arc<TrunkEntry>,
 }
 
 /// What is known of a trunk once it is recognised, and what it must meet for that.
 #[derive(Debug)]
-pub(crate) struct TrunkEntry {
-    pub(crate) name: Arc<str>,
-    pub(crate) trust: Trust,
+struct TrunkEntry {
+    fact: TrunkFact,
     transports: Vec<Transport>,
     domains: Vec<Box<[u8]>>,
 }
@@ -47,34 +169,39 @@ impl TrunkTable {
         let mut table = Self::default();
         for (order, config) in trunks.into_iter().enumerate() {
             table.has_domains |= !config.domains.is_empty();
-            let trunk = Arc::new(TrunkEntry {
-                name: config.name.clone(),
-                trust: config.trust,
+            table.trunks.push(TrunkEntry {
+                fact: TrunkFact {
+                    name: config.name.clone(),
+                    trust: config.trust,
+                },
                 transports: config.transports.clone(),
                 domains: config.domains.iter().map(|d| d.as_bytes().into()).collect(),
             });
             for source in &config.sources {
-                let rule = Rule {
-                    order,
+                table.rules_of(source.key).push(Rule {
+                    trunk: order as u32,
                     port: source.port,
-                    trunk: trunk.clone(),
-                };
-                table.rules.entry(source.key).or_default().push(rule);
+                });
             }
         }
-        for rules in table.rules.values_mut() {
-            rules.sort_by_key(Rule::rank);
-        }
-        for key in table.rules.keys() {
-            let prefixes = &mut table.prefixes[usize::from(key.v6)];
-            if !prefixes.contains(&key.prefix) {
-                prefixes.push(key.prefix);
-            }
-        }
-        for prefixes in &mut table.prefixes {
-            prefixes.sort_unstable_by(|a, b| b.cmp(a));
+        for rules in &mut table.rules {
+            rules.sort_by_key(|rule| rule.rank(&table.trunks));
         }
         table
+    }
+
+    fn rules_of(&mut self, network: NetworkKey) -> &mut Rules {
+        let next = self.rules.len() as u32 + 1;
+        let prefix = network.prefix;
+        let number = if network.v6 {
+            self.v6.entry(network.bits, prefix, next)
+        } else {
+            self.v4.entry((network.bits >> 96) as u32, prefix, next)
+        };
+        if number == next {
+            self.rules.push(Rules::new());
+        }
+        &mut self.rules[number as usize - 1]
     }
 
     /// Whether any trunk has domains, so that the hosts of a request matter.
@@ -89,28 +216,32 @@ impl TrunkTable {
         address: SocketAddr,
         transport: Transport,
         hosts: &[&[u8]],
-    ) -> Option<&TrunkEntry> {
-        let v6 = address.ip().to_canonical().is_ipv6();
-        self.prefixes[usize::from(v6)].iter().find_map(|prefix| {
-            let key = NetworkKey::of(address.ip(), *prefix);
-            let rules = self.rules.get(&key)?;
-            let rule = rules.iter().find(|rule| {
-                rule.port.is_none_or(|port| port == address.port())
-                    && rule.trunk.fits(transport, hosts)
-            })?;
-            Some(&*rule.trunk)
-        })
+    ) -> Option<&TrunkFact> {
+        let fitting = |number: u32| {
+            let rules = self.rules.get(number as usize - 1)?;
+            rules.iter().find_map(|rule| {
+                let trunk = self.trunks.get(rule.trunk as usize)?;
+                let fits = rule.port.is_none_or(|port| port == address.port())
+                    && trunk.fits(transport, hosts);
+                fits.then_some(&trunk.fact)
+            })
+        };
+        match address.ip().to_canonical() {
+            IpAddr::V4(ip) => self.v4.around(ip.into()).find_map(fitting),
+            IpAddr::V6(ip) => self.v6.around(ip.into()).find_map(fitting),
+        }
     }
 }
 
 impl Rule {
     /// Most specific first; no two are equal unless they are the same trunk's.
-    fn rank(&self) -> (bool, bool, bool, usize) {
+    fn rank(&self, trunks: &[TrunkEntry]) -> (bool, bool, bool, u32) {
+        let trunk = trunks.get(self.trunk as usize);
         (
             self.port.is_none(),
-            self.trunk.domains.is_empty(),
-            self.trunk.transports.is_empty(),
-            self.order,
+            trunk.is_none_or(|trunk| trunk.domains.is_empty()),
+            trunk.is_none_or(|trunk| trunk.transports.is_empty()),
+            self.trunk,
         )
     }
 }
@@ -129,9 +260,10 @@ impl TrunkEntry {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::Trust;
 
     fn trunk(name: &str, sources: &[&str]) -> TrunkConfig {
         TrunkConfig {

@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 
 use sip::{EditError, HeaderName, Headers, Method, Request, Uri, percent_decode};
+use smallvec::SmallVec;
 use toml::Spanned;
 
 use crate::counters::Counts;
 use crate::{
-    Branch, BuildContext, ConfigError, Context, Filter, Flow, Kind, Plugin, Reason, Reply, Target,
-    escape, reserved, settings, words,
+    Branch, BuildContext, ConfigError, Context, Filter, Flow, Hooks, Kind, Plugin, Reason, Reply,
+    Target, escape, reserved, settings, words,
 };
 
 settings! {
@@ -77,8 +78,26 @@ pub struct UriHeaders {
     counts: Counts,
 }
 
-/// A header that a URI gave, decoded and checked.
-type Pair = (Vec<u8>, Vec<u8>);
+/// The headers that a URI gave, decoded and checked, in order and with duplicates.
+#[derive(Default)]
+struct Pairs {
+    text: SmallVec<[u8; 256]>,
+    /// Where each name ends and its value begins, and where that ends.
+    ends: SmallVec<[(usize, usize); 8]>,
+}
+
+impl Pairs {
+    /// Name and value of each.
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut start = 0;
+        self.ends.iter().map(move |(name_end, value_end)| {
+            let name = self.text.get(start..*name_end).unwrap_or_default();
+            let value = self.text.get(*name_end..*value_end).unwrap_or_default();
+            start = *value_end;
+            (name, value)
+        })
+    }
+}
 
 const BODY: Reason = Reason("body");
 const CONFLICT: Reason = Reason("conflict");
@@ -109,10 +128,10 @@ impl Filter for UriHeaders {
         // Hop by hop and end of a handshake: they carry the Request-URI of the INVITE, and none of
         // its data anew.
         let pairs = match request.method() {
-            Method::Ack | Method::Cancel => Ok(Vec::new()),
+            Method::Ack | Method::Cancel => Ok(Pairs::default()),
             _ => self.pairs(text, self.others),
         };
-        let bare = uri.without_headers().to_vec();
+        let bare = Bare::from_slice(uri.without_headers());
         match pairs {
             Err(reason) => return refuse(reason),
             Ok(pairs) => {
@@ -132,7 +151,7 @@ impl Filter for UriHeaders {
             let Ok(uri) = request.uri() else {
                 return Branch::Skip(REQUEST_URI);
             };
-            let bare = uri.without_headers().to_vec();
+            let bare = Bare::from_slice(uri.without_headers());
             if request.set_uri(&bare).is_err() {
                 return Branch::Skip(TOO_LARGE);
             }
@@ -157,76 +176,93 @@ impl Filter for UriHeaders {
             },
         }
     }
+
+    fn hooks(&self) -> Hooks {
+        Hooks::REQUEST | Hooks::BRANCH
+    }
 }
 
 impl UriHeaders {
-    /// The headers that `text` gives, in order and with duplicates.
-    fn pairs(&self, text: &[u8], others: Others) -> Result<Vec<Pair>, Reason> {
+    /// The headers that `text` gives.
+    fn pairs(&self, text: &[u8], others: Others) -> Result<Pairs, Reason> {
+        let mut pairs = Pairs::default();
         if text.len() >= HEADERS_BYTES_MAX {
-            return self.invalid(TOO_LARGE, b"").map(|()| Vec::new());
+            return self.invalid(TOO_LARGE, b"").map(|()| pairs);
         }
-        let mut pairs = Vec::new();
         for part in text.split(|&byte| byte == b'&') {
-            match self.pair(part, others) {
-                Ok(pair) => pairs.extend(pair),
-                Err(reason) => self.invalid(reason, part)?,
+            let start = pairs.text.len();
+            match self.pair(part, others, &mut pairs.text) {
+                Ok(Some(name_end)) => pairs.ends.push((name_end, pairs.text.len())),
+                Ok(None) => pairs.text.truncate(start),
+                Err(reason) => {
+                    pairs.text.truncate(start);
+                    self.invalid(reason, part)?;
+                }
             }
         }
         Ok(pairs)
     }
 
-    /// Decodes and judges one `name=value`; `None` where it is to be left out.
-    fn pair(&self, part: &[u8], others: Others) -> Result<Option<Pair>, Reason> {
+    /// Decodes and judges one `name=value`, which it puts at the end of `text`; returns where the
+    /// value begins, or `None` where the header is to be left out.
+    fn pair(
+        &self,
+        part: &[u8],
+        others: Others,
+        text: &mut SmallVec<[u8; 256]>,
+    ) -> Result<Option<usize>, Reason> {
         // RFC 3261 §25.1: header = hname "=" hvalue
         let equals = memchr::memchr(b'=', part).ok_or(SYNTAX)?;
         let (name, value) = part.split_at(equals);
         // Once: what is still escaped after that is the value.
-        let name = percent_decode(name).ok_or(ESCAPE)?;
-        let value = percent_decode(&value[1..]).ok_or(ESCAPE)?;
-        if !sip::is_token(&name) {
+        let start = text.len();
+        text.extend_from_slice(PREFIX);
+        push_decoded(text, name).ok_or(ESCAPE)?;
+        let name_end = text.len();
+        push_decoded(text, &value[1..]).ok_or(ESCAPE)?;
+        let prefixed = &text[start..name_end];
+        let name = &prefixed[PREFIX.len()..];
+        let value = &text[name_end..];
+        if !sip::is_token(name) {
             return Err(NAME);
         }
         if name.eq_ignore_ascii_case(b"body") {
             return Err(BODY);
         }
-        if reserved::is_reserved(&name) {
+        if reserved::is_reserved(name) {
             return Err(RESERVED);
         }
-        if is_refused(&name) {
+        if is_refused(name) {
             return Err(NOT_ALLOWED);
         }
         if value.iter().any(u8::is_ascii_control) {
             return Err(CONTROL_BYTE);
         }
         // RFC 3261 §25.1: header values are TEXT-UTF8.
-        if std::str::from_utf8(&value).is_err() {
+        if std::str::from_utf8(value).is_err() {
             return Err(ENCODING);
         }
-        let Some(name) = self.accepted(name, others)? else {
-            self.counts.add(OTHER_NAME);
-            return Ok(None);
-        };
-        Ok(Some((name, value)))
-    }
-
-    /// The name under which a header is taken; `None` where it is to be left out.
-    fn accepted(&self, name: Vec<u8>, others: Others) -> Result<Option<Vec<u8>>, Reason> {
-        let extension = name.len() > 2 && matches!(name.as_slice(), [b'X' | b'x', b'-', ..]);
-        let listed = |known: &String| known.as_bytes().eq_ignore_ascii_case(&name);
-        if extension || self.names.iter().any(listed) {
-            return Ok(Some(name));
+        if self.is_accepted(name) {
+            text.copy_within(start + PREFIX.len().., start);
+            text.truncate(text.len() - PREFIX.len());
+            return Ok(Some(name_end - PREFIX.len()));
         }
         match others {
-            Others::Drop => Ok(None),
-            Others::Reject => Err(OTHER_NAME),
-            Others::Prefix => {
-                let prefixed = [b"X-".as_slice(), &name].concat();
-                if reserved::is_reserved(&prefixed) {
-                    return Err(RESERVED);
-                }
-                Ok(Some(prefixed))
+            Others::Drop => {
+                self.counts.add(OTHER_NAME);
+                Ok(None)
             }
+            Others::Reject => Err(OTHER_NAME),
+            Others::Prefix if reserved::is_reserved(prefixed) => Err(RESERVED),
+            Others::Prefix => Ok(Some(name_end)),
         }
+    }
+
+    /// Whether a name is taken as it is.
+    fn is_accepted(&self, name: &[u8]) -> bool {
+        let extension = name.len() > PREFIX.len() && matches!(name, [b'X' | b'x', b'-', ..]);
+        let listed = |known: &String| known.as_bytes().eq_ignore_ascii_case(name);
+        extension || self.names.iter().any(listed)
     }
 
     /// Counts an invalid header; an error where the request is to be refused for it.
@@ -250,12 +286,11 @@ impl UriHeaders {
     }
 
     /// Adds the headers to the message; breaks where it is to be refused.
-    fn add(&self, headers: &mut Headers, pairs: &[Pair]) -> ControlFlow<Reason> {
+    fn add(&self, headers: &mut Headers, pairs: &Pairs) -> ControlFlow<Reason> {
         // Headers of the URI do not conflict with one another, so names are judged first.
-        let mut conflicts: Vec<bool> = Vec::with_capacity(pairs.len());
-        for (name, _) in pairs {
-            conflicts.push(headers.named(name).next().is_some());
-        }
+        let conflicts = pairs.iter();
+        let conflicts = conflicts.map(|(name, _)| headers.named(name).next().is_some());
+        let conflicts: SmallVec<[bool; 16]> = conflicts.collect();
         for (index, ((name, value), conflict)) in pairs.iter().zip(conflicts).enumerate() {
             let mut before = pairs.iter().take(index);
             let first = !before.any(|(other, _)| other.eq_ignore_ascii_case(name));
@@ -288,6 +323,16 @@ impl UriHeaders {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Puts `text` at the end of `out`, percent-decoded (RFC 3261 §19.1.2); `None` on a broken escape.
+fn push_decoded(out: &mut SmallVec<[u8; 256]>, text: &[u8]) -> Option<()> {
+    if memchr::memchr(b'%', text).is_some() {
+        out.extend_from_slice(&percent_decode(text)?);
+    } else {
+        out.extend_from_slice(text);
+    }
+    Some(())
 }
 
 /// Names that no URI may set, in either form: those of RFC 3261 §19.1.5, and those that say where a
@@ -391,5 +436,9 @@ on_conflict = \"keep\"
     }
 }
 
+/// What makes a name one of ours.
+const PREFIX: &[u8] = b"X-";
+/// A URI without its headers.
+type Bare = SmallVec<[u8; 128]>;
 /// RFC 3261 sets no bound; neighbours take less than this.
 const HEADERS_BYTES_MAX: usize = 1024;

@@ -10,12 +10,10 @@
 //!
 //! A value alone is true where it is neither empty nor `false`.
 
-use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
-
 use regex::bytes::{Regex, RegexBuilder};
+use sip::HeaderName;
 
-use super::{LangError, Path, Scope};
+use super::{LangError, Path, Read, Scope};
 use crate::config_error::nearest;
 use crate::{Network, Trust};
 
@@ -25,7 +23,8 @@ pub(crate) enum Expr {
     And(Box<[Self; 2]>),
     Equal(Value, Value),
     In(Value, Box<[Box<str>]>),
-    InNetworks(Value, Box<[Network]>),
+    /// The address of the sender lies in one of these.
+    InNetworks(Box<[Network]>),
     Matches(Value, Regex),
     Not(Box<Self>),
     Or(Box<[Self; 2]>),
@@ -58,19 +57,14 @@ impl Expr {
     pub(crate) fn holds(&self, scope: &Scope<'_>) -> bool {
         match self {
             Self::And(sides) => sides.iter().all(|side| side.holds(scope)),
-            Self::Equal(a, b) => a.read(scope) == b.read(scope),
+            Self::Equal(a, b) => *a.read(scope) == *b.read(scope),
             Self::In(value, texts) => {
                 let value = value.read(scope);
                 texts.iter().any(|text| text.as_bytes() == &*value)
             }
-            Self::InNetworks(value, networks) => {
-                let value = value.read(scope);
-                let ip = std::str::from_utf8(&value).ok();
-                let ip = ip.and_then(|text| text.parse::<IpAddr>().ok());
-                ip.is_some_and(|ip| {
-                    let address = SocketAddr::new(ip, scope.cx.source.address.port());
-                    networks.iter().any(|network| network.contains(address))
-                })
+            Self::InNetworks(networks) => {
+                let address = scope.cx.source.address;
+                networks.iter().any(|network| network.contains(address))
             }
             Self::Matches(value, regex) => regex.is_match(&value.read(scope)),
             Self::Not(expr) => !expr.holds(scope),
@@ -78,13 +72,56 @@ impl Expr {
             Self::True(value) => !matches!(&*value.read(scope), b"" | b"false"),
         }
     }
+
+    /// Whether it depends on the last `match`.
+    pub(crate) fn reads_captures(&self) -> bool {
+        let reads = |value: &Value| matches!(value, Value::Path(Path::Match(_)));
+        match self {
+            Self::And(sides) | Self::Or(sides) => sides.iter().any(Self::reads_captures),
+            Self::Equal(a, b) => reads(a) || reads(b),
+            Self::In(value, _) | Self::Matches(value, _) | Self::True(value) => reads(value),
+            Self::InNetworks(_) => false,
+            Self::Not(expr) => expr.reads_captures(),
+        }
+    }
+
+    /// Headers without any of which it cannot hold; `None` where it could.
+    pub(crate) fn needs(&self) -> Option<Vec<(HeaderName, &str)>> {
+        match self {
+            Self::And(sides) => sides.iter().find_map(Self::needs),
+            Self::Or(sides) => {
+                let mut needs = Vec::new();
+                for side in sides.iter() {
+                    needs.extend(side.needs()?);
+                }
+                Some(needs)
+            }
+            Self::Equal(value, Value::Text(text)) | Self::Equal(Value::Text(text), value) => {
+                value.header().filter(|_| !text.is_empty())
+            }
+            Self::In(value, texts) => value
+                .header()
+                .filter(|_| texts.iter().all(|text| !text.is_empty())),
+            Self::Matches(value, regex) => value.header().filter(|_| !regex.is_match(b"")),
+            Self::True(value) => value.header(),
+            Self::Equal(..) | Self::InNetworks(_) | Self::Not(_) => None,
+        }
+    }
 }
 
 impl Value {
-    fn read<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, [u8]> {
+    fn read<'a>(&'a self, scope: &Scope<'a>) -> Read<'a> {
         match self {
             Self::Path(path) => path.read(scope),
-            Self::Text(text) => Cow::Borrowed(text.as_bytes()),
+            Self::Text(text) => text.as_bytes().into(),
+        }
+    }
+
+    /// The header that is read, if it is one.
+    fn header(&self) -> Option<Vec<(HeaderName, &str)>> {
+        match self {
+            Self::Path(Path::Header { id, name }) => Some(vec![(*id, name)]),
+            _ => None,
         }
     }
 }
@@ -327,7 +364,7 @@ impl Parser {
                     network.map_err(|error| LangError::new(*at, format!("{text}: {error}")))
                 };
                 let networks = texts.iter().map(network).collect::<Result<_, _>>()?;
-                return Ok(Expr::InNetworks(left, networks));
+                return Ok(Expr::InNetworks(networks));
             }
         }
         let texts = texts.into_iter().map(|(_, text)| text.into()).collect();

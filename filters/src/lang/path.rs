@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use sip::{HeaderName, Uri};
 
-use super::{LangError, Scope};
+use super::{LangError, Read, Scope};
 use crate::config_error::nearest;
 use crate::{Trust, reserved};
 
@@ -13,7 +13,10 @@ use crate::{Trust, reserved};
 pub(crate) enum Path {
     Fixed(Fixed),
     /// The first row of a header.
-    Header(Box<str>),
+    Header {
+        id: HeaderName,
+        name: Box<str>,
+    },
     /// A group of the last `match`.
     Match(usize),
     /// A stored variable.
@@ -81,7 +84,10 @@ impl Path {
                     let message = "names that begin with X-Hookswitch- are reserved";
                     return Err(LangError::new(at, message));
                 }
-                Ok(Self::Header(name.into()))
+                Ok(Self::Header {
+                    id: HeaderName::of(name.as_bytes()),
+                    name: name.into(),
+                })
             }
             Some(("var", name)) if is_var_name(name) => Ok(Self::Var(name.into())),
             Some(("match", group)) => match group.parse() {
@@ -101,15 +107,15 @@ impl Path {
     }
 
     /// What stands there now; empty where there is nothing.
-    pub(crate) fn read<'a>(&self, scope: &Scope<'a>) -> Cow<'a, [u8]> {
+    pub(crate) fn read<'a>(&self, scope: &Scope<'a>) -> Read<'a> {
         match self {
             Self::Fixed(fixed) => fixed.read(scope),
-            Self::Header(name) => scope.header(name),
+            Self::Header { id, name } => scope.header(*id, name).into(),
             Self::Match(group) => {
                 let caught = scope.captures.get(*group);
-                Cow::Borrowed(caught.map_or(b"", |caught| caught.as_slice()))
+                caught.map_or(&b""[..], |caught| caught).into()
             }
-            Self::Var(name) => Cow::Borrowed(scope.cx.facts.vars.get(name).unwrap_or_default()),
+            Self::Var(name) => scope.cx.facts.vars.get(name).unwrap_or_default().into(),
         }
     }
 
@@ -128,46 +134,44 @@ impl Path {
 }
 
 impl Fixed {
-    fn read<'a>(self, scope: &Scope<'a>) -> Cow<'a, [u8]> {
+    fn read<'a>(self, scope: &Scope<'a>) -> Read<'a> {
         let cx = scope.cx;
         let source = &cx.source;
-        let user = |uri: Option<Uri<'a>>| uri.map_or(EMPTY, |uri| uri.user_decoded());
-        let host = |uri: Option<Uri<'a>>| Cow::Borrowed(uri.map_or(b"".as_slice(), |uri| uri.host));
-        let trust =
-            |trust: Option<Trust>| Cow::Borrowed(trust.map_or("", Trust::as_str).as_bytes());
-        let text = |text: Option<&'a str>| Cow::Borrowed(text.unwrap_or_default().as_bytes());
+        let user = |uri: Option<Uri<'a>>| match uri {
+            Some(uri) => Read::from(uri.user_decoded()),
+            None => EMPTY,
+        };
+        let host = |uri: Option<Uri<'a>>| Read::from(uri.map_or(b"".as_slice(), |uri| uri.host));
+        let trust = |trust: Option<Trust>| Read::from(trust.map_or("", Trust::as_str).as_bytes());
+        let text = |text: Option<&'a str>| Read::from(text.unwrap_or_default().as_bytes());
         match self {
-            Self::CallId => scope.header("Call-ID"),
+            Self::CallId => scope.header(HeaderName::CallId, "").into(),
             Self::FromHost => host(scope.party(HeaderName::From)),
             Self::FromUser => user(scope.party(HeaderName::From)),
             Self::Identity => text(cx.facts.identity.as_deref()),
             Self::InDialog => text(Some(if cx.facts.in_dialog { "true" } else { "false" })),
             Self::Listener => text(Some(&source.listener)),
-            Self::Method => Cow::Borrowed(scope.method()),
-            Self::Ruri => Cow::Borrowed(scope.ruri()),
+            Self::Method => scope.method().into(),
+            Self::Ruri => scope.ruri().into(),
             Self::RuriHost => host(scope.ruri_view()),
             Self::RuriPort => match scope.ruri_view().and_then(|uri| uri.port) {
-                Some(port) => Cow::Owned(port.to_string().into_bytes()),
+                Some(port) => Read::number(port.into()),
                 None => EMPTY,
             },
             Self::RuriScheme => {
                 let ruri = scope.ruri();
                 let end = memchr::memchr(b':', ruri).unwrap_or(0);
-                Cow::Owned(ruri.get(..end).unwrap_or_default().to_ascii_lowercase())
+                let scheme = ruri.get(..end).unwrap_or_default();
+                Cow::<[u8]>::Owned(scheme.to_ascii_lowercase()).into()
             }
             Self::RuriUser => user(scope.ruri_view()),
-            Self::SourceIp => {
-                let ip = source.address.ip().to_canonical();
-                Cow::Owned(ip.to_string().into_bytes())
-            }
-            Self::SourcePort => Cow::Owned(source.address.port().to_string().into_bytes()),
+            Self::SourceIp => Read::ip(source.address.ip().to_canonical()),
+            Self::SourcePort => Read::number(source.address.port().into()),
             Self::SourceTransport => text(Some(source.transport.param())),
             Self::SourceTrust => trust(Some(cx.facts.trust)),
             Self::Status => match scope.message {
                 super::Message::Request(_) => EMPTY,
-                super::Message::Response(response) => {
-                    Cow::Owned(response.status().to_string().into_bytes())
-                }
+                super::Message::Response(response) => Read::number(response.status().into()),
             },
             Self::TargetTrunk => {
                 let trunk = cx
@@ -191,6 +195,6 @@ pub(crate) fn is_var_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= VAR_NAME_BYTES_MAX && name.bytes().all(plain)
 }
 
-const EMPTY: Cow<'static, [u8]> = Cow::Borrowed(b"");
+const EMPTY: Read<'static> = Read::Bytes(Cow::Borrowed(b""));
 const GROUPS_MAX: usize = 99;
 const VAR_NAME_BYTES_MAX: usize = 64;

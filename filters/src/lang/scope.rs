@@ -63,10 +63,14 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The value of the first row with `name`; empty where there is none.
-    pub(crate) fn header(&self, name: &str) -> Cow<'a, [u8]> {
+    /// The value of the first row with `id`, or with `name` where that is not known by number;
+    /// empty where there is none.
+    pub(crate) fn header(&self, id: HeaderName, name: &str) -> Cow<'a, [u8]> {
         let mut rows = self.headers().iter();
-        let row = rows.find(|header| header.is(name.as_bytes()));
+        let row = rows.find(|header| {
+            header.id == id
+                && (id != HeaderName::Other || header.name.eq_ignore_ascii_case(name.as_bytes()))
+        });
         row.map_or(Cow::Borrowed(b""), |header| header.unfolded())
     }
 }

@@ -60,6 +60,12 @@ impl Template {
         out
     }
 
+    /// Whether it depends on the last `match`.
+    pub(crate) fn reads_captures(&self) -> bool {
+        let mut parts = self.0.iter();
+        parts.any(|part| matches!(part, Part::Path(Path::Match(_))))
+    }
+
     /// The text, where it is the same for every message.
     pub(crate) fn literal(&self) -> Option<&str> {
         match &*self.0 {

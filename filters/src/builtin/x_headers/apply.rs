@@ -1,16 +1,20 @@
 //! Rules at work on one message.
 
-use regex::bytes::Regex;
-use sip::{EditError, Headers, Request, Response};
+use std::slice;
+
+use sip::{EditError, Header, Headers, Method, Request, Response};
 use smallvec::SmallVec;
 
-use super::rule::{Edit, Rule, Subject, covers};
+use super::index::Look;
+use super::matcher::Matcher;
+use super::names::GUARDED;
+use super::rule::{Edit, Rule, Subject};
 use super::{
     DENIED, Direction, EMPTY_VALUE, INVALID_VALUE, MISMATCH, On, OnMismatch, REJECTED, TOO_LARGE,
     VARS_FULL, XHeaders,
 };
 use crate::lang::{Captures, Filled, Message, Pattern, Scope, Template};
-use crate::{Context, Reason, Role, Trust, reserved};
+use crate::{Context, Reason, Role, Trust};
 
 /// One run over the rules.
 pub(super) struct Walk<'m> {
@@ -37,20 +41,38 @@ pub(super) struct Refusal {
 impl Walk<'_> {
     pub(super) fn run(mut self) -> Result<(), Refusal> {
         let filter = self.filter;
+        let method = || Method::of(self.scope().method());
+        let in_dialog = self.cx.facts.in_dialog;
+        let headers = self.message.headers();
         let ways = self.ways();
-        self.hold_back(&ways, None);
-        for (index, rule) in filter.rules.iter().enumerate() {
-            if let Edit::Allow { .. } = rule.edit {
-                self.hold_back(&ways, Some(index));
-            } else if rule.runs_on(self.hook) && self.applies(rule) {
-                self.edit(&rule.edit)?;
+        let guards = ways.iter().any(Option::is_some);
+        let index = &filter.index;
+        let mut look = index.look(self.hook, in_dialog, method, headers, guards);
+        for way in ways.into_iter().flatten() {
+            if filter.firewall.place(way).is_none() {
+                self.hold_back(way, &mut look);
+            }
+        }
+        let mut next = 0;
+        while let Some(at) = index.due(self.hook, &mut next, &look) {
+            let Some(rule) = filter.rules.get(at) else {
+                break;
+            };
+            if rule.is_allow() {
+                for way in ways.into_iter().flatten() {
+                    if filter.firewall.place(way) == Some(at) {
+                        self.hold_back(way, &mut look);
+                    }
+                }
+            } else if self.applies(rule) {
+                self.edit(at, rule, &mut look)?;
             }
         }
         Ok(())
     }
 
     /// The boundaries that the message crosses here to or from a side that is not ours.
-    fn ways(&self) -> SmallVec<[Direction; 2]> {
+    fn ways(&self) -> [Option<Direction>; 2] {
         let far = |trust: Trust| !trust.is_internal();
         let source = far(self.cx.facts.trust);
         let target = self
@@ -58,83 +80,87 @@ impl Walk<'_> {
             .target
             .as_ref()
             .is_some_and(|target| far(target.trust));
-        let mut ways = SmallVec::new();
+        // The chain of a trunk guards the side of the trunk alone.
+        let source_too = source && self.filter.role == Role::Listener;
         match self.hook {
-            On::Request if source => ways.push(Direction::In),
-            On::Branch if target => ways.push(Direction::Out),
-            On::Response => {
-                if target {
-                    ways.push(Direction::In);
-                }
-                // The chain of a trunk guards the side of the trunk alone.
-                if source && self.filter.role == Role::Listener {
-                    ways.push(Direction::Out);
-                }
-            }
-            On::Branch | On::Request => {}
+            On::Request => [source.then_some(Direction::In), None],
+            On::Branch => [None, target.then_some(Direction::Out)],
+            On::Response => [
+                target.then_some(Direction::In),
+                source_too.then_some(Direction::Out),
+            ],
         }
-        ways
     }
 
-    /// Removes the X- and P- headers that may not cross, for the ways whose place this is.
-    fn hold_back(&mut self, ways: &[Direction], place: Option<usize>) {
+    /// Removes the X- and P- headers that may not cross `way`.
+    fn hold_back(&mut self, way: Direction, look: &mut Look) {
         let filter = self.filter;
-        for way in ways {
-            if filter.firewall.place(*way) != place {
-                continue;
+        let mut allows: SmallVec<[&[Pattern]; 4]> = SmallVec::new();
+        for (at, patterns) in filter.firewall.allows(way) {
+            let rule = filter.rules.get(*at);
+            if rule.is_some_and(|rule| filter.index.fits(*at, look) && self.applies(rule)) {
+                allows.push(patterns);
             }
-            let speaking = |rule: &&Rule| match rule.edit {
-                Edit::Allow { direction, .. } => covers(direction, *way) && self.applies(rule),
-                _ => false,
-            };
-            let allows: SmallVec<[&Rule; 4]> = filter.rules.iter().filter(speaking).collect();
-            if allows.is_empty() && !filter.firewall.denies() {
-                continue;
-            }
-            let allowed = |header: &sip::Header<'_>| {
-                allows.iter().any(|rule| match &rule.edit {
-                    Edit::Allow { patterns, .. } => matches_any(patterns, header),
-                    _ => false,
-                })
-            };
-            let gone = self.message.headers_mut().retain(|header| {
-                !is_guarded(header.name) || reserved::is_reserved(header.name) || allowed(header)
-            });
-            for _ in 0..gone {
-                filter.counts.add(DENIED);
-            }
+        }
+        if allows.is_empty() && !filter.firewall.denies() {
+            return;
+        }
+        let headers = self.message.headers_mut();
+        let denied = |index: &usize| {
+            let header = headers.get(*index);
+            header.is_some_and(|header| {
+                let mut allows = allows.iter();
+                !allows.any(|patterns| matches_any(patterns, &header))
+            })
+        };
+        let gone: Indices = look.rows(GUARDED).filter(denied).collect();
+        look.remove_rows(headers, &gone);
+        if !gone.is_empty() {
+            filter.counts.add_many(DENIED, gone.len() as u64);
         }
     }
 
+    /// Whether a rule that fits the message as far as the index can tell is to be run.
     fn applies(&self, rule: &Rule) -> bool {
         let scope = self.scope();
-        let dialog = rule
-            .in_dialog
-            .is_none_or(|inside| inside == self.cx.facts.in_dialog);
         let method = rule.methods.as_ref().is_none_or(|methods| {
             let method = scope.method();
             methods.iter().any(|name| &**name == method)
         });
-        dialog && method && rule.when.as_ref().is_none_or(|when| when.holds(&scope))
+        method && rule.when.as_ref().is_none_or(|when| when.holds(&scope))
     }
 
-    fn edit(&mut self, edit: &Edit) -> Result<(), Refusal> {
-        match edit {
+    /// Runs rule `at`.
+    fn edit(&mut self, at: usize, rule: &Rule, look: &mut Look) -> Result<(), Refusal> {
+        match &rule.edit {
             Edit::Allow { .. } => {}
             Edit::Add { name, value } => {
-                if let Some(value) = self.fill(value) {
-                    let added = self.message.headers_mut().append(name.as_bytes(), &value);
-                    self.count_error(added);
-                }
+                let before = self.message.headers().len();
+                self.add(name, value);
+                look.appended(before, self.message.headers(), self.filter.index.writes(at));
             }
-            Edit::Copy { from, to } => self.copy(from, to),
+            Edit::Copy { from, to } => {
+                let before = self.message.headers().len();
+                self.copy(at, from, to, look);
+                look.appended(before, self.message.headers(), self.filter.index.writes(at));
+            }
             Edit::Match {
                 subject,
                 regex,
                 on_mismatch,
                 status,
             } => {
-                if !self.matches(subject, regex, *on_mismatch) {
+                let matched = match subject {
+                    Subject::Headers(patterns) => {
+                        self.matches(at, patterns, regex, *on_mismatch, look)
+                    }
+                    Subject::Value(value) => {
+                        self.captures.clear();
+                        let value = value.fill(&self.scope());
+                        self.catch(regex, &value) || *on_mismatch != OnMismatch::Reject
+                    }
+                };
+                if !matched {
                     return Err(Refusal {
                         status: *status,
                         reason: MISMATCH,
@@ -148,22 +174,48 @@ impl Walk<'_> {
                 });
             }
             Edit::Remove(patterns) => {
-                let headers = self.message.headers_mut();
-                headers.retain(|header| !matches_any(patterns, header));
+                let gone = self.meant(at, patterns, look);
+                look.remove_rows(self.message.headers_mut(), &gone);
             }
-            Edit::Rename { from, to } => self.rename(from, to),
-            Edit::Replace { name, value } => self.replace(name, value),
-            Edit::Store { subject, var } => {
-                let value = match subject {
-                    Subject::Value(value) => Some(value.fill(&self.scope())),
-                    Subject::Headers(patterns) => self.first(patterns),
-                };
-                if let Some(value) = value {
-                    self.store(var, &value);
+            Edit::Rename { from, to } => self.rename(at, from, to, look),
+            Edit::Replace { name, value } => {
+                let before = self.message.headers().len();
+                self.replace(name, value);
+                let headers = self.message.headers();
+                if headers.len() < before {
+                    self.filter.index.look_again(headers, look);
+                } else {
+                    look.appended(before, headers, self.filter.index.writes(at));
                 }
             }
+            Edit::Store { subject, var } => match subject {
+                Subject::Value(value) => {
+                    let value = value.fill(&self.scope());
+                    self.store(var, &value);
+                }
+                Subject::Headers(patterns) => {
+                    let row = self.meant(at, patterns, look).first().copied();
+                    let row = row.and_then(|index| self.message.headers().get(index));
+                    if let Some(header) = row {
+                        let value = Filled::from_slice(&header.unfolded());
+                        self.store(var, &value);
+                    }
+                }
+            },
         }
         Ok(())
+    }
+
+    /// The rows that rule `at` means by `patterns`.
+    fn meant(&self, at: usize, patterns: &[Pattern], look: &Look) -> Indices {
+        let headers = self.message.headers();
+        let meant = |index: &usize| {
+            let header = headers.get(*index);
+            header.is_some_and(|header| matches_any(patterns, &header))
+        };
+        look.rows(self.filter.index.speaks(at))
+            .filter(meant)
+            .collect()
     }
 
     /// The value to write; `None` where there is nothing to write.
@@ -174,6 +226,13 @@ impl Walk<'_> {
             return None;
         }
         Some(filled)
+    }
+
+    fn add(&mut self, name: &str, value: &Template) {
+        if let Some(value) = self.fill(value) {
+            let added = self.message.headers_mut().append(name.as_bytes(), &value);
+            self.count_error(added);
+        }
     }
 
     /// Whatever comes of the new value, no old one stays.
@@ -190,99 +249,88 @@ impl Walk<'_> {
         self.count_error(set);
     }
 
-    fn copy(&mut self, from: &Pattern, to: &str) {
-        let headers = self.message.headers_mut();
-        let rows = headers.iter().filter(|header| from.matches(header));
-        let values: Vec<Vec<u8>> = rows.map(|header| header.unfolded().into_owned()).collect();
-        for value in values {
-            let added = self.message.headers_mut().append(to.as_bytes(), &value);
+    fn copy(&mut self, at: usize, from: &Pattern, to: &str, look: &Look) {
+        for index in self.meant(at, slice::from_ref(from), look) {
+            let headers = self.message.headers_mut();
+            let row = headers.get(index);
+            let value = row.map(|header| Filled::from_slice(&header.unfolded()));
+            let added = headers.append(to.as_bytes(), &value.unwrap_or_default());
             self.count_error(added);
         }
     }
 
-    fn rename(&mut self, from: &Pattern, to: &str) {
-        for index in 0..self.message.headers_mut().len() {
-            let headers = self.message.headers_mut();
-            if headers
-                .get(index)
-                .is_some_and(|header| from.matches(&header))
-            {
-                let renamed = headers.rename_at(index, to.as_bytes());
-                self.count_error(renamed);
+    fn rename(&mut self, at: usize, from: &Pattern, to: &str, look: &mut Look) {
+        for index in self.meant(at, slice::from_ref(from), look) {
+            let renamed = self.message.headers_mut().rename_at(index, to.as_bytes());
+            if renamed.is_ok() {
+                look.renamed(index, self.filter.index.writes(at));
             }
+            self.count_error(renamed);
         }
     }
 
-    /// Runs a `match`; false where it refuses the message.
-    fn matches(&mut self, subject: &Subject, regex: &Regex, on_mismatch: OnMismatch) -> bool {
+    /// Runs a `match` on headers; false where it refuses the message.
+    fn matches(
+        &mut self,
+        at: usize,
+        patterns: &[Pattern],
+        regex: &Matcher,
+        on_mismatch: OnMismatch,
+        look: &mut Look,
+    ) -> bool {
         self.captures.clear();
-        let patterns = match subject {
-            Subject::Headers(patterns) => patterns,
-            Subject::Value(value) => {
-                let value = value.fill(&self.scope());
-                return self.catch(regex, &value) || on_mismatch != OnMismatch::Reject;
-            }
-        };
-        let headers = self.message.headers_mut();
-        let rows = headers.iter().enumerate();
-        let rows: Vec<(usize, Filled)> = rows
-            .filter(|(_, header)| matches_any(patterns, header))
-            .map(|(index, header)| (index, Filled::from_slice(&header.unfolded())))
-            .collect();
+        let mut rows = self.meant(at, patterns, look);
         // A name that must match must be there; a pattern with * may mean nothing at all.
         let absent = rows.is_empty() && patterns.iter().any(Pattern::is_name);
-        let mut wrong = Vec::new();
-        for (index, value) in &rows {
-            let matched = if self.captures.is_empty() {
-                self.catch(regex, value)
-            } else {
-                regex.is_match(value)
+        let mut caught = false;
+        rows.retain(|index| {
+            let Some(header) = self.message.headers().get(*index) else {
+                return false;
             };
-            if !matched {
-                wrong.push(*index);
-            }
-        }
+            // Of several that match the first one is caught.
+            let matched = if caught {
+                regex.is_match(&header.unfolded())
+            } else {
+                let value = Filled::from_slice(&header.unfolded());
+                self.catch(regex, &value)
+            };
+            caught |= matched;
+            !matched
+        });
+        let wrong = rows;
         match on_mismatch {
             OnMismatch::Ignore => true,
             OnMismatch::Reject => wrong.is_empty() && !absent,
             OnMismatch::DropHeader => {
-                for index in wrong.iter().rev() {
-                    self.message.headers_mut().remove_at(*index);
-                    self.filter.counts.add(MISMATCH);
+                look.remove_rows(self.message.headers_mut(), &wrong);
+                if !wrong.is_empty() {
+                    self.filter.counts.add_many(MISMATCH, wrong.len() as u64);
                 }
                 true
             }
         }
     }
 
-    /// Keeps the groups of a match; named ones as variables too.
-    fn catch(&mut self, regex: &Regex, value: &[u8]) -> bool {
-        let Some(caught) = regex.captures(value) else {
-            return false;
-        };
-        self.captures = caught
-            .iter()
-            .map(|group| SmallVec::from_slice(group.map_or(b"", |group| group.as_bytes())))
-            .collect();
-        for name in regex.capture_names().flatten() {
-            if let Some(group) = caught.name(name) {
-                self.store(name, group.as_bytes());
-            }
+    /// Keeps the groups of a match, where a rule reads them; named ones as variables too.
+    fn catch(&mut self, regex: &Matcher, value: &[u8]) -> bool {
+        if !self.filter.catches && !regex.has_names() {
+            return regex.is_match(value);
         }
-        true
+        let (vars, counts) = (&mut self.cx.facts.vars, &self.filter.counts);
+        let caught = regex.catch(value, |name, text| {
+            if !vars.set(name, text) {
+                counts.add(VARS_FULL);
+            }
+        });
+        let matched = caught.is_some();
+        self.captures = caught.unwrap_or_default();
+        matched
     }
 
     fn store(&mut self, var: &str, value: &[u8]) {
         if !self.cx.facts.vars.set(var, value) {
             self.filter.counts.add(VARS_FULL);
         }
-    }
-
-    fn first(&self, patterns: &[Pattern]) -> Option<Filled> {
-        let headers = self.scope().headers();
-        let mut rows = headers.iter();
-        let row = rows.find(|header| matches_any(patterns, header))?;
-        Some(Filled::from_slice(&row.unfolded()))
     }
 
     fn count_error(&self, result: Result<(), EditError>) {
@@ -310,6 +358,13 @@ impl Walk<'_> {
 }
 
 impl MessageMut<'_> {
+    fn headers(&self) -> &Headers {
+        match self {
+            Self::Request(request) => &request.headers,
+            Self::Response(response) => &response.headers,
+        }
+    }
+
     fn headers_mut(&mut self) -> &mut Headers {
         match self {
             Self::Request(request) => &mut request.headers,
@@ -318,11 +373,9 @@ impl MessageMut<'_> {
     }
 }
 
-fn matches_any(patterns: &[Pattern], header: &sip::Header<'_>) -> bool {
-    patterns.iter().any(|pattern| pattern.matches(header))
-}
+/// Indices of rows, in order.
+type Indices = SmallVec<[usize; 8]>;
 
-/// Whether a header crosses boundaries by allow-list only.
-fn is_guarded(name: &[u8]) -> bool {
-    matches!(name, [b'X' | b'x' | b'P' | b'p', b'-', ..])
+fn matches_any(patterns: &[Pattern], header: &Header<'_>) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(header))
 }

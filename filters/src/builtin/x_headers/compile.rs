@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::super::Names;
+use super::matcher::Matcher;
 use super::rule::{Edit, Rule, Subject, bit};
 use super::{Direction, On, OnMismatch, Op, RuleKeys};
 use crate::lang::{
@@ -158,7 +159,7 @@ impl Compiler<'_> {
         let regex = match keys.pattern.take() {
             None => self.missing("pattern"),
             Some(pattern) => match regex(pattern.get_ref()) {
-                Ok(regex) => Some(regex),
+                Ok(regex) => Some(Matcher::new(regex)),
                 Err(message) => {
                     self.errors
                         .push(self.error("pattern", pattern.span(), message));

@@ -2,7 +2,10 @@
 
 mod apply;
 mod compile;
+mod index;
 mod keys;
+mod matcher;
+mod names;
 mod rule;
 
 pub use keys::{Direction, On, OnMismatch, Op, RuleKeys, Unlisted, XHeadersKeys};
@@ -10,6 +13,7 @@ pub use keys::{Direction, On, OnMismatch, Op, RuleKeys, Unlisted, XHeadersKeys};
 use sip::{Request, Response};
 
 use self::apply::{MessageMut, Refusal, Walk};
+use self::index::Index;
 use self::rule::{Firewall, Rule};
 use crate::counters::Counts;
 use crate::lang::path_reference;
@@ -22,6 +26,9 @@ use crate::{
 #[derive(Debug)]
 pub struct XHeaders {
     rules: Vec<Rule>,
+    index: Index,
+    /// Whether any rule reads what a `match` caught.
+    catches: bool,
     firewall: Firewall,
     role: Role,
     counts: Counts,
@@ -150,8 +157,12 @@ rules = [
 
     fn build(config: XHeadersKeys, cx: &BuildContext) -> Result<Self, Vec<ConfigError>> {
         let rules = compile::rules(config.rules, cx.role)?;
+        let catches = rules.iter().any(Rule::reads_captures);
+        let firewall = Firewall::new(&rules, config.default);
         Ok(Self {
-            firewall: Firewall::new(&rules, config.default),
+            index: Index::new(&rules, &firewall, catches),
+            firewall,
+            catches,
             rules,
             role: cx.role,
             counts: cx.counters.filter(Self::NAME, Self::REASONS),
