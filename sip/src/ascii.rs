@@ -148,6 +148,32 @@ pub(crate) fn run(text: &[u8], class: u8) -> usize {
     text.iter().position(outside).unwrap_or(text.len())
 }
 
+/// As [`run`], for text of which a run is rarely as short as a word.
+#[inline(always)]
+#[allow(clippy::indexing_slicing)] // Every byte is an index of the table.
+pub(crate) fn long_run(text: &[u8], class: u8) -> usize {
+    let (words, _) = text.as_chunks::<4>();
+    let within = words
+        .iter()
+        .take_while(|word| {
+            word.iter()
+                .fold(class, |all, &byte| all & CLASSES[byte as usize])
+                != 0
+        })
+        .count();
+    let known = within * 4;
+    known + run(text.get(known..).unwrap_or_default(), class)
+}
+
+/// Splits the long run of `class` off, which must not be empty.
+#[inline(always)]
+pub(crate) fn split_long_run(text: &[u8], class: u8) -> Option<(&[u8], &[u8])> {
+    match text.split_at_checked(long_run(text, class)) {
+        Some((run @ [_, ..], rest)) => Some((run, rest)),
+        _ => None,
+    }
+}
+
 /// Splits the run of `class` off, which must not be empty.
 #[inline(always)]
 pub(crate) fn split_run(text: &[u8], class: u8) -> Option<(&[u8], &[u8])> {

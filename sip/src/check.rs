@@ -29,18 +29,18 @@ pub(crate) fn are_plain(headers: &Headers, method: &[u8], limits: &Limits) -> bo
             return false;
         }
         seen |= bit;
-        let value = headers.value_of(row);
+        let value = || headers.value_of(row);
         let plain = match row.id {
             HeaderName::Via => {
                 vias += 1;
-                Via::plain(value).is_some()
+                Via::plain(value()).is_some()
             }
-            HeaderName::From | HeaderName::To => NameAddr::plain(value).is_some(),
-            HeaderName::CallId => !value.is_empty() && !has_blank(value),
-            HeaderName::CSeq => CSeq::plain(value).is_some_and(|cseq| cseq.method == method),
-            HeaderName::MaxForwards => number(value).is_some(),
+            HeaderName::From | HeaderName::To => NameAddr::plain(value()).is_some(),
+            HeaderName::CallId => !value().is_empty() && !has_blank(value()),
+            HeaderName::CSeq => CSeq::plain(value()).is_some_and(|cseq| cseq.method == method),
+            HeaderName::MaxForwards => number(value()).is_some(),
             HeaderName::Route | HeaderName::RecordRoute => {
-                is_plain_route(value) || elements(value).all(is_plain_route)
+                is_plain_route(value()) || elements(value()).all(is_plain_route)
             }
             _ => true,
         };

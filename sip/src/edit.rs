@@ -251,16 +251,12 @@ impl Headers {
                 return;
             }
             self.scratch.ready().extend_from_slice(line);
-            let moved = |at: u16| (usize::from(at - row.line.start) + start) as u16;
+            let name_length = usize::from(row.name_end - row.line.start);
             self.rows.ready().push(Row {
                 id,
                 place: Place::Scratch,
                 line: Span::new(start, start + line.len()),
-                name_end: moved(row.name_end),
-                value: Span {
-                    start: moved(row.value.start),
-                    end: moved(row.value.end),
-                },
+                name_end: (start + name_length) as u16,
             });
         }
     }
@@ -356,9 +352,7 @@ impl Headers {
         let value = trim(value);
         let start = self.scratch.len();
         let name_end = start + name.len();
-        let value_start = name_end + 2;
-        let value_end = value_start + value.len();
-        let end = value_end + 2;
+        let end = name_end + 2 + value.len() + 2;
         if end > MESSAGE_BYTES_MAX || end - start > HEADER_BYTES_MAX {
             return Err(EditError::TooLarge);
         }
@@ -372,7 +366,6 @@ impl Headers {
             place: Place::Scratch,
             line: Span::new(start, end),
             name_end: name_end as u16,
-            value: Span::new(value_start, value_end),
         })
     }
 }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use crate::ascii::{split_once, trim};
 use crate::list::{elements, unfold};
 use crate::pool::Stored;
 use crate::span::{Place, Span};
@@ -57,7 +58,7 @@ pub struct Headers {
 pub(crate) type Rows = Stored<Row>;
 
 /// Where one header line lies.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) id: HeaderName,
     pub(crate) place: Place,
@@ -65,7 +66,32 @@ pub(crate) struct Row {
     pub(crate) line: Span,
     /// End of the name; the name starts where the line does.
     pub(crate) name_end: u16,
-    pub(crate) value: Span,
+}
+
+impl Row {
+    /// The value, without white space at its ends.
+    #[inline]
+    pub(crate) fn value<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let rest = Span {
+            start: self.name_end,
+            end: self.line.end,
+        };
+        let rest = rest.of(bytes);
+        match rest {
+            // One space in front and none behind, as nearly all write it.
+            [b':', b' ', first, .., last, _, _] if *first > b' ' && *last > b' ' => {
+                rest.get(2..rest.len() - 2).unwrap_or_default()
+            }
+            _ => far_value(rest),
+        }
+    }
+}
+
+/// The value in `rest`, which starts behind the name.
+#[cold]
+fn far_value(rest: &[u8]) -> &[u8] {
+    let (_, value) = split_once(rest, b':');
+    trim(value.unwrap_or_default())
 }
 
 impl Headers {
@@ -93,6 +119,12 @@ impl Headers {
             body: None,
             rows_max: limits.headers.saturating_add(EDIT_ROWS),
         }
+    }
+
+    /// Gives back storage that is not filled: for a message that is kept for long.
+    pub fn compact(&mut self) {
+        self.rows.compact();
+        self.scratch.compact();
     }
 
     /// Number of rows.
@@ -181,9 +213,14 @@ impl Headers {
 
     #[inline]
     pub(crate) fn bytes_of(&self, place: Place, span: Span) -> &[u8] {
+        span.of(self.bytes_in(place))
+    }
+
+    #[inline]
+    fn bytes_in(&self, place: Place) -> &[u8] {
         match place {
-            Place::Buffer => span.of(&self.buffer),
-            Place::Scratch => span.of(&self.scratch),
+            Place::Buffer => &self.buffer,
+            Place::Scratch => &self.scratch,
         }
     }
 
@@ -194,7 +231,7 @@ impl Headers {
 
     #[inline]
     pub(crate) fn value_of(&self, row: &Row) -> &[u8] {
-        self.bytes_of(row.place, row.value)
+        row.value(self.bytes_in(row.place))
     }
 }
 
@@ -235,7 +272,7 @@ pub(crate) fn view<'a>(buffer: &'a [u8], scratch: &'a [u8], row: &Row) -> Header
     Header {
         id: row.id,
         name: name.of(bytes),
-        value: row.value.of(bytes),
+        value: row.value(bytes),
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use smallvec::SmallVec;
 
 use crate::ViewError;
-use crate::ascii::{class, number, split_once, split_run};
+use crate::ascii::{class, number, split_long_run, split_once, split_run};
 
 /// A host, and a port where one is written.
 type HostPort<'a> = (&'a [u8], Option<u16>);
@@ -14,7 +14,7 @@ type HostPort<'a> = (&'a [u8], Option<u16>);
 /// written, and what follows it.
 #[inline]
 pub(crate) fn plain_hostport(text: &[u8]) -> Option<(HostPort<'_>, &[u8], &[u8])> {
-    let (host, rest) = split_run(text, class::HOST)?;
+    let (host, rest) = split_long_run(text, class::HOST)?;
     let [b':', digits @ ..] = rest else {
         return Some(((host, None), host, rest));
     };

@@ -32,6 +32,7 @@ mod host;
 mod instant;
 mod limits;
 mod list;
+mod marks;
 mod message;
 mod method;
 mod name_addr;

@@ -49,6 +49,7 @@ impl Message {
     }
 }
 
+#[derive(Debug)]
 pub(crate) enum StartLine {
     Request(RequestLine),
     Status(StatusLine),

@@ -1,7 +1,7 @@
 //! `;name=value` parameters of URIs and header values.
 
 use crate::ViewError;
-use crate::ascii::{class, is_gen_byte, is_token, split_run, trim};
+use crate::ascii::{class, is_gen_byte, is_token, split_long_run, split_run, trim};
 use crate::list::{quoted_end, split_outside};
 
 /// Parameters as written: the text after the first `;`, read on demand.
@@ -114,7 +114,7 @@ pub(crate) fn plain_param(text: &[u8]) -> Option<Split<'_>> {
         [] => Some((name, None, None)),
         [b';', after @ ..] => Some((name, None, Some(after))),
         [b'=', rest @ ..] => {
-            let (value, rest) = split_run(rest, class::VALUE)?;
+            let (value, rest) = split_long_run(rest, class::VALUE)?;
             match rest {
                 [] => Some((name, Some(value), None)),
                 [b';', after @ ..] => Some((name, Some(value), Some(after))),

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::ascii::{is_blank, is_lws, is_token, is_token_byte, is_uri_text, number, trim};
+use crate::ascii::{is_blank, is_token, is_token_byte, is_uri_text, number, trim};
 use crate::headers::{Headers, Row, Rows};
 use crate::limits::MESSAGE_BYTES_MAX;
+use crate::marks::{MARKS, Marks, mark};
 use crate::message::{Message, StartLine};
 use crate::request::{Request, RequestLine};
 use crate::response::{Response, StatusLine};
@@ -25,38 +26,16 @@ pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Message, ParseError> {
     }
     let text: &[u8] = &bytes;
     let start = skip_line_ends(text).ok_or(ParseError::Empty)?;
-    let mut lines = [Line::default(); LINES];
-    let (found, mut end) = scan(text, start, First::StartLine, &mut lines);
-    let mut batch = lines.get(..found).unwrap_or_default();
-    let Some((&first, headers)) = batch.split_first() else {
-        return Err(broken_off(end));
+    let mut rows = Rows::taken();
+    let Section {
+        first,
+        body_start,
+        declared,
+    } = match quick_section(text, start, limits, &mut rows) {
+        Some(section) => section,
+        None => read_section(text, start, limits, &mut rows)?,
     };
     let start_line = read_start_line(text, first, limits)?;
-    batch = headers;
-    let mut rows = Rows::taken();
-    let mut declared = None;
-    let body_start = loop {
-        if rows.len() + batch.len() > limits.headers {
-            return Err(ParseError::HeadersTooMany);
-        }
-        let batch_end = usize::from(batch.last().unwrap_or(&first).end);
-        within(batch_end - start, limits.header_section_bytes)?;
-        // No line is longer than all of them.
-        let short = batch_end - start <= limits.header_bytes;
-        if !(short && quick_rows(text, batch, &mut declared, &mut rows)) {
-            strict_rows(text, batch, limits, &mut declared, &mut rows)?;
-        }
-        match end {
-            End::Body(at) => break usize::from(at),
-            End::More(at) => {
-                let (found, next) = scan(text, usize::from(at), First::Header, &mut lines);
-                batch = lines.get(..found).unwrap_or_default();
-                end = next;
-            }
-            End::Bare | End::Truncated => return Err(broken_off(end)),
-        }
-    };
-    within(body_start - start, limits.header_section_bytes)?;
     let available = text.len() - body_start;
     let body = declared.unwrap_or(available);
     if body > available {
@@ -75,6 +54,137 @@ pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Message, ParseError> {
             line,
             headers: Headers::received(bytes, rows, tail, limits),
         }),
+    })
+}
+
+/// Start line and headers of a message, without its rows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Section {
+    /// The start line.
+    pub(crate) first: Span,
+    body_start: usize,
+    /// The Content-Length.
+    declared: Option<usize>,
+}
+
+/// Reads a section in which every line is a token, a colon and a value without folds, of which one
+/// at most is a Content-Length. Gives nothing where that is not so or where a limit is passed:
+/// [`read_section`] then tells what is uncommon from what is wrong.
+#[inline]
+pub(crate) fn quick_section(
+    bytes: &[u8],
+    start: usize,
+    limits: &Limits,
+    rows: &mut Rows,
+) -> Option<Section> {
+    let mut marks: Marks = [0; MARKS];
+    let (found, body_start) = mark(bytes, start, &mut marks)?;
+    let marks = marks.get(..found)?;
+    // A status line need not have a colon.
+    let (&first_end, pairs) = match marks {
+        [feed, pairs @ ..] if bytes.get(usize::from(*feed)) == Some(&b'\n') => (feed, pairs),
+        [_, feed, pairs @ ..] => (feed, pairs),
+        _ => return None,
+    };
+    let (pairs, unpaired) = pairs.as_chunks::<2>();
+    let length = body_start - start;
+    if !unpaired.is_empty()
+        || pairs.len() > limits.headers
+        || length > limits.header_section_bytes.min(limits.header_bytes)
+    {
+        return None;
+    }
+    let first = Span {
+        start: start as u16,
+        end: first_end + 1,
+    };
+    let mut next = first.end;
+    let mut odd = false;
+    let mut lengths = 0;
+    let mut body = Ok(0);
+    rows.extend(pairs.iter().map(|&[colon, feed]| {
+        let line = Span {
+            start: next,
+            end: feed + 1,
+        };
+        next = line.end;
+        let (name_start, name_end) = (usize::from(line.start), usize::from(colon));
+        let id = HeaderName::at(bytes, name_start, name_end);
+        if id == HeaderName::Other {
+            // A mark that is no colon makes a name with a line end in it.
+            odd |= !bytes.get(name_start..name_end).is_some_and(is_token);
+        }
+        let row = Row {
+            id,
+            place: Place::Buffer,
+            line,
+            name_end: colon,
+        };
+        if id == HeaderName::ContentLength {
+            lengths += 1;
+            body = content_length(row.value(bytes));
+        }
+        row
+    }));
+    if odd || lengths > 1 || body.is_err() {
+        rows.clear();
+        return None;
+    }
+    Some(Section {
+        first,
+        body_start,
+        declared: body.ok().filter(|_| lengths == 1),
+    })
+}
+
+/// Reads any section, a line at a time, up to the first fault.
+#[cold]
+pub(crate) fn read_section(
+    bytes: &[u8],
+    start: usize,
+    limits: &Limits,
+    rows: &mut Rows,
+) -> Result<Section, ParseError> {
+    let mut lines = [Line::default(); LINES];
+    let (found, mut end) = scan(bytes, start, First::StartLine, &mut lines);
+    let mut batch = lines.get(..found).unwrap_or_default();
+    let Some((&first, headers)) = batch.split_first() else {
+        return Err(broken_off(end));
+    };
+    read_start_line(bytes, first.span(), limits)?;
+    batch = headers;
+    let mut declared = None;
+    let body_start = loop {
+        if rows.len() + batch.len() > limits.headers {
+            return Err(ParseError::HeadersTooMany);
+        }
+        let batch_end = batch.last().unwrap_or(&first).end;
+        within(usize::from(batch_end) - start, limits.header_section_bytes)?;
+        for line in batch {
+            if line.len() > limits.header_bytes {
+                return Err(ParseError::HeaderTooLarge);
+            }
+            let row = read_row(bytes, *line)?;
+            if row.id == HeaderName::ContentLength {
+                declare(&mut declared, bytes, *line)?;
+            }
+            rows.push(row);
+        }
+        match end {
+            End::Body(at) => break usize::from(at),
+            End::More(at) => {
+                let (found, next) = scan(bytes, usize::from(at), First::Header, &mut lines);
+                batch = lines.get(..found).unwrap_or_default();
+                end = next;
+            }
+            End::Bare | End::Truncated => return Err(broken_off(end)),
+        }
+    };
+    within(body_start - start, limits.header_section_bytes)?;
+    Ok(Section {
+        first: first.span(),
+        body_start,
+        declared,
     })
 }
 
@@ -135,8 +245,12 @@ fn within(section: usize, limit: usize) -> Result<(), ParseError> {
 
 /// RFC 3261 §25.1: Request-Line = Method SP Request-URI SP SIP-Version CRLF
 #[inline]
-fn read_start_line(bytes: &[u8], line: Line, limits: &Limits) -> Result<StartLine, ParseError> {
-    let text = line.text(bytes);
+pub(crate) fn read_start_line(
+    bytes: &[u8],
+    line: Span,
+    limits: &Limits,
+) -> Result<StartLine, ParseError> {
+    let text = without_end(line.of(bytes));
     if let Some((version, rest)) = text.split_first_chunk()
         && is_version_then_space(version)
     {
@@ -167,6 +281,11 @@ fn read_start_line(bytes: &[u8], line: Line, limits: &Limits) -> Result<StartLin
     Ok(StartLine::Request(request_line(line, method, 1, uri)))
 }
 
+/// A line without its CRLF.
+fn without_end(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r\n").unwrap_or(line)
+}
+
 fn is_version_then_space(text: &[u8; 8]) -> bool {
     text == b"SIP/2.0 " || text.eq_ignore_ascii_case(b"SIP/2.0 ")
 }
@@ -178,11 +297,11 @@ fn salvage_request_line(bytes: &[u8], line: Line) -> Option<RequestLine> {
     let blanks = rest.iter().take_while(|&&byte| is_blank(byte)).count();
     let rest = trim(rest);
     let uri = trim(rest.get(..memchr::memrchr(b' ', rest)?)?);
-    (is_token(method) && !uri.is_empty()).then(|| request_line(line, method, blanks, uri))
+    (is_token(method) && !uri.is_empty()).then(|| request_line(line.span(), method, blanks, uri))
 }
 
 /// The line whose method comes first and whose URI comes `blanks` behind it.
-fn request_line(line: Line, method: &[u8], blanks: usize, uri: &[u8]) -> RequestLine {
+fn request_line(line: Span, method: &[u8], blanks: usize, uri: &[u8]) -> RequestLine {
     let start = usize::from(line.start);
     let uri_start = start + method.len() + blanks;
     RequestLine {
@@ -195,7 +314,7 @@ fn request_line(line: Line, method: &[u8], blanks: usize, uri: &[u8]) -> Request
             place: Place::Buffer,
             span: Span::new(uri_start, uri_start + uri.len()),
         },
-        line: line.span(),
+        line,
         edited: false,
     }
 }
@@ -220,7 +339,7 @@ fn check_version(version: &[u8]) -> Result<(), ParseError> {
 /// RFC 3261 §25.1: Status-Line = SIP-Version SP Status-Code SP Reason-Phrase CRLF
 ///
 /// A line that ends behind the code, without the space, is written anew with it.
-fn read_status_line(rest: &[u8], line: Line) -> Result<StatusLine, ParseError> {
+fn read_status_line(rest: &[u8], line: Span) -> Result<StatusLine, ParseError> {
     let (code, reason) = rest.split_at_checked(3).ok_or(ParseError::StartLine)?;
     let status = number(code).ok_or(ParseError::StatusCode)? as u16;
     if !(100..700).contains(&status) {
@@ -239,90 +358,9 @@ fn read_status_line(rest: &[u8], line: Line) -> Result<StatusLine, ParseError> {
             place: Place::Buffer,
             span: Span::new(start, end),
         },
-        line: line.span(),
+        line,
         edited: reason.is_empty(),
     })
-}
-
-/// Adds the rows of `batch` where all of them have the common shape, as nearly all have: a token, a
-/// colon, a space, a value that is no list of folds or blanks, and one Content-Length at most.
-/// Otherwise adds nothing, and [`strict_rows`] tells what is odd from what is wrong.
-#[inline]
-fn quick_rows(
-    bytes: &[u8],
-    batch: &[Line],
-    declared: &mut Option<usize>,
-    rows: &mut Vec<Row>,
-) -> bool {
-    let before = rows.len();
-    let mut odd = false;
-    let mut length = None;
-    let mut lengths = u32::from(declared.is_some());
-    rows.extend(batch.iter().map(|&line| {
-        let start = usize::from(line.start);
-        let colon = usize::from(line.colon);
-        let end = usize::from(line.end) - 2;
-        let id = HeaderName::at(bytes, start, colon);
-        if id == HeaderName::Other {
-            odd |= !is_token(line.name(bytes));
-        }
-        if id == HeaderName::ContentLength {
-            lengths += 1;
-            length = Some(line);
-        }
-        let value = match bytes.get(colon + 1..end) {
-            Some([b' ', value @ ..])
-                if value.first().is_some_and(|&byte| byte > b' ')
-                    && value.last().is_some_and(|&byte| byte > b' ') =>
-            {
-                Span::new(colon + 2, end)
-            }
-            Some(_) => trim_far(bytes, colon + 1, end),
-            None => {
-                odd = true;
-                Span::default()
-            }
-        };
-        Row {
-            id,
-            place: Place::Buffer,
-            line: line.span(),
-            name_end: line.colon,
-            value,
-        }
-    }));
-    odd |= lengths > 1;
-    if let Some(line) = length
-        && !odd
-    {
-        odd = declare(declared, bytes, line).is_err();
-    }
-    if odd {
-        rows.truncate(before);
-    }
-    !odd
-}
-
-/// Adds the rows of `batch`, a line at a time, up to the first fault.
-#[cold]
-fn strict_rows(
-    bytes: &[u8],
-    batch: &[Line],
-    limits: &Limits,
-    declared: &mut Option<usize>,
-    rows: &mut Vec<Row>,
-) -> Result<(), ParseError> {
-    for line in batch {
-        if line.len() > limits.header_bytes {
-            return Err(ParseError::HeaderTooLarge);
-        }
-        let row = read_row(bytes, *line)?;
-        if row.id == HeaderName::ContentLength {
-            declare(declared, bytes, *line)?;
-        }
-        rows.push(row);
-    }
-    Ok(())
 }
 
 /// One header line: a token, blanks, a colon, the value (RFC 3261 §7.3.1, HCOLON).
@@ -339,11 +377,6 @@ fn read_row(bytes: &[u8], line: Line) -> Result<Row, ParseError> {
         place: Place::Buffer,
         line: line.span(),
         name_end: (usize::from(line.start) + name.len()) as u16,
-        value: trim_at(
-            bytes,
-            usize::from(line.colon) + 1,
-            usize::from(line.end) - 2,
-        ),
     })
 }
 
@@ -359,25 +392,6 @@ fn spaced_name(mut name: &[u8]) -> Result<(&[u8], HeaderName), ParseError> {
     Ok((name, HeaderName::of(name)))
 }
 
-/// As [`trim_at`], for a value that is not what follows one space.
-#[cold]
-fn trim_far(bytes: &[u8], from: usize, to: usize) -> Span {
-    trim_at(bytes, from, to)
-}
-
-/// `from..to` without white space at its ends; empty where there is nothing else.
-#[inline(always)]
-fn trim_at(bytes: &[u8], mut from: usize, mut to: usize) -> Span {
-    let blank = |at: usize| bytes.get(at).copied().is_some_and(is_lws);
-    while from < to && blank(from) {
-        from += 1;
-    }
-    while from < to && blank(to - 1) {
-        to -= 1;
-    }
-    Span::new(from, to)
-}
-
 /// Takes the one Content-Length, which stands in `line`; a second one, a folded one, or anything but
 /// a plain number is doubt about where the message ends.
 pub(crate) fn declare(
@@ -385,13 +399,11 @@ pub(crate) fn declare(
     bytes: &[u8],
     line: Line,
 ) -> Result<(), ParseError> {
-    let value = trim_at(
-        bytes,
-        usize::from(line.colon) + 1,
-        usize::from(line.end) - 2,
-    );
+    let value = line
+        .text(bytes)
+        .get(usize::from(line.colon - line.start) + 1..);
     let folded = memchr::memchr(b'\n', line.text(bytes)).is_some();
-    let length = content_length(value.of(bytes))?;
+    let length = content_length(trim(value.unwrap_or_default()))?;
     if folded || declared.replace(length).is_some() {
         return Err(ParseError::ContentLength);
     }

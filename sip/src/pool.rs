@@ -69,6 +69,13 @@ impl<T: Kept> Stored<T> {
         }
     }
 
+    /// Keeps the items in storage of their size, and puts what was larger on the shelf.
+    pub(crate) fn compact(&mut self) {
+        if self.0.len() < self.0.capacity() {
+            *self = Self(self.0.as_slice().to_vec());
+        }
+    }
+
     /// To write to.
     #[inline]
     pub(crate) fn ready(&mut self) -> &mut Vec<T> {
@@ -128,3 +135,34 @@ impl<T: Kept> Drop for Stored<T> {
 
 /// Storages that a thread keeps of each kind.
 const KEPT_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn storage_is_used_again() {
+        let mut text = Stored::<u8>::none();
+        text.ready().extend_from_slice(b"abc");
+        let place = text.as_ptr();
+        let mut copy = text.clone();
+        assert_eq!((&copy[..], copy.capacity()), (&b"abc"[..], u8::CAPACITY));
+        copy.compact();
+        assert_eq!((&copy[..], copy.capacity()), (&b"abc"[..], 3));
+        drop((copy, text));
+        let text = Stored::<u8>::taken();
+        assert_eq!((text.as_ptr(), text.len()), (place, 0));
+    }
+
+    #[test]
+    fn a_shelf_is_bounded() {
+        let many: Vec<_> = (0..2 * KEPT_MAX).map(|_| Stored::<Row>::taken()).collect();
+        drop(many);
+        assert_eq!(ROWS.with(|shelf| shelf.borrow().len()), KEPT_MAX);
+        let mut large = Stored::<u8>::taken();
+        large.reserve(u8::CAPACITY_MAX + 1);
+        let before = TEXT.with(|shelf| shelf.borrow().len());
+        drop(large);
+        assert_eq!(TEXT.with(|shelf| shelf.borrow().len()), before);
+    }
+}

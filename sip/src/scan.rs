@@ -106,14 +106,14 @@ pub(crate) fn scan(bytes: &[u8], start: usize, first: First, lines: &mut Lines) 
 
 /// Bit maps of one block; bit 0 is its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Maps {
-    feed: u64,
-    cr: u64,
-    colon: u64,
+pub(crate) struct Maps {
+    pub(crate) feed: u64,
+    pub(crate) cr: u64,
+    pub(crate) colon: u64,
 }
 
-const BLOCK: usize = 64;
-type Block = [u8; BLOCK];
+pub(crate) const BLOCK: usize = 64;
+pub(crate) type Block = [u8; BLOCK];
 
 /// The walk that all instruction sets share.
 #[inline(always)]
@@ -218,19 +218,19 @@ const NONE: usize = usize::MAX;
 
 /// The lowest bit of `map` and all below it.
 #[inline(always)]
-fn through_lowest(map: u64) -> u64 {
+pub(crate) fn through_lowest(map: u64) -> u64 {
     map ^ map.wrapping_sub(1)
 }
 
 /// All bits below the lowest one of `map`; all bits where there is none.
 #[inline(always)]
-fn below_lowest(map: u64) -> u64 {
+pub(crate) fn below_lowest(map: u64) -> u64 {
     map.wrapping_sub(1) & !map
 }
 
 /// The maps without vector instructions: eight bytes at a time.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-fn plain(block: &Block) -> Maps {
+pub(crate) fn plain(block: &Block) -> Maps {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
     const ONES: u64 = 0x0101_0101_0101_0101;
     let (words, _) = block.as_chunks::<8>();
@@ -252,7 +252,7 @@ fn plain(block: &Block) -> Maps {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
+pub(crate) mod x86 {
     use std::arch::x86_64::{
         __m128i, __m256i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8,
         _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8,
@@ -262,7 +262,7 @@ mod x86 {
 
     /// Whether [`scan_avx2`] may be called.
     #[inline]
-    pub(super) fn has_avx2() -> bool {
+    pub(crate) fn has_avx2() -> bool {
         std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("bmi1")
     }
 
@@ -290,7 +290,7 @@ mod x86 {
 
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn avx2(block: &Block) -> Maps {
+    pub(crate) fn avx2(block: &Block) -> Maps {
         let at: *const u8 = block.as_ptr();
         // SAFETY: a block is 64 bytes, so 32 of them can be read at 0 and at 32; the loads need no
         // alignment.
@@ -317,7 +317,7 @@ mod x86 {
 
     #[target_feature(enable = "sse2")]
     #[inline]
-    fn sse2(block: &Block) -> Maps {
+    pub(crate) fn sse2(block: &Block) -> Maps {
         let at: *const u8 = block.as_ptr();
         // SAFETY: a block is 64 bytes, so 16 of them can be read at 0, 16, 32 and 48; the loads
         // need no alignment.

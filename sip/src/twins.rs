@@ -4,8 +4,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::check::{are_plain, read_request};
+use crate::headers::Rows;
 use crate::list::elements;
 use crate::params::{any_param, plain_param};
+use crate::parse::{quick_section, read_section, read_start_line};
 use crate::{CSeq, HeaderName, Limits, Message, NameAddr, Params, Uri, Via, check_request, parse};
 
 const VIAS: &[&str] = &[
@@ -54,6 +56,48 @@ fn near(samples: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
                 _ if at < text.len() => drop(text.remove(at)),
                 _ => {}
             }
+        }
+        text
+    })
+}
+
+const LINES: &[&str] = &[
+    "Via: SIP/2.0/UDP h;branch=z9hG4bK1",
+    "v:x",
+    "X-Foo: a b ",
+    "X-Foo:  \t a:b",
+    "Content-Length: 3",
+    "l:0",
+    "Content-Length : 3",
+    "Content-Length: 03",
+    "Bad Name: 1",
+    "NoColon",
+    ": empty",
+    "Subject:",
+    "Subject: ",
+    " folded: x",
+    "\tfolded",
+    "X: \u{1}",
+    "X: bare\rCR",
+    "X: bare\nLF",
+    "P-Asserted-Identity: <sip:a@b>",
+    "X-A-Name-That-Is-Longer-Than-One-Block-Of-Sixty-Four-Bytes-With-All-That: 1",
+    "",
+];
+
+/// Messages of such lines, mostly good ones, and some cut off.
+fn message() -> impl Strategy<Value = Vec<u8>> {
+    let first = prop::sample::select(&["INVITE sip:a@b SIP/2.0", "SIP/2.0 200 OK", "x"][..]);
+    let line = prop_oneof![
+        30 => prop::sample::select(&LINES[..4]),
+        1 => prop::sample::select(LINES),
+    ];
+    let lines = prop::collection::vec(line, 0..90);
+    let cut = prop::option::weighted(0.1, any::<prop::sample::Index>());
+    (first, lines, ".{0,80}", cut).prop_map(|(first, lines, body, cut)| {
+        let mut text = format!("{first}\r\n{}\r\n\r\n{body}", lines.join("\r\n")).into_bytes();
+        if let Some(cut) = cut {
+            text.truncate(cut.index(text.len()));
         }
         text
     })
@@ -112,6 +156,27 @@ proptest! {
     }
 
     #[test]
+    fn section(bytes in message(), from in 0usize..3) {
+        let limits = Limits::default();
+        let from = from.min(bytes.len());
+        let (mut quick, mut strict) = (Rows::none(), Rows::none());
+        let found = quick_section(&bytes, from, &limits, &mut quick);
+        prop_assert!(found.is_some() || quick.is_empty());
+        if let Some(found) = found {
+            match read_section(&bytes, from, &limits, &mut strict) {
+                Ok(section) => prop_assert_eq!(&found, &section),
+                // The start line is read behind a quick section, and within the other.
+                Err(error) => {
+                    let line = read_start_line(&bytes, found.first, &limits);
+                    prop_assert_eq!(line.err(), Some(error));
+                    return Ok(());
+                }
+            }
+            prop_assert_eq!(&*quick, &*strict);
+        }
+    }
+
+    #[test]
     fn request(
         uri in near(URIS),
         via in prop::collection::vec(near(VIAS), 0..3),
@@ -146,6 +211,14 @@ proptest! {
 /// The quick readers are for what is common: here they must not pass.
 #[test]
 fn common_shapes_are_taken() {
+    let message = format!(
+        "OPTIONS sip:a@b SIP/2.0\r\n{}\r\n",
+        "Via: x\r\nX-A: y\r\n".repeat(39)
+    );
+    let limits = Limits::default();
+    let mut rows = Rows::none();
+    assert!(quick_section(message.as_bytes(), 0, &limits, &mut rows).is_some());
+    assert_eq!(rows.len(), 78);
     assert!(Via::plain(VIAS[0].as_bytes()).is_some());
     assert!(NameAddr::plain(ADDRESSES[0].as_bytes()).is_some());
     assert!(NameAddr::plain(ADDRESSES[1].as_bytes()).is_some());
@@ -157,8 +230,8 @@ fn common_shapes_are_taken() {
         "Route: <sip:a;lr>, <sip:b:5060;lr;t=1>\r\nf: <sip:a@b>;tag=1\r\nt: Bob <sip:b@c>\r\n",
         "i: 1\r\nCSeq: 2 BYE\r\nMax-Forwards: 70\r\n\r\n",
     );
-    let Ok(Message::Request(request)) = parse(request.into(), &Limits::default()) else {
+    let Ok(Message::Request(request)) = parse(request.into(), &limits) else {
         panic!("a request");
     };
-    assert!(are_plain(&request.headers, b"BYE", &Limits::default()));
+    assert!(are_plain(&request.headers, b"BYE", &limits));
 }

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::ascii::{class, hex_digit, is_uri_text, percent_decode, run, split_once, split_run};
+use crate::ascii::{
+    class, hex_digit, is_uri_text, percent_decode, split_long_run, split_once, split_run,
+};
 use crate::host::{host_ip, parse_hostport, plain_hostport};
 use crate::{Params, ViewError};
 
@@ -60,14 +62,10 @@ impl<'a> Uri<'a> {
             [b's', b'i', b'p', b's', b':', rest @ ..] => (Scheme::Sips, rest),
             _ => return None,
         };
-        let (user, rest) = match split_once(rest, b'@') {
-            (rest, None) => (None, rest),
-            (user, Some(rest)) => {
-                if user.is_empty() || run(user, class::USER) < user.len() {
-                    return None;
-                }
-                (Some(user), rest)
-            }
+        // No byte of what follows a user may be an `@`, so one behind no user is refused there.
+        let (user, rest) = match split_long_run(rest, class::USER) {
+            Some((user, [b'@', rest @ ..])) => (Some(user), rest),
+            _ => (None, rest),
         };
         let ((host, port), _, rest) = plain_hostport(rest)?;
         let params = match rest {
@@ -79,7 +77,7 @@ impl<'a> Uri<'a> {
         while let Some(text) = unread {
             let (_, mut rest) = split_run(text, class::URI_NAME)?;
             if let [b'=', value @ ..] = rest {
-                (_, rest) = split_run(value, class::URI_VALUE)?;
+                (_, rest) = split_long_run(value, class::URI_VALUE)?;
             }
             unread = match rest {
                 [] => None,
