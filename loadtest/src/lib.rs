@@ -8,6 +8,7 @@
 //! - [`Relay`] sits between two of them, records what crosses and loses what it is told to lose.
 //! - [`Kamailio`], [`Phone`] (baresip) and [`Browser`] are the neighbours.
 //! - [`generator`] makes load: thousands of calls a second, both sides of them in one process.
+//! - [`load`] is the load suite.
 //!
 //! **Invariants.** Nothing here parses SIP with the product's own code: this crate has to be able to find its bugs.
 //! Every wait is bounded; every process is ended by its id when its owner is dropped; everything binds to loopback
@@ -19,6 +20,7 @@ mod draft;
 mod edge;
 pub mod generator;
 mod http;
+pub mod load;
 mod message;
 mod neighbours;
 mod pcap;

@@ -23,6 +23,7 @@ pub struct Sipp {
     calls: u32,
     values: Vec<(String, String)>,
     arguments: Vec<String>,
+    under: Vec<String>,
     traced: bool,
 }
 
@@ -51,6 +52,7 @@ impl Sipp {
             calls: 1,
             values: Vec::new(),
             arguments: Vec::new(),
+            under: Vec::new(),
             traced: true,
         }
     }
@@ -66,6 +68,13 @@ impl Sipp {
     #[must_use]
     pub fn from_ip(mut self, ip: IpAddr) -> Self {
         self.local = ip;
+        self
+    }
+
+    /// At this address.
+    #[must_use]
+    pub fn listening_at(mut self, address: SocketAddr) -> Self {
+        (self.local, self.port) = (address.ip(), address.port());
         self
     }
 
@@ -101,6 +110,13 @@ impl Sipp {
     #[must_use]
     pub fn untraced(mut self) -> Self {
         self.traced = false;
+        self
+    }
+
+    /// Started by this command, which ends in the name of the program that it is to become.
+    #[must_use]
+    pub fn under(mut self, command: &[&str]) -> Self {
+        self.under = command.iter().map(|&word| word.to_owned()).collect();
         self
     }
 
@@ -140,8 +156,10 @@ impl Sipp {
         let scenario = scratch.write("scenario.xml", self.filled());
         let trace = scratch.path().join("messages.log");
         let errors = scratch.path().join("errors.log");
-        let mut command = Command::new("sipp");
+        let mut words = self.under.iter().map(String::as_str).chain(["sipp"]);
+        let mut command = Command::new(words.next().unwrap_or("sipp"));
         command
+            .args(words)
             .current_dir(scratch.path())
             .args(self.remote.map(|remote| remote.to_string()));
         command

@@ -1,0 +1,35 @@
+//! The load suite: loads with a name, what stands under them, and what comes out.
+//!
+//! - A [`Profile`] is a load ([`Order`]) and its bounds ([`Expect`]); [`run_profile`] runs one and gives a [`Tally`].
+//! - A [`Subject`] is a program under test at a [`Place`]; it has a core for itself.
+//! - A [`Trial`] is a run of the generator, and its [`Outcome`] what the generator counted.
+//! - `experiment` holds the measurements of the report, `report` writes it.
+//!
+//! **Invariants.** Figures come from the kernel's accounting and from the generator, never from the subject. Every
+//! process ends with this one, whichever way that ends.
+
+pub mod accounting;
+mod failure;
+mod machine;
+mod order;
+mod outcome;
+mod place;
+mod profile;
+mod run;
+mod sipp_engine;
+mod statistics;
+mod subject;
+mod tally;
+mod trial;
+
+pub use failure::Failure;
+pub use machine::Machine;
+pub use order::Order;
+pub use outcome::{Calls, Generator, Histogram, Kernel, Outcome, Second, Watched, Window};
+pub use place::Place;
+pub use profile::{Engine, Expect, Profile};
+pub use run::run_profile;
+pub use statistics::{Rounds, percentile, slope};
+pub use subject::{Running, Subject};
+pub use tally::{Tally, Verdict};
+pub use trial::Trial;

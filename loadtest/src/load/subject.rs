@@ -1,0 +1,255 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::machine::{has, says};
+use super::{Failure, Place};
+use crate::{Draft, Peer, Process, Scratch, hookswitch};
+
+/// The core of the process under test.
+pub const CORE: usize = 1;
+
+/// The core of the generator, or of the SIPps.
+pub const GENERATOR_CORE: usize = 0;
+
+/// The two as `taskset` reads them.
+const CORE_WORD: &str = "1";
+const GENERATOR_CORE_WORD: &str = "0";
+
+/// How long a subject may take until it can be called.
+const READY: Duration = Duration::from_secs(10);
+
+/// What can stand between caller and callee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// `recvmmsg` and `sendmmsg`, nothing else: the floor.
+    BareRelay,
+    /// The product, with `loadtest/hookswitch.toml`.
+    Hookswitch,
+    /// Kamailio with the allocator that the package has as default.
+    KamailioPackaged,
+    /// Kamailio with its quick allocator.
+    KamailioTuned,
+}
+
+impl Subject {
+    /// All, in the order in which they take turns.
+    pub const ALL: [Self; 4] = [
+        Self::BareRelay,
+        Self::Hookswitch,
+        Self::KamailioTuned,
+        Self::KamailioPackaged,
+    ];
+
+    /// What the report calls it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::BareRelay => "bare relay",
+            Self::Hookswitch => "Hookswitch",
+            Self::KamailioPackaged => "Kamailio, as packaged",
+            Self::KamailioTuned => "Kamailio, tuned",
+        }
+    }
+
+    /// The word for it on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::BareRelay => "bare-relay",
+            Self::Hookswitch => "hookswitch",
+            Self::KamailioPackaged => "kamailio-packaged",
+            Self::KamailioTuned => "kamailio-tuned",
+        }
+    }
+
+    /// The subject of this word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|subject| subject.word() == word)
+    }
+
+    /// Whether this machine has it.
+    #[must_use]
+    pub fn is_here(self) -> bool {
+        match self {
+            Self::KamailioPackaged | Self::KamailioTuned => has("kamailio"),
+            Self::BareRelay | Self::Hookswitch => true,
+        }
+    }
+
+    /// How a report says that it was started.
+    #[must_use]
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::BareRelay => "bare_relay 127.0.0.1:5060 127.0.0.1:5080 127.0.0.1:5070",
+            Self::Hookswitch => "hookswitch run -c loadtest/hookswitch.toml",
+            Self::KamailioPackaged => "kamailio -f loadtest/peers/kamailio.cfg -DD -E -m 2048 -M 32",
+            Self::KamailioTuned => {
+                "kamailio -f loadtest/peers/kamailio.cfg -DD -E -m 2048 -M 32 -x fm -X fm"
+            }
+        }
+    }
+
+    /// Starts it, alone on its core, and waits until it can be called.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come up.
+    pub fn start(self, place: Place) -> Result<Running, Failure> {
+        let text = match self {
+            Self::BareRelay => String::new(),
+            Self::Hookswitch => own_configuration()?,
+            Self::KamailioPackaged | Self::KamailioTuned => read("peers/kamailio.cfg")?,
+        };
+        self.start_with(place, &text)
+    }
+
+    /// The same with another configuration, written for the fixed ports.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come up.
+    pub fn start_with(self, place: Place, configuration: &str) -> Result<Running, Failure> {
+        let running = self.launch(place, configuration)?;
+        running.wait_until_ready()?;
+        Ok(running)
+    }
+
+    /// The same without the wait.
+    ///
+    /// # Errors
+    ///
+    /// When a port is taken.
+    pub fn launch(self, place: Place, configuration: &str) -> Result<Running, Failure> {
+        if std::net::UdpSocket::bind(place.edge).is_err() {
+            return Err(Failure(format!("{} is taken", place.edge)));
+        }
+        let scratch = Scratch::new(self.word());
+        let file = scratch.write("configuration", place.fill(configuration));
+        let mut command = leashed(CORE);
+        match self {
+            Self::BareRelay => command
+                .arg(beside("bare_relay"))
+                .args([place.edge, place.caller, place.callee].map(|it| it.to_string())),
+            Self::Hookswitch => command.arg(hookswitch()).args(["run", "-c"]).arg(&file),
+            Self::KamailioPackaged | Self::KamailioTuned => {
+                command.arg("kamailio").arg("-f").arg(&file).arg("-Y").arg(scratch.path());
+                command.args(["-DD", "-E", "-m", "2048", "-M", "32"]);
+                let tuned = ["-x", "fm", "-X", "fm"];
+                command.args(tuned.iter().filter(|_| self == Self::KamailioTuned))
+            }
+        };
+        Ok(Running {
+            subject: self,
+            place,
+            process: Process::start(self.word(), &mut command),
+            scratch,
+        })
+    }
+}
+
+/// A subject that runs. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Running {
+    /// Which one.
+    pub subject: Subject,
+    /// Where.
+    pub place: Place,
+    /// Its process; children of it count.
+    pub process: Process,
+    scratch: Scratch,
+}
+
+impl Running {
+    /// Puts this configuration, written for the fixed ports, in the place of its own, and asks for it to be read.
+    pub fn reload(&self, configuration: &str) {
+        self.scratch.write("configuration", self.place.fill(configuration));
+        self.process.signal("HUP");
+    }
+
+    fn wait_until_ready(&self) -> Result<(), Failure> {
+        let until = Instant::now() + READY;
+        while !self.is_ready() {
+            if Instant::now() > until {
+                let output = self.process.output();
+                return Err(Failure(format!("{} does not come up: {output}", self.subject.label())));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn is_ready(&self) -> bool {
+        if self.subject == Subject::BareRelay {
+            return self.process.stdout.text().contains("listening");
+        }
+        let peer = Peer::bind();
+        let ask = Draft::new("OPTIONS", &format!("sip:{}", self.place.edge), &peer);
+        peer.send(self.place.edge, ask.text());
+        peer.receive(Duration::from_millis(300)).is_some()
+    }
+}
+
+/// A command to be: on one core, and sent SIGTERM when this process ends in whichever way.
+#[must_use]
+pub fn leashed(core: usize) -> Command {
+    let words = leash(core);
+    let mut command = Command::new(words[0]);
+    command.args(words.get(1..).unwrap_or(&[]));
+    command
+}
+
+/// The words before such a command.
+#[must_use]
+pub fn leash(core: usize) -> [&'static str; 6] {
+    let cores = if core == CORE { CORE_WORD } else { GENERATOR_CORE_WORD };
+    ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", cores]
+}
+
+/// A binary of this build.
+///
+/// # Panics
+///
+/// When it was not built.
+#[must_use]
+pub fn beside(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("a running program has a path");
+    let mut folders = own.ancestors().skip(1);
+    let found = folders.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()));
+    found.unwrap_or_else(|| panic!("no {name} beside this program: `cargo build --workspace --bins` makes it"))
+}
+
+/// The text of `loadtest/hookswitch.toml`.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn own_configuration() -> Result<String, Failure> {
+    read("hookswitch.toml")
+}
+
+/// The versions of all that takes part.
+#[must_use]
+pub fn versions() -> Vec<(String, String)> {
+    let binary = hookswitch().display().to_string();
+    let describe = says("git", &["describe", "--always", "--dirty", "--tags"], "");
+    let versions = [
+        ("hookswitch", format!("{} ({describe})", says(&binary, &["--version"], ""))),
+        ("kamailio", says("kamailio", &["-v"], "version")),
+        ("sipp", says("sipp", &["-v"], "SIPp v")),
+        ("rustc", says("rustc", &["--version"], "rustc")),
+    ];
+    let known = versions.into_iter().filter(|(_, version)| !version.is_empty());
+    known.map(|(name, version)| (name.to_owned(), version)).collect()
+}
+
+fn read(name: &str) -> Result<String, Failure> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).map_err(|error| Failure(format!("{}: {error}", path.display())))
+}
