@@ -4,11 +4,11 @@ use loadtest::load::{Engine, Place, Profile, Subject, Tally, run_profile};
 
 /// Every profile by this engine; returns what came.
 fn every_profile(engine: Engine) {
-    for profile in Profile::all().unwrap() {
+    for profile in Profile::all().expect("the profiles can be read") {
         let order = profile.load.clone().tiny();
         let place = Place::free();
-        let tally = run_profile(&profile, &order, engine, Subject::Hookswitch, place).unwrap();
-        complete(&tally);
+        let tally = run_profile(&profile, &order, engine, Subject::Hookswitch, place);
+        complete(&tally.expect("everybody starts"));
     }
 }
 
@@ -27,6 +27,12 @@ fn sipp_makes_every_profile() {
 fn kamailio_does_the_same_job() {
     let profile = Profile::named("mixed").unwrap();
     let order = profile.load.clone().tiny();
-    let tally = run_profile(&profile, &order, Engine::Sipp, Subject::KamailioTuned, Place::free());
+    let tally = run_profile(
+        &profile,
+        &order,
+        Engine::Sipp,
+        Subject::KamailioTuned,
+        Place::free(),
+    );
     complete(&tally.unwrap());
 }

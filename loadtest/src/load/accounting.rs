@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// The process and all that descends from it.
 #[must_use]
-pub fn tree(root: u32) -> Vec<u32> {
+pub(super) fn tree(root: u32) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for id in processes() {
         if let Some(parent) = parent(id) {
@@ -25,7 +25,7 @@ pub fn tree(root: u32) -> Vec<u32> {
 /// Processor time of the tree, user and system, over all threads that live: `sum_exec_runtime` of
 /// `/proc/PID/task/TID/schedstat`, in nanoseconds, where `stat` has ticks of 10 ms.
 #[must_use]
-pub fn processor(root: u32) -> Duration {
+pub(super) fn processor(root: u32) -> Duration {
     let tasks = tree(root).into_iter().flat_map(tasks);
     let ran = |path: String| -> u64 {
         let text = fs::read_to_string(path).unwrap_or_default();
@@ -36,7 +36,7 @@ pub fn processor(root: u32) -> Duration {
 
 /// Memory of the tree in bytes: the proportional set size, in which a page that processes share counts once.
 #[must_use]
-pub fn memory(root: u32) -> u64 {
+pub(super) fn memory(root: u32) -> u64 {
     let each = |id: u32| {
         let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
         row(&text, "Pss:") * 1024
@@ -46,58 +46,42 @@ pub fn memory(root: u32) -> u64 {
 
 /// Resident memory of one process in bytes; cheap enough for every second of a run.
 #[must_use]
-pub fn resident(id: u32) -> u64 {
+pub(super) fn resident(id: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     row(&text, "VmRSS:") * 1024
 }
 
 /// Datagrams that this machine has dropped because a socket's buffer was full, since it was started.
 #[must_use]
-pub fn datagrams_dropped() -> u64 {
+pub(super) fn datagrams_dropped() -> u64 {
     let text = fs::read_to_string("/proc/net/snmp").unwrap_or_default();
     let mut rows = text.lines().filter_map(|line| line.strip_prefix("Udp:"));
     let (names, values) = (rows.next().unwrap_or(""), rows.next().unwrap_or(""));
     let mut pairs = names.split_whitespace().zip(values.split_whitespace());
     let dropped = pairs.find(|(name, _)| *name == "RcvbufErrors");
-    dropped.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+    dropped
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or(0)
 }
 
 /// The three load averages.
 #[must_use]
-pub fn load_average() -> String {
+pub(super) fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
 
-/// The processor time that everybody together has used on this core.
-#[must_use]
-pub fn core_busy(core: usize) -> Duration {
-    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let name = format!("cpu{core} ");
-    let line = text.lines().find_map(|line| line.strip_prefix(&name));
-    let fields: Vec<u64> = line
-        .unwrap_or("")
-        .split_whitespace()
-        .filter_map(|field| field.parse().ok())
-        .collect();
-    // user nice system idle iowait irq softirq steal
-    let ticks: u64 = [0, 1, 2, 5, 6, 7]
-        .into_iter()
-        .filter_map(|index| fields.get(index))
-        .sum();
-    Duration::from_millis(ticks * TICK_MS)
-}
-
-/// `USER_HZ` is 100 on every Linux.
-const TICK_MS: u64 = 10;
-
 fn processes() -> Vec<u32> {
-    numbered("/proc").filter_map(|name| name.parse().ok()).collect()
+    numbered("/proc")
+        .filter_map(|name| name.parse().ok())
+        .collect()
 }
 
 fn tasks(id: u32) -> Vec<String> {
     let folder = format!("/proc/{id}/task");
-    numbered(&folder).map(|task| format!("{folder}/{task}")).collect()
+    numbered(&folder)
+        .map(|task| format!("{folder}/{task}"))
+        .collect()
 }
 
 fn numbered(folder: &str) -> impl Iterator<Item = String> {
@@ -154,7 +138,6 @@ mod tests {
         let own = std::process::id();
         assert!(resident(own) > 1_000_000);
         assert!(processor(own) > Duration::ZERO);
-        assert!(core_busy(0) > Duration::ZERO);
         assert_eq!(load_average().split(' ').count(), 3);
     }
 }

@@ -43,13 +43,20 @@ impl Machine {
         let memory = read("/proc/meminfo");
         let kib = after(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse().ok());
         let system = read("/etc/os-release");
-        let system = system.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+        let system = system
+            .lines()
+            .find_map(|line| line.strip_prefix("PRETTY_NAME="));
         Self {
-            processor: format!("{name} (family {family}, model {}), {cores} cores", model.unwrap_or("?")),
+            processor: format!(
+                "{name} (family {family}, model {}), {cores} cores",
+                model.unwrap_or("?")
+            ),
             memory_mib: kib.unwrap_or(0_u64) / 1024,
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             system: system.unwrap_or("unknown").trim_matches('"').to_owned(),
-            governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").trim().to_owned(),
+            governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+                .trim()
+                .to_owned(),
             load_before: load_average(),
             load_after: String::new(),
             versions: Vec::new(),
@@ -59,7 +66,7 @@ impl Machine {
 
 /// The first line of what a command prints that holds `needle`; empty when there is no such command.
 #[must_use]
-pub fn says(command: &str, arguments: &[&str], needle: &str) -> String {
+pub(super) fn says(command: &str, arguments: &[&str], needle: &str) -> String {
     let Ok(output) = Command::new(command).args(arguments).output() else {
         return String::new();
     };
@@ -71,7 +78,7 @@ pub fn says(command: &str, arguments: &[&str], needle: &str) -> String {
 
 /// Whether a command of this name is in the path.
 #[must_use]
-pub fn has(command: &str) -> bool {
+pub(super) fn has(command: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(command).is_file())
 }
@@ -93,7 +100,11 @@ mod tests {
     fn a_machine_has_a_name_and_memory() {
         let machine = Machine::here();
         assert!(machine.memory_mib > 0 && !machine.kernel.is_empty());
-        assert!(!machine.processor.contains(", 0 cores"), "{}", machine.processor);
+        assert!(
+            !machine.processor.contains(", 0 cores"),
+            "{}",
+            machine.processor
+        );
         assert!(has("sh") && !has("no-such-command-anywhere"));
         assert_eq!(says("sh", &["-c", "echo a; echo b 2"], "b"), "b 2");
     }

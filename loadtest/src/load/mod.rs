@@ -8,26 +8,34 @@
 //! **Invariants.** Figures come from the kernel's accounting and from the generator, never from the subject. Every
 //! process ends with this one, whichever way that ends.
 
-pub mod accounting;
+mod accounting;
+mod bench;
+pub mod experiment;
 mod failure;
+mod figures;
 mod machine;
 mod order;
 mod outcome;
 mod place;
 mod profile;
+mod report;
 mod run;
 mod sipp_engine;
 mod statistics;
 mod subject;
 mod tally;
 mod trial;
+mod variant;
 
+pub use bench::{Bench, Scale};
 pub use failure::Failure;
+pub use figures::{Figures, PARTS};
 pub use machine::Machine;
 pub use order::Order;
 pub use outcome::{Calls, Generator, Histogram, Kernel, Outcome, Second, Watched, Window};
 pub use place::Place;
 pub use profile::{Engine, Expect, Profile};
+pub use report::render;
 pub use run::run_profile;
 pub use statistics::{Rounds, percentile, slope};
 pub use subject::{Running, Subject};

@@ -103,7 +103,12 @@ impl Order {
         self.warmup = Some(0.0);
         self.cooldown = Some(0.0);
         self.drain = Some(5.0);
-        for length in [&mut self.ring, &mut self.hold, &mut self.cancel_after, &mut self.in_dialog_gap] {
+        for length in [
+            &mut self.ring,
+            &mut self.hold,
+            &mut self.cancel_after,
+            &mut self.in_dialog_gap,
+        ] {
             if length.is_some() {
                 *length = Some("50ms".to_owned());
             }
@@ -137,7 +142,7 @@ impl Ramp {
 
 /// A length of time such as `200ms` or `1.5s`, in milliseconds; of `1s..5s` and `~3s` the mean.
 #[must_use]
-pub fn milliseconds(text: &str) -> Option<f64> {
+pub(super) fn milliseconds(text: &str) -> Option<f64> {
     let one = |text: &str| -> Option<f64> {
         if text == "0" {
             return Some(0.0);

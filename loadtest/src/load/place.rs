@@ -1,5 +1,6 @@
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
+use super::Failure;
 use crate::free_port;
 
 /// Who sits where on loopback.
@@ -26,6 +27,18 @@ impl Place {
         Self::at([free_port(), free_port(), free_port()])
     }
 
+    /// Whether all of them can be bound now.
+    ///
+    /// # Errors
+    ///
+    /// Names the first that cannot.
+    pub fn is_free(&self) -> Result<(), Failure> {
+        for address in [self.edge, self.caller, self.callee] {
+            UdpSocket::bind(address).map_err(|error| Failure(format!("{address}: {error}")))?;
+        }
+        Ok(())
+    }
+
     /// A text that names the fixed ports, with these in their stead.
     #[must_use]
     pub fn fill(&self, text: &str) -> String {
@@ -38,7 +51,8 @@ impl Place {
     }
 
     fn at(ports: [u16; 3]) -> Self {
-        let [edge, caller, callee] = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let [edge, caller, callee] =
+            ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         Self {
             edge,
             caller,

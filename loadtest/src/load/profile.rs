@@ -59,7 +59,8 @@ impl Profile {
             profile: Vec<Profile>,
         }
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/profiles.toml");
-        let failure = |error: &dyn std::fmt::Display| Failure(format!("{}: {error}", path.display()));
+        let failure =
+            |error: &dyn std::fmt::Display| Failure(format!("{}: {error}", path.display()));
         let text = fs::read_to_string(&path).map_err(|error| failure(&error))?;
         let file: File = toml::from_str(&text).map_err(|error| failure(&error))?;
         Ok(file.profile)
@@ -74,7 +75,12 @@ impl Profile {
         let all = Self::all()?;
         let names: Vec<String> = all.iter().map(|profile| profile.name.clone()).collect();
         let found = all.into_iter().find(|profile| profile.name == name);
-        found.ok_or_else(|| Failure(format!("no profile {name:?}; there are {}", names.join(", "))))
+        found.ok_or_else(|| {
+            Failure(format!(
+                "no profile {name:?}; there are {}",
+                names.join(", ")
+            ))
+        })
     }
 }
 
@@ -88,13 +94,26 @@ mod tests {
         assert!(all.len() >= 8);
         for profile in all {
             assert!(profile.load.calls() > 0, "{} makes no calls", profile.name);
-            assert!(profile.expect.failed_percent.is_some(), "{} cannot fail", profile.name);
+            assert!(
+                profile.expect.failed_percent.is_some(),
+                "{} cannot fail",
+                profile.name
+            );
             for kind in profile.load.mix.keys() {
                 let scenario = Path::new(env!("CARGO_MANIFEST_DIR"))
                     .join(format!("scenarios/load/{kind}.xml"));
-                assert!(scenario.is_file(), "{} has no scenario for {kind}", profile.name);
+                assert!(
+                    scenario.is_file(),
+                    "{} has no scenario for {kind}",
+                    profile.name
+                );
             }
         }
-        assert!(Profile::named("nonsense").unwrap_err().to_string().contains("steady"));
+        assert!(
+            Profile::named("nonsense")
+                .unwrap_err()
+                .to_string()
+                .contains("steady")
+        );
     }
 }

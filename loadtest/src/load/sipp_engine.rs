@@ -38,9 +38,13 @@ const DRAIN: f64 = 35.0;
 /// # Errors
 ///
 /// When SIPp does not count.
-pub fn run(order: &Order, profile: &str, subject: &Running) -> Result<Tally, Failure> {
+pub(super) fn run(order: &Order, profile: &str, subject: &Running) -> Result<Tally, Failure> {
     let length = [&order.ring, &order.hold, &order.cancel_after];
-    let length: f64 = length.into_iter().flatten().filter_map(|text| milliseconds(text)).sum();
+    let length: f64 = length
+        .into_iter()
+        .flatten()
+        .filter_map(|text| milliseconds(text))
+        .sum();
     let patience = order.seconds() + length / 1000.0 + DRAIN;
     let scratch = Scratch::new("sipp-load");
     let timeout = format!("{}s", (patience + DRAIN) as u64);
@@ -56,7 +60,8 @@ pub fn run(order: &Order, profile: &str, subject: &Running) -> Result<Tally, Fai
     }
     let dropped = datagrams_dropped();
     let mut watch = Watch::new(subject.process.id());
-    let steer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| Failure(error.to_string()))?;
+    let steer =
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| Failure(error.to_string()))?;
     let began = Instant::now();
     let mut set = 0.0;
     loop {
@@ -70,7 +75,11 @@ pub fn run(order: &Order, profile: &str, subject: &Running) -> Result<Tally, Fai
         if rate != set {
             set = rate;
             for caller in &callers {
-                say(&steer, caller.control, &format!("cset rate {:.2}", rate * caller.share));
+                say(
+                    &steer,
+                    caller.control,
+                    &format!("cset rate {:.2}", rate * caller.share),
+                );
             }
         }
         watch.look(second, rate);
@@ -78,10 +87,15 @@ pub fn run(order: &Order, profile: &str, subject: &Running) -> Result<Tally, Fai
     }
     // The mean over all that was begun: some of it may have ended later, for calls that last.
     let used = watch.used();
-    callers.iter().for_each(|caller| say(&steer, caller.control, "q"));
+    callers
+        .iter()
+        .for_each(|caller| say(&steer, caller.control, "q"));
     for caller in &mut callers {
         let left = patience - began.elapsed().as_secs_f64();
-        caller.running.process().wait(Duration::from_secs_f64(left.max(1.0)));
+        caller
+            .running
+            .process()
+            .wait(Duration::from_secs_f64(left.max(1.0)));
         caller.running.process().stop();
     }
     drop(callee);
@@ -142,7 +156,11 @@ fn callers(order: &Order, subject: &Running, timeout: &str, scratch: &Scratch) -
     let sum: u32 = mix.iter().map(|(_, weight)| weight).sum();
     let edge = subject.place.edge;
     let each = |(kind, weight): (String, u32)| {
-        let scenario = match (kind.as_str(), order.in_dialog_count, order.in_dialog.as_deref()) {
+        let scenario = match (
+            kind.as_str(),
+            order.in_dialog_count,
+            order.in_dialog.as_deref(),
+        ) {
             ("call", Some(1..), Some("reinvite")) => "reinvite_storm",
             ("call", Some(1..), _) => "storm",
             (kind, ..) => kind,
@@ -203,18 +221,23 @@ type Row = HashMap<String, String>;
 
 /// The lines of SIPp's statistics by the names of their columns.
 fn rows(path: &PathBuf) -> Result<Vec<Row>, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure(format!("{}: {error}", path.display())))?;
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().unwrap_or("").split(';').collect();
     let row = |line: &str| {
         let pairs = names.iter().zip(line.split(';'));
-        pairs.map(|(name, value)| ((*name).to_owned(), value.to_owned())).collect()
+        pairs
+            .map(|(name, value)| ((*name).to_owned(), value.to_owned()))
+            .collect()
     };
     Ok(lines.map(row).collect())
 }
 
 fn count(row: &Row, column: &str) -> u64 {
-    row.get(column).and_then(|value| value.parse().ok()).unwrap_or(0)
+    row.get(column)
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Adds what one SIPp has counted.

@@ -50,7 +50,10 @@ pub fn slope(points: &[(f64, f64)]) -> Option<f64> {
     let count = points.len() as f64;
     let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
     let (x, y) = (mean(|point| point.0), mean(|point| point.1));
-    let above: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
+    let above: f64 = points
+        .iter()
+        .map(|point| (point.0 - x) * (point.1 - y))
+        .sum();
     let below: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
     (below > 0.0).then(|| above / below)
 }

@@ -11,10 +11,10 @@ use super::{Failure, Place};
 use crate::{Draft, Peer, Process, Scratch, hookswitch};
 
 /// The core of the process under test.
-pub const CORE: usize = 1;
+pub(super) const CORE: usize = 1;
 
 /// The core of the generator, or of the SIPps.
-pub const GENERATOR_CORE: usize = 0;
+pub(super) const GENERATOR_CORE: usize = 0;
 
 /// The two as `taskset` reads them.
 const CORE_WORD: &str = "1";
@@ -89,7 +89,9 @@ impl Subject {
         match self {
             Self::BareRelay => "bare_relay 127.0.0.1:5060 127.0.0.1:5080 127.0.0.1:5070",
             Self::Hookswitch => "hookswitch run -c loadtest/hookswitch.toml",
-            Self::KamailioPackaged => "kamailio -f loadtest/peers/kamailio.cfg -DD -E -m 2048 -M 32",
+            Self::KamailioPackaged => {
+                "kamailio -f loadtest/peers/kamailio.cfg -DD -E -m 2048 -M 32"
+            }
             Self::KamailioTuned => {
                 "kamailio -f loadtest/peers/kamailio.cfg -DD -E -m 2048 -M 32 -x fm -X fm"
             }
@@ -102,12 +104,20 @@ impl Subject {
     ///
     /// When it does not come up.
     pub fn start(self, place: Place) -> Result<Running, Failure> {
-        let text = match self {
-            Self::BareRelay => String::new(),
-            Self::Hookswitch => own_configuration()?,
-            Self::KamailioPackaged | Self::KamailioTuned => read("peers/kamailio.cfg")?,
-        };
-        self.start_with(place, &text)
+        self.start_with(place, &self.configuration()?)
+    }
+
+    /// The text of its configuration, for the fixed ports.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn configuration(self) -> Result<String, Failure> {
+        match self {
+            Self::BareRelay => Ok(String::new()),
+            Self::Hookswitch => own_configuration(),
+            Self::KamailioPackaged | Self::KamailioTuned => read("peers/kamailio.cfg"),
+        }
     }
 
     /// The same with another configuration, written for the fixed ports.
@@ -127,9 +137,7 @@ impl Subject {
     ///
     /// When a port is taken.
     pub fn launch(self, place: Place, configuration: &str) -> Result<Running, Failure> {
-        if std::net::UdpSocket::bind(place.edge).is_err() {
-            return Err(Failure(format!("{} is taken", place.edge)));
-        }
+        place.is_free()?;
         let scratch = Scratch::new(self.word());
         let file = scratch.write("configuration", place.fill(configuration));
         let mut command = leashed(CORE);
@@ -139,7 +147,12 @@ impl Subject {
                 .args([place.edge, place.caller, place.callee].map(|it| it.to_string())),
             Self::Hookswitch => command.arg(hookswitch()).args(["run", "-c"]).arg(&file),
             Self::KamailioPackaged | Self::KamailioTuned => {
-                command.arg("kamailio").arg("-f").arg(&file).arg("-Y").arg(scratch.path());
+                command
+                    .arg("kamailio")
+                    .arg("-f")
+                    .arg(&file)
+                    .arg("-Y")
+                    .arg(scratch.path());
                 command.args(["-DD", "-E", "-m", "2048", "-M", "32"]);
                 let tuned = ["-x", "fm", "-X", "fm"];
                 command.args(tuned.iter().filter(|_| self == Self::KamailioTuned))
@@ -167,10 +180,14 @@ pub struct Running {
 }
 
 impl Running {
-    /// Puts this configuration, written for the fixed ports, in the place of its own, and asks for it to be read.
-    pub fn reload(&self, configuration: &str) {
-        self.scratch.write("configuration", self.place.fill(configuration));
+    /// Puts this configuration, written for the fixed ports, in the place of its own and asks for it to be read;
+    /// returns when it asked.
+    pub fn reload(&self, configuration: &str) -> Instant {
+        self.scratch
+            .write("configuration", self.place.fill(configuration));
+        let asked = Instant::now();
         self.process.signal("HUP");
+        asked
     }
 
     fn wait_until_ready(&self) -> Result<(), Failure> {
@@ -178,7 +195,10 @@ impl Running {
         while !self.is_ready() {
             if Instant::now() > until {
                 let output = self.process.output();
-                return Err(Failure(format!("{} does not come up: {output}", self.subject.label())));
+                return Err(Failure(format!(
+                    "{} does not come up: {output}",
+                    self.subject.label()
+                )));
             }
             thread::sleep(Duration::from_millis(20));
         }
@@ -198,7 +218,7 @@ impl Running {
 
 /// A command to be: on one core, and sent SIGTERM when this process ends in whichever way.
 #[must_use]
-pub fn leashed(core: usize) -> Command {
+pub(super) fn leashed(core: usize) -> Command {
     let words = leash(core);
     let mut command = Command::new(words[0]);
     command.args(words.get(1..).unwrap_or(&[]));
@@ -207,8 +227,12 @@ pub fn leashed(core: usize) -> Command {
 
 /// The words before such a command.
 #[must_use]
-pub fn leash(core: usize) -> [&'static str; 6] {
-    let cores = if core == CORE { CORE_WORD } else { GENERATOR_CORE_WORD };
+pub(super) fn leash(core: usize) -> [&'static str; 6] {
+    let cores = if core == CORE {
+        CORE_WORD
+    } else {
+        GENERATOR_CORE_WORD
+    };
     ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", cores]
 }
 
@@ -218,11 +242,13 @@ pub fn leash(core: usize) -> [&'static str; 6] {
 ///
 /// When it was not built.
 #[must_use]
-pub fn beside(name: &str) -> PathBuf {
+pub(super) fn beside(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a running program has a path");
     let mut folders = own.ancestors().skip(1);
     let found = folders.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()));
-    found.unwrap_or_else(|| panic!("no {name} beside this program: `cargo build --workspace --bins` makes it"))
+    found.unwrap_or_else(|| {
+        panic!("no {name} beside this program: `cargo build --workspace --bins` makes it")
+    })
 }
 
 /// The text of `loadtest/hookswitch.toml`.
@@ -230,23 +256,30 @@ pub fn beside(name: &str) -> PathBuf {
 /// # Errors
 ///
 /// When it cannot be read.
-pub fn own_configuration() -> Result<String, Failure> {
+pub(super) fn own_configuration() -> Result<String, Failure> {
     read("hookswitch.toml")
 }
 
 /// The versions of all that takes part.
 #[must_use]
-pub fn versions() -> Vec<(String, String)> {
+pub(super) fn versions() -> Vec<(String, String)> {
     let binary = hookswitch().display().to_string();
     let describe = says("git", &["describe", "--always", "--dirty", "--tags"], "");
     let versions = [
-        ("hookswitch", format!("{} ({describe})", says(&binary, &["--version"], ""))),
+        (
+            "hookswitch",
+            format!("{} ({describe})", says(&binary, &["--version"], "")),
+        ),
         ("kamailio", says("kamailio", &["-v"], "version")),
         ("sipp", says("sipp", &["-v"], "SIPp v")),
         ("rustc", says("rustc", &["--version"], "rustc")),
     ];
-    let known = versions.into_iter().filter(|(_, version)| !version.is_empty());
-    known.map(|(name, version)| (name.to_owned(), version)).collect()
+    let known = versions
+        .into_iter()
+        .filter(|(_, version)| !version.is_empty());
+    known
+        .map(|(name, version)| (name.to_owned(), version))
+        .collect()
 }
 
 fn read(name: &str) -> Result<String, Failure> {

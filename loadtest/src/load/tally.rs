@@ -47,7 +47,10 @@ impl Tally {
     /// The generator's report as a tally.
     #[must_use]
     pub fn of(profile: &str, subject: Subject, outcome: &Outcome) -> Self {
-        let answered = outcome.latency.get("post_dial_200").and_then(Option::as_ref);
+        let answered = outcome
+            .latency
+            .get("post_dial_200")
+            .and_then(Option::as_ref);
         Self {
             profile: profile.to_owned(),
             subject,
@@ -68,7 +71,11 @@ impl Tally {
     #[must_use]
     pub fn judge(&self, expect: &Expect, warmup: f64) -> Vec<Verdict> {
         let mut verdicts = vec![Verdict {
-            what: format!("{} of {} calls ended, good or bad", self.good + self.failed, self.started),
+            what: format!(
+                "{} of {} calls ended, good or bad",
+                self.good + self.failed,
+                self.started
+            ),
             held: self.good + self.failed == self.started && self.started > 0,
         }];
         let mut at_most = |name: &str, value: f64, bound: Option<f64>, unit: &str| {
@@ -81,10 +88,20 @@ impl Tally {
         let percent = |count: u64| 100.0 * count as f64 / self.started.max(1) as f64;
         at_most("failed", percent(self.failed), expect.failed_percent, "%");
         let repeated = percent(self.retransmissions);
-        at_most("repeated messages", repeated, expect.retransmissions_percent, "%");
+        at_most(
+            "repeated messages",
+            repeated,
+            expect.retransmissions_percent,
+            "%",
+        );
         // A run without a single point after the warm-up has shown nothing.
         let growth = self.memory_growth(warmup).unwrap_or(f64::INFINITY);
-        at_most("memory", growth, expect.memory_percent_a_minute, "% a minute");
+        at_most(
+            "memory",
+            growth,
+            expect.memory_percent_a_minute,
+            "% a minute",
+        );
         verdicts
     }
 

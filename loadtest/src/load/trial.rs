@@ -50,7 +50,9 @@ impl Trial {
         let status = self.process.wait(self.patience);
         if !status.is_some_and(|status| status.success()) {
             let errors = self.process.stderr.text();
-            return Err(Failure(format!("the generator gave up ({status:?}): {errors}")));
+            return Err(Failure(format!(
+                "the generator gave up ({status:?}): {errors}"
+            )));
         }
         // The pipe is read by another thread, which may not have come to its end.
         let read = |text: &str| serde_json::from_str::<Outcome>(text).ok();

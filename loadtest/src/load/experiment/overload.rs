@@ -1,0 +1,121 @@
+use serde::{Deserialize, Serialize};
+
+use crate::load::bench::Bench;
+use crate::load::{Order, Outcome, Second, Subject};
+
+/// What is left of the calls when more come than one core can take.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Overload {
+    /// Calls a second that go without a repeated message.
+    pub capacity: f64,
+    /// From half of that to five times that.
+    pub points: Vec<Pressure>,
+}
+
+/// One multiple of the capacity.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pressure {
+    /// Of the capacity.
+    pub factor: f64,
+    /// Calls a second that were begun in the window.
+    pub offered: f64,
+    /// Calls a second that were complete.
+    pub goodput: f64,
+    /// INVITEs that were refused with 503.
+    pub refused: u64,
+    /// Calls that failed in any way, 503 among them.
+    pub failed: u64,
+    /// Calls that nobody answered in time.
+    pub timed_out: u64,
+    /// Calls that were answered.
+    pub answered: u64,
+    /// Calls that were answered and ended with a 200 to BYE.
+    pub ended: u64,
+    /// Messages that had to be repeated.
+    pub retransmissions: u64,
+    /// From the intended time of the INVITE to its 200, 99 of 100 of the good calls, in µs.
+    pub answered_p99: Option<f64>,
+    /// The share of its core that the subject used.
+    pub share: f64,
+    /// Whether the generator kept up with its own schedule.
+    pub generator_kept_up: bool,
+    /// Second by second.
+    pub seconds: Vec<Second>,
+}
+
+/// The multiples.
+const FACTORS: [f64; 5] = [0.5, 1.0, 2.0, 3.0, 5.0];
+
+/// Puts multiples of its capacity on Hookswitch, each on a fresh one.
+pub(crate) fn overload(bench: &mut Bench, capacity: f64) -> Overload {
+    let mut points = Vec::new();
+    for factor in FACTORS {
+        let rate = (capacity * factor).max(1.0) as u64;
+        // Long enough for queues to fill; what is lost is begged for after 0.5, 1, 2, 4 s.
+        let order = Order {
+            hold: Some("200ms".to_owned()),
+            drain: Some(8.0),
+            calls_max: Some(1_000_000),
+            ..Order::steady(rate, bench.scale.window)
+        };
+        match bench.fresh("overload", Subject::Hookswitch, &order) {
+            Ok(outcome) => points.push(Pressure::of(factor, &outcome)),
+            Err(failure) => bench.trouble(&format!("overload, {factor} times"), &failure),
+        }
+    }
+    Overload { capacity, points }
+}
+
+impl Pressure {
+    fn of(factor: f64, outcome: &Outcome) -> Self {
+        let answered = outcome
+            .latency
+            .get("post_dial_200")
+            .and_then(Option::as_ref);
+        Self {
+            factor,
+            offered: outcome.window.rate_per_s,
+            goodput: outcome.window.goodput_per_s,
+            refused: outcome.received("INVITE", 503),
+            failed: outcome.calls.failed,
+            timed_out: outcome.calls.timed_out,
+            answered: outcome.received("INVITE", 200),
+            ended: outcome.received("BYE", 200),
+            retransmissions: outcome.retransmissions_total,
+            answered_p99: answered.map(|histogram| histogram.p99),
+            share: outcome.subject().cpu_share,
+            generator_kept_up: !outcome.generator_saturated,
+            seconds: outcome.seconds.clone(),
+        }
+    }
+
+    /// Of the calls that were answered, the share that could be ended.
+    #[must_use]
+    pub fn dialogs_kept(&self) -> f64 {
+        self.ended as f64 / self.answered.max(1) as f64
+    }
+}
+
+impl Overload {
+    /// The lowest goodput above the capacity against the highest of all.
+    #[must_use]
+    pub fn kept(&self) -> Option<f64> {
+        let peak = self
+            .points
+            .iter()
+            .map(|point| point.goodput)
+            .reduce(f64::max)?;
+        let above = self.points.iter().filter(|point| point.factor > 1.0);
+        let lowest = above.map(|point| point.goodput).reduce(f64::min)?;
+        (peak > 0.0).then(|| lowest / peak)
+    }
+
+    /// The lowest share of answered calls that could be ended.
+    #[must_use]
+    pub fn dialogs_kept(&self) -> Option<f64> {
+        self.points
+            .iter()
+            .map(Pressure::dialogs_kept)
+            .reduce(f64::min)
+    }
+}

@@ -1,0 +1,254 @@
+use super::number::{bytes, count, number, spread, times};
+use crate::load::experiment::{Growth, Latency};
+use crate::load::{Figures, Rounds, Subject};
+
+/// A figure that was to be reached.
+#[derive(Debug)]
+pub(super) struct Goal {
+    pub(super) what: String,
+    pub(super) goal: String,
+    pub(super) measured: String,
+    /// Whether it was; `None` when it was not measured.
+    pub(super) held: Option<bool>,
+}
+
+impl Goal {
+    fn at_most(what: &str, bound: f64, unit: &str, value: Option<f64>, measured: String) -> Self {
+        Self {
+            what: what.to_owned(),
+            goal: format!("≤ {bound} {unit}"),
+            measured,
+            held: value.map(|value| value <= bound),
+        }
+    }
+}
+
+/// All of them.
+pub(super) fn goals(figures: &Figures) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    for rate in figures.rates() {
+        cost(figures, rate, &mut goals);
+    }
+    capacity(figures, &mut goals);
+    latency(&figures.latencies, &mut goals);
+    memory(figures, &mut goals);
+    for growth in &figures.growths {
+        goals.push(growing(growth));
+    }
+    startup(figures, &mut goals);
+    endurance(figures, &mut goals);
+    goals
+}
+
+fn cost(figures: &Figures, rate: u64, goals: &mut Vec<Goal>) {
+    let Some(own) = figures.cost(Subject::Hookswitch, rate) else {
+        return;
+    };
+    let ratio = |subject| own.cpu_us.ratio_to(&figures.cost(subject, rate)?.cpu_us);
+    let what = format!("CPU per call at {} calls/s", count(rate));
+    let relay = ratio(Subject::BareRelay);
+    goals.push(Goal::at_most(
+        &format!("{what}, against the bare relay"),
+        1.5,
+        "×",
+        relay,
+        times(relay),
+    ));
+    let kamailio = ratio(Subject::KamailioTuned);
+    let measured = match kamailio {
+        Some(ratio) => format!(
+            "{ratio:.2} × (Kamailio takes {:.1} times as much)",
+            1.0 / ratio
+        ),
+        None => times(None),
+    };
+    goals.push(Goal {
+        what: format!("{what}, against Kamailio tuned"),
+        goal: "≤ 0.33 ×".to_owned(),
+        measured,
+        held: kamailio.map(|ratio| ratio <= 1.0 / 3.0),
+    });
+}
+
+fn capacity(figures: &Figures, goals: &mut Vec<Goal>) {
+    let (own, other) = (
+        figures.capacity(Subject::Hookswitch),
+        figures.capacity(Subject::KamailioTuned),
+    );
+    let ratio = own
+        .zip(other)
+        .and_then(|(own, other)| Some(own.rates.median()? / other.rates.median()?));
+    let limited = own.is_some_and(|own| own.generator_was_the_limit);
+    goals.push(Goal {
+        what: "Calls/s on one core before the first retransmission, against Kamailio tuned"
+            .to_owned(),
+        goal: "≥ 3 ×".to_owned(),
+        measured: format!("{}{}", if limited { "at least " } else { "" }, times(ratio)),
+        held: ratio.map(|ratio| ratio >= 3.0),
+    });
+}
+
+/// At the highest rate, which is half of what Hookswitch can.
+fn latency(latencies: &[Latency], goals: &mut Vec<Goal>) {
+    let highest = latencies.iter().map(|latency| latency.rate).max();
+    let of = |subject| {
+        latencies
+            .iter()
+            .find(|one| one.subject == subject && Some(one.rate) == highest)
+    };
+    let pair = of(Subject::Hookswitch).zip(of(Subject::BareRelay));
+    let both =
+        |of: fn(&Latency) -> &Rounds| pair.and_then(|(own, relay)| of(own).ratio_to(of(relay)));
+    for (name, ratio) in [("p50", both(|it| &it.p50)), ("p99", both(|it| &it.p99))] {
+        let what = format!("Added latency {name} at half of that load, against the bare relay");
+        goals.push(Goal::at_most(&what, 2.0, "×", ratio, times(ratio)));
+    }
+}
+
+fn memory(figures: &Figures, goals: &mut Vec<Goal>) {
+    let own = figures
+        .memories
+        .iter()
+        .find(|memory| memory.subject == Subject::Hookswitch);
+    let each = own.map(|memory| memory.bytes_per_call());
+    let show = |each: Option<f64>| each.map_or_else(|| "–".to_owned(), bytes);
+    goals.push(Goal {
+        what: "Memory of a call that rings (an INVITE transaction on each side)".to_owned(),
+        goal: "≤ 4 KiB".to_owned(),
+        measured: show(each),
+        held: each.map(|each| each <= 4096.0),
+    });
+    let each = figures
+        .tombstones
+        .as_ref()
+        .map(|tombstones| tombstones.bytes_each());
+    goals.push(Goal {
+        what: "Memory of a finished transaction that waits for repetitions".to_owned(),
+        goal: "≤ 512 B".to_owned(),
+        measured: show(each),
+        held: each.map(|each| each <= 512.0),
+    });
+}
+
+fn growing(growth: &Growth) -> Goal {
+    let ends = growth.points.first().zip(growth.points.last());
+    let range = ends.map_or_else(String::new, |(first, last)| {
+        format!("{} → {}", count(first.count), count(last.count))
+    });
+    let what = format!("Growth of CPU per call, {} {range}", growth.with);
+    let factor = growth.factor();
+    if growth.with == "rules" {
+        let slope = growth.slope().map_or_else(
+            || "–".to_owned(),
+            |slope| format!("{:.0} ns a rule", 1000.0 * slope),
+        );
+        return Goal {
+            what,
+            goal: "linear".to_owned(),
+            measured: format!("{slope}; {}", times(factor)),
+            held: growth.slope().map(|_| is_linear(growth)),
+        };
+    }
+    Goal::at_most(&what, 1.2, "×", factor, times(factor))
+}
+
+/// Whether no middle point lies above the straight line between the ends by more than a fifth.
+fn is_linear(growth: &Growth) -> bool {
+    let first = growth
+        .points
+        .first()
+        .and_then(|first| Some((first.count as f64, first.cpu_us.median()?)));
+    let slope = growth.slope().unwrap_or(0.0);
+    first.is_some_and(|(count, cost)| {
+        let below = |point: &crate::load::experiment::Point| {
+            let straight = cost + slope * (point.count as f64 - count);
+            point
+                .cpu_us
+                .median()
+                .is_some_and(|cost| cost <= 1.2 * straight)
+        };
+        growth.points.iter().all(below)
+    })
+}
+
+fn startup(figures: &Figures, goals: &mut Vec<Goal>) {
+    let own = figures
+        .starts
+        .iter()
+        .find(|start| start.subject == Subject::Hookswitch);
+    if let Some(own) = own {
+        let what = "Start to the first answered OPTIONS";
+        goals.push(Goal::at_most(
+            what,
+            100.0,
+            "ms",
+            own.ms.median(),
+            format!("{} ms", spread(&own.ms)),
+        ));
+    }
+    if let Some(reload) = &figures.reload {
+        let what = format!(
+            "Reload of {} targets, until the new configuration answers",
+            count(reload.targets)
+        );
+        let measured = format!("{} ms", spread(&reload.ms));
+        goals.push(Goal::at_most(
+            &what,
+            200.0,
+            "ms",
+            reload.ms.median(),
+            measured,
+        ));
+    }
+}
+
+fn endurance(figures: &Figures, goals: &mut Vec<Goal>) {
+    if let Some(overload) = &figures.overload {
+        let kept = overload.kept();
+        goals.push(Goal {
+            what: "Goodput at 2, 3 and 5 times the capacity, of the peak".to_owned(),
+            goal: "≥ 80 %".to_owned(),
+            measured: kept.map_or_else(
+                || "–".to_owned(),
+                |kept| format!("{:.0} % at the worst", 100.0 * kept),
+            ),
+            held: kept.map(|kept| kept >= 0.8),
+        });
+        let kept = overload.dialogs_kept();
+        goals.push(Goal {
+            what: "Answered calls that could be ended, under overload".to_owned(),
+            goal: "≥ 99 %".to_owned(),
+            measured: kept.map_or_else(
+                || "–".to_owned(),
+                |kept| format!("{:.1} % at the worst", 100.0 * kept),
+            ),
+            held: kept.map(|kept| kept >= 0.99),
+        });
+    }
+    if let Some(soak) = &figures.soak {
+        let growth = soak.memory_percent_a_minute;
+        goals.push(Goal {
+            what: format!(
+                "Soak, {:.0} s at {} calls/s: every bound of the profile",
+                soak_seconds(soak),
+                number(soak.rate)
+            ),
+            goal: "all hold".to_owned(),
+            measured: growth.map_or_else(
+                || "memory was not seen".to_owned(),
+                |growth| format!("memory {growth:+.2} % a minute"),
+            ),
+            held: Some(soak.verdicts.iter().all(|verdict| verdict.held)),
+        });
+    }
+}
+
+/// How long calls were begun.
+pub(super) fn soak_seconds(soak: &crate::load::experiment::Soak) -> f64 {
+    let begun = soak
+        .tally
+        .seconds
+        .iter()
+        .filter(|second| second.started > 0);
+    begun.map(|second| second.t).fold(0.0, f64::max).ceil()
+}
