@@ -14,13 +14,14 @@ INSTALL := ./loadtest/install.sh
 # The functional suite waits for networks more than for processors.
 export RUST_TEST_THREADS ?= 6
 
-.PHONY: help deps deps-run run lint test bench load
+.PHONY: help deps deps-run run lint test bench load load-list load-report load-build
 
 help:
 	@echo 'make run     build in release mode and start the demo on 127.0.0.1'
 	@echo 'make test    everything: format, lints, unit tests, the functional suite, the browser'
 	@echo 'make bench   the benches'
-	@echo 'make load    complete calls through the release build: make load CALLS=15000 RATE=1000'
+	@echo 'make load    a load profile through the release build: make load PROFILE=mixed (make load-list: which there are)'
+	@echo 'make load-report   Hookswitch beside its peers, 25 minutes of an idle machine; QUICK=1: 4 minutes'
 	@echo 'make lint    format and lints only'
 	@echo 'make deps    install what the above need (apt-get, as root or through sudo)'
 
@@ -52,9 +53,20 @@ test: deps lint
 bench: deps-run
 	$(CARGO) bench --locked -p hookswitch-benches
 
-CALLS ?= 15000
-RATE  ?= 1000
+PROFILE ?= steady
+ENGINE  ?=
+SUBJECT ?= hookswitch
+QUICK   ?=
+ONLY    ?=
 
-load: deps
+load: deps load-build
+	$(TARGET)/release/load profile $(PROFILE) --subject $(SUBJECT) $(if $(ENGINE),--engine $(ENGINE))
+
+load-list: load-build
+	$(TARGET)/release/load list
+
+load-report: deps load-build
+	$(TARGET)/release/load report $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+load-build:
 	$(CARGO) build --release --locked -p hookswitch -p hookswitch-loadtest
-	$(TARGET)/release/load $(CALLS) $(RATE)

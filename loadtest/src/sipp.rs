@@ -115,8 +115,8 @@ impl Sipp {
 
     /// Started by this command, which ends in the name of the program that it is to become.
     #[must_use]
-    pub fn under(mut self, command: &[&str]) -> Self {
-        self.under = command.iter().map(|&word| word.to_owned()).collect();
+    pub fn under(mut self, command: &[String]) -> Self {
+        self.under = command.to_vec();
         self
     }
 

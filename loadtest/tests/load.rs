@@ -1,6 +1,9 @@
 //! The load suite with a handful of calls: it has to be there when somebody wants to measure. No figure counts here.
 
-use loadtest::load::{Engine, Place, Profile, Subject, Tally, run_profile};
+use std::fs;
+
+use loadtest::Scratch;
+use loadtest::load::{Engine, Figures, Place, Profile, Scale, Subject, Tally, render, run_profile};
 
 /// Every profile by this engine; returns what came.
 fn every_profile(engine: Engine) {
@@ -35,4 +38,48 @@ fn kamailio_does_the_same_job() {
         Place::free(),
     );
     complete(&tally.unwrap());
+}
+
+#[test]
+fn the_generator_makes_every_profile() {
+    every_profile(Engine::Generator);
+}
+
+#[test]
+fn a_report_is_made_of_a_handful_of_calls() {
+    let folder = Scratch::new("report");
+    let figures = Figures::measure(Scale::TINY, &[], Place::free(), folder.path());
+    let figures = figures.expect("the folder can be written");
+    assert_eq!(figures.troubles, Vec::<String>::new());
+    render(&figures, folder.path()).expect("the folder can be written");
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect(name);
+    let (page, text) = (read("report.html"), read("README.md"));
+    for section in [
+        "Processor time",
+        "one core",
+        "Latency",
+        "Memory",
+        "Start and reload",
+        "Overload",
+        "Soak",
+    ] {
+        assert!(
+            page.contains(section) && text.contains(section),
+            "no {section} in\n{text}"
+        );
+    }
+    for chart in ["cost", "capacity", "memory", "overload", "soak"] {
+        let svg = read(&format!("{chart}.svg"));
+        assert!(
+            svg.contains("</svg>") && !svg.contains("NaN"),
+            "{chart}: {svg}"
+        );
+    }
+    // Everything is in the page itself.
+    assert!(!page.contains("src=") && !page.contains("href=\"http"));
+    // What was written can be read, and gives the same page.
+    let again = Figures::read(folder.path()).expect("the figures can be read");
+    render(&again, folder.path()).expect("the folder can be written");
+    assert_eq!(read("report.html"), page);
+    assert!(read("runs.jsonl").lines().count() > 10);
 }

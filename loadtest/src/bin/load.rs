@@ -76,7 +76,9 @@ fn reports() -> PathBuf {
 /// Quick and partial ones, beside the build.
 fn looks() -> PathBuf {
     let own = std::env::current_exe().unwrap_or_default();
-    own.parent().unwrap_or_else(|| Path::new(".")).join("load-report")
+    own.parent()
+        .unwrap_or_else(|| Path::new("."))
+        .join("load-report")
 }
 
 /// Runs one and says what came of it. True when every bound held.

@@ -37,12 +37,12 @@ impl Scale {
     /// The whole report, below 25 minutes.
     pub const FULL: Self = Self {
         rounds: 5,
-        window: 6.0,
+        window: 5.0,
         rates: &[2000, 5000],
         searches: 2,
         held: 10_000,
         in_progress: &[10, 1000, 100_000],
-        soak: (170.0, 60.0),
+        soak: (150.0, 60.0),
         starts: 9,
         targets: 10_000,
         is_quick: false,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::accounting::{datagrams_dropped, processor, resident};
 use super::order::milliseconds;
 use super::outcome::Second;
-use super::subject::{GENERATOR_CORE, Running, leash};
+use super::subject::{Running, Side, leash};
 use super::{Engine, Failure, Order, Tally};
 use crate::ports::is_free;
 use crate::{Scratch, Sipp, free_port};
@@ -194,7 +194,7 @@ const EXTRA_HEADERS: &str = "X-Internal-Secret: strip-me\nX-Account-Id: AC012345
 
 fn common(sipp: Sipp, timeout: &str, scratch: &Scratch, name: &str) -> Sipp {
     sipp.untraced()
-        .under(&leash(GENERATOR_CORE))
+        .under(&leash(Side::Ends))
         .argument("-timeout", timeout)
         .argument("-l", CALLS_MAX)
         .argument("-m", &ENDLESS.to_string())

@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -9,16 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::machine::{has, says};
 use super::{Failure, Place};
 use crate::{Draft, Peer, Process, Scratch, hookswitch};
-
-/// The core of the process under test.
-pub(super) const CORE: usize = 1;
-
-/// The core of the generator, or of the SIPps.
-pub(super) const GENERATOR_CORE: usize = 0;
-
-/// The two as `taskset` reads them.
-const CORE_WORD: &str = "1";
-const GENERATOR_CORE_WORD: &str = "0";
 
 /// How long a subject may take until it can be called.
 const READY: Duration = Duration::from_secs(10);
@@ -140,7 +131,7 @@ impl Subject {
         place.is_free()?;
         let scratch = Scratch::new(self.word());
         let file = scratch.write("configuration", place.fill(configuration));
-        let mut command = leashed(CORE);
+        let mut command = leashed(Side::Middle);
         match self {
             Self::BareRelay => command
                 .arg(beside("bare_relay"))
@@ -216,24 +207,59 @@ impl Running {
     }
 }
 
-/// A command to be: on one core, and sent SIGTERM when this process ends in whichever way.
-#[must_use]
-pub(super) fn leashed(core: usize) -> Command {
-    let words = leash(core);
-    let mut command = Command::new(words[0]);
-    command.args(words.get(1..).unwrap_or(&[]));
+impl Drop for Running {
+    /// A Kamailio that is told to end while it still begins leaves children behind.
+    fn drop(&mut self) {
+        self.process.stop();
+        let group = format!("kill -KILL -- -{} 2>/dev/null", self.process.id());
+        Command::new("sh").arg("-c").arg(group).status().ok();
+    }
+}
+
+/// Who has which core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The generator, or the SIPps: the first core that this process may use.
+    Ends,
+    /// The process under test: the last one.
+    Middle,
+}
+
+/// A command to be: on its core, in a process group of its own, and sent SIGTERM when this process ends in whichever
+/// way.
+pub(super) fn leashed(side: Side) -> Command {
+    let words = leash(side);
+    let mut words = words.iter();
+    let mut command = Command::new(words.next().map_or("", String::as_str));
+    command.args(words).process_group(0);
     command
 }
 
 /// The words before such a command.
-#[must_use]
-pub(super) fn leash(core: usize) -> [&'static str; 6] {
-    let cores = if core == CORE {
-        CORE_WORD
-    } else {
-        GENERATOR_CORE_WORD
+pub(super) fn leash(side: Side) -> Vec<String> {
+    let cores = own_cores();
+    let core = match side {
+        Side::Ends => cores.first(),
+        Side::Middle => cores.last(),
     };
-    ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", cores]
+    let core = core.copied().unwrap_or(0).to_string();
+    ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", &core]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+/// The cores that this process may use: `Cpus_allowed_list`, such as `0-3,8`.
+fn own_cores() -> Vec<usize> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let list = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
+    };
+    let ranges = list.unwrap_or("").split(',').filter_map(range);
+    ranges.flatten().collect()
 }
 
 /// A binary of this build.

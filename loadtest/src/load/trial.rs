@@ -1,7 +1,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::subject::{GENERATOR_CORE, beside, leashed};
+use super::subject::{Side, beside, leashed};
 use super::{Failure, Order, Outcome, Place};
 use crate::{Process, Scratch};
 
@@ -20,7 +20,7 @@ impl Trial {
         let scratch = Scratch::new("generate");
         let text = toml::to_string(order).expect("an order has nothing that TOML cannot say");
         let file = scratch.write("order.toml", text);
-        let mut command: Command = leashed(GENERATOR_CORE);
+        let mut command: Command = leashed(Side::Ends);
         command.arg(beside("generate")).arg("--config").arg(&file);
         let addresses = [
             ("--target", place.edge),

@@ -54,13 +54,22 @@ pub(crate) fn growths(bench: &mut Bench, capacity: f64) -> Vec<Growth> {
         in_progress(bench, rate).map(Some)
     })];
     let rate = RATE.min(fastest);
-    let counts = [1, 10, 100];
+    let counts: &[u64] = if bench.scale.is_quick {
+        &[1, 100]
+    } else {
+        &[1, 10, 100]
+    };
     all.push(bench.attempt("growth with rules", |bench| {
-        configured(bench, "rules", rate, &counts, with_rules).map(Some)
+        configured(bench, "rules", rate, counts, with_rules).map(Some)
     }));
-    let counts = [1, 100, bench.scale.targets as u64];
+    let targets = bench.scale.targets as u64;
+    let counts: &[u64] = if bench.scale.is_quick {
+        &[1, targets]
+    } else {
+        &[1, 100, targets]
+    };
     all.push(bench.attempt("growth with targets", |bench| {
-        configured(bench, "targets", rate, &counts, with_targets).map(Some)
+        configured(bench, "targets", rate, counts, with_targets).map(Some)
     }));
     all.into_iter().flatten().collect()
 }

@@ -57,7 +57,7 @@ pub(crate) fn latencies(bench: &mut Bench, capacities: &[Capacity]) -> Vec<Laten
         let mut row: Vec<Latency> = able
             .map(|subject| Latency::new(subject, rate as u64))
             .collect();
-        for _ in 0..bench.scale.rounds {
+        for _ in 0..bench.scale.rounds.min(ROUNDS) {
             for latency in &mut row {
                 latency.measure(bench);
             }
@@ -66,6 +66,9 @@ pub(crate) fn latencies(bench: &mut Bench, capacities: &[Capacity]) -> Vec<Laten
     }
     all
 }
+
+/// Rounds at most.
+const ROUNDS: usize = 3;
 
 /// Rates as close as this are one.
 const SAME: f64 = 0.1;

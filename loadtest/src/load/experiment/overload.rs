@@ -49,7 +49,12 @@ const FACTORS: [f64; 5] = [0.5, 1.0, 2.0, 3.0, 5.0];
 /// Puts multiples of its capacity on Hookswitch, each on a fresh one.
 pub(crate) fn overload(bench: &mut Bench, capacity: f64) -> Overload {
     let mut points = Vec::new();
-    for factor in FACTORS {
+    let factors: &[f64] = if bench.scale.is_quick {
+        &[1.0, 3.0]
+    } else {
+        &FACTORS
+    };
+    for &factor in factors {
         let rate = (capacity * factor).max(1.0) as u64;
         // Long enough for queues to fill; what is lost is begged for after 0.5, 1, 2, 4 s.
         let order = Order {
