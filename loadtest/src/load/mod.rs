@@ -32,7 +32,9 @@ pub use failure::Failure;
 pub use figures::{Figures, PARTS};
 pub use machine::Machine;
 pub use order::Order;
-pub use outcome::{Calls, Generator, Histogram, Kernel, Outcome, Second, Watched, Window};
+pub use outcome::{
+    Calls, Extensions, Generator, Histogram, Kernel, Outcome, Second, Watched, Window,
+};
 pub use place::Place;
 pub use profile::{Engine, Expect, Profile};
 pub use report::render;

@@ -61,13 +61,6 @@ impl Order {
         }
     }
 
-    /// The same that rings for so long.
-    #[must_use]
-    pub fn ringing(mut self, ring: &str) -> Self {
-        self.ring = Some(ring.to_owned());
-        self
-    }
-
     /// The seconds of its steps, without what follows the last arrival.
     #[must_use]
     pub fn seconds(&self) -> f64 {

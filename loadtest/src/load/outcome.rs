@@ -26,6 +26,8 @@ pub struct Outcome {
     pub generator_saturated: bool,
     /// What the kernel dropped.
     pub kernel: Kernel,
+    /// What became of the headers that the subject has to edit.
+    pub extensions: Extensions,
     /// The process trees that were watched.
     pub watched: Vec<Watched>,
     /// Second by second.
@@ -52,6 +54,8 @@ pub struct Calls {
     pub failed: u64,
     /// That nobody answered in time.
     pub timed_out: u64,
+    /// Those of the failed that had been answered.
+    pub established_failed: u64,
     /// The most in progress at a time.
     pub in_progress_max: u64,
 }
@@ -62,6 +66,8 @@ pub struct Calls {
 pub struct Window {
     /// Its length.
     pub seconds: f64,
+    /// Calls that the schedule asked for.
+    pub intended: u64,
     /// Calls begun.
     pub started: u64,
     /// Calls that went as they should.
@@ -118,6 +124,20 @@ pub struct Kernel {
     pub caller_drops: u64,
     /// Of these, at the callee's socket.
     pub callee_drops: u64,
+    /// Of these, at the subject's.
+    pub target_drops: u64,
+}
+
+/// X- headers of the INVITEs that the callee received, on average; the caller sends one of each kind.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Extensions {
+    /// `X-Internal-…`, which has to go.
+    pub internal: f64,
+    /// `X-Keep`, which has to stay.
+    pub kept: f64,
+    /// All others; three are to be added.
+    pub other: f64,
 }
 
 /// A process tree in the window.
@@ -179,6 +199,19 @@ impl Outcome {
     #[must_use]
     pub fn added_all(&self) -> Option<&Histogram> {
         self.added.get("all")?.as_ref()
+    }
+
+    /// Whether the callee saw what the proxies of the side-by-side have to make of an INVITE.
+    #[must_use]
+    pub fn is_edited(&self) -> bool {
+        let Extensions {
+            internal,
+            kept,
+            other,
+        } = &self.extensions;
+        [(internal, 0.0), (kept, 1.0), (other, 4.0)]
+            .into_iter()
+            .all(|(seen, wanted)| (seen - wanted).abs() < 0.01)
     }
 
     /// How many responses of this kind the callers received.

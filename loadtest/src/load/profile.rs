@@ -42,6 +42,10 @@ pub struct Expect {
     pub failed_percent: Option<f64>,
     /// Repeated messages to 100 calls, at most.
     pub retransmissions_percent: Option<f64>,
+    /// Answered calls that could not be ended, in 100 answered ones, at most.
+    pub established_failed_percent: Option<f64>,
+    /// Good calls a second in any three seconds after the best three, in per cent of those, at least.
+    pub goodput_percent_of_peak: Option<f64>,
     /// Growth of memory after the warm-up, in per cent of it a minute, at most.
     pub memory_percent_a_minute: Option<f64>,
 }
@@ -94,8 +98,10 @@ mod tests {
         assert!(all.len() >= 8);
         for profile in all {
             assert!(profile.load.calls() > 0, "{} makes no calls", profile.name);
+            let expect = &profile.expect;
+            let bounds = [expect.failed_percent, expect.goodput_percent_of_peak];
             assert!(
-                profile.expect.failed_percent.is_some(),
+                bounds.iter().any(Option::is_some),
                 "{} cannot fail",
                 profile.name
             );

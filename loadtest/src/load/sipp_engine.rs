@@ -106,6 +106,7 @@ pub(super) fn run(order: &Order, profile: &str, subject: &Running) -> Result<Tal
         started: 0,
         good: 0,
         failed: 0,
+        established_failed: 0,
         retransmissions: 0,
         dropped: datagrams_dropped() - dropped,
         cpu_us_per_call: 0.0,

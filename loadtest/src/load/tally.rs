@@ -20,6 +20,8 @@ pub struct Tally {
     pub good: u64,
     /// Calls that did not.
     pub failed: u64,
+    /// Those of them that had been answered; SIPp does not tell.
+    pub established_failed: u64,
     /// Messages that a caller or callee had to repeat.
     pub retransmissions: u64,
     /// Datagrams that the kernel dropped at full buffers.
@@ -58,6 +60,7 @@ impl Tally {
             started: outcome.calls.started,
             good: outcome.calls.good,
             failed: outcome.calls.failed,
+            established_failed: outcome.calls.established_failed,
             retransmissions: outcome.retransmissions_total,
             dropped: outcome.kernel.rcvbuf_errors,
             cpu_us_per_call: outcome.subject().cpu_us_per_call,
@@ -87,6 +90,14 @@ impl Tally {
         };
         let percent = |count: u64| 100.0 * count as f64 / self.started.max(1) as f64;
         at_most("failed", percent(self.failed), expect.failed_percent, "%");
+        let answered = (self.good + self.established_failed).max(1);
+        let lost = 100.0 * self.established_failed as f64 / answered as f64;
+        at_most(
+            "answered calls lost",
+            lost,
+            expect.established_failed_percent,
+            "%",
+        );
         let repeated = percent(self.retransmissions);
         at_most(
             "repeated messages",
@@ -102,7 +113,25 @@ impl Tally {
             expect.memory_percent_a_minute,
             "% a minute",
         );
+        if let Some(bound) = expect.goodput_percent_of_peak {
+            let kept = self.goodput_kept().unwrap_or(0.0);
+            verdicts.push(Verdict {
+                what: format!("goodput {kept:.0} % of its peak, at least {bound} %"),
+                held: kept >= bound,
+            });
+        }
         verdicts
+    }
+
+    /// The lowest count of good calls in three seconds after the highest, while calls still begin, in per cent of it.
+    #[must_use]
+    pub fn goodput_kept(&self) -> Option<f64> {
+        let begun = self.seconds.iter().take_while(|second| second.started > 0);
+        let good: Vec<u64> = begun.map(|second| second.good).collect();
+        let sums: Vec<u64> = good.windows(3).map(|three| three.iter().sum()).collect();
+        let peak = sums.iter().copied().max().filter(|peak| *peak > 0)?;
+        let after = sums.iter().skip_while(|sum| **sum < peak);
+        Some(100.0 * after.copied().min()? as f64 / peak as f64)
     }
 
     /// Resident memory, second by second, in MiB.
@@ -148,6 +177,7 @@ mod tests {
             started: 1000,
             good: 999,
             failed: 1,
+            established_failed: 0,
             retransmissions: 5,
             dropped: 0,
             cpu_us_per_call: 1.0,
@@ -162,6 +192,7 @@ mod tests {
             failed_percent: Some(failed),
             retransmissions_percent: Some(0.5),
             memory_percent_a_minute: Some(memory),
+            ..Expect::default()
         }
     }
 
@@ -179,5 +210,22 @@ mod tests {
         let leak = tally(|t| 10_000 + 100 * t);
         assert_eq!(held(&leak, &bounds(0.1, 30.0)), [true, true, true, false]);
         assert_eq!(held(&leak, &bounds(0.1, 40.0)), [true; 4]);
+    }
+    #[test]
+    fn goodput_is_judged_from_its_peak_on() {
+        let mut run = tally(|_| 1);
+        run.seconds.truncate(9);
+        for (second, good) in run.seconds.iter_mut().zip([1, 1, 10, 10, 10, 9, 8, 7, 9]) {
+            second.good = good;
+        }
+        assert_eq!(run.goodput_kept(), Some(80.0));
+        // What ends after the last call has begun is no goodput under load.
+        run.seconds
+            .iter_mut()
+            .skip(6)
+            .for_each(|second| second.started = 0);
+        assert_eq!(run.goodput_kept().map(f64::round), Some(97.0));
+        run.seconds.clear();
+        assert_eq!(run.goodput_kept(), None);
     }
 }

@@ -63,11 +63,6 @@ impl Trial {
             Failure(format!("the generator's report cannot be read: {error:?}"))
         })
     }
-
-    /// Ends it early, for nobody wants to know more.
-    pub fn stop(mut self) {
-        self.process.stop();
-    }
 }
 
 /// What the generator takes where the order is silent, in seconds.

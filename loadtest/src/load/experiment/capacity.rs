@@ -145,7 +145,7 @@ fn attempt(
     for _ in 0..2 {
         let order = Order::steady(rate, WINDOW.min(bench.scale.window));
         let outcome = bench.fresh("capacity", subject, &order)?;
-        verdict = judge(&outcome, rate);
+        verdict = judge(&outcome);
         capacity.steps.push(Step {
             rate,
             goodput: outcome.window.goodput_per_s,
@@ -167,8 +167,9 @@ const HICCUP: u64 = 200;
 
 /// A generator that is late here and there does no harm where nothing was lost and as many calls went through as were
 /// asked for. Where something was lost, it is to blame unless the subject had no time left either.
-fn judge(outcome: &Outcome, rate: u64) -> Verdict {
-    let is_full_rate = outcome.window.rate_per_s >= FULL_RATE * rate as f64;
+fn judge(outcome: &Outcome) -> Verdict {
+    let window = &outcome.window;
+    let is_full_rate = window.started as f64 >= FULL_RATE * window.intended as f64;
     if outcome.is_undisturbed() && is_full_rate {
         Verdict::Clean
     } else if outcome.generator_saturated && outcome.subject().cpu_share < FULL {

@@ -20,6 +20,8 @@ pub struct Cost {
     pub failed: u64,
     /// Messages that had to be repeated, all rounds.
     pub retransmissions: u64,
+    /// Whether every round showed the callee the header edits of the side-by-side.
+    pub edits: bool,
     /// Why a round is not clean, if any is not.
     pub problems: Vec<String>,
 }
@@ -34,6 +36,7 @@ impl Cost {
             share: Rounds::default(),
             failed: 0,
             retransmissions: 0,
+            edits: true,
             problems: Vec::new(),
         }
     }
@@ -45,6 +48,7 @@ impl Cost {
         self.share.0.push(watched.cpu_share);
         self.failed += outcome.calls.failed;
         self.retransmissions += outcome.retransmissions_total;
+        self.edits &= outcome.is_edited();
         for problem in &outcome.problems {
             if !self.problems.contains(problem) {
                 self.problems.push(problem.clone());

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::load::bench::Bench;
-use crate::load::{Order, Outcome, Second, Subject};
+use crate::load::{Order, Outcome, Subject};
 
 /// What is left of the calls when more come than one core can take.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -27,10 +27,12 @@ pub struct Pressure {
     pub failed: u64,
     /// Calls that nobody answered in time.
     pub timed_out: u64,
-    /// Calls that were answered.
-    pub answered: u64,
-    /// Calls that were answered and ended with a 200 to BYE.
-    pub ended: u64,
+    /// Calls that were answered and could not be ended.
+    pub established_failed: u64,
+    /// Calls that were answered and ended as they should.
+    pub good: u64,
+    /// Datagrams that the kernel dropped before the subject's socket.
+    pub dropped: u64,
     /// Messages that had to be repeated.
     pub retransmissions: u64,
     /// From the intended time of the INVITE to its 200, 99 of 100 of the good calls, in µs.
@@ -39,8 +41,6 @@ pub struct Pressure {
     pub share: f64,
     /// Whether the generator kept up with its own schedule.
     pub generator_kept_up: bool,
-    /// Second by second.
-    pub seconds: Vec<Second>,
 }
 
 /// The multiples.
@@ -84,20 +84,20 @@ impl Pressure {
             refused: outcome.received("INVITE", 503),
             failed: outcome.calls.failed,
             timed_out: outcome.calls.timed_out,
-            answered: outcome.received("INVITE", 200),
-            ended: outcome.received("BYE", 200),
+            established_failed: outcome.calls.established_failed,
+            good: outcome.calls.good,
+            dropped: outcome.kernel.target_drops,
             retransmissions: outcome.retransmissions_total,
             answered_p99: answered.map(|histogram| histogram.p99),
             share: outcome.subject().cpu_share,
             generator_kept_up: !outcome.generator_saturated,
-            seconds: outcome.seconds.clone(),
         }
     }
 
     /// Of the calls that were answered, the share that could be ended.
     #[must_use]
     pub fn dialogs_kept(&self) -> f64 {
-        self.ended as f64 / self.answered.max(1) as f64
+        self.good as f64 / (self.good + self.established_failed).max(1) as f64
     }
 }
 

@@ -86,7 +86,7 @@ fn cost(figures: &Figures) -> Option<Section> {
             title: bars.title.clone(),
             svg: bars.draw(),
         }],
-        head: vec!["", "calls/s", "µs a call (range)", "of it user", "share of its core", "× bare relay", "× Kamailio tuned", "failed", "repeated"],
+        head: vec!["", "calls/s", "µs a call (range)", "of it user", "share of its core", "× bare relay", "× Kamailio tuned", "edits headers", "failed", "repeated"],
         rows,
         notes,
     })
@@ -112,6 +112,7 @@ fn cost_row(figures: &Figures, cost: &Cost) -> Vec<String> {
         share,
         ratio(Subject::BareRelay),
         ratio(Subject::KamailioTuned),
+        if cost.edits { "yes" } else { "no" }.to_owned(),
         count(cost.failed),
         count(cost.retransmissions),
     ]
@@ -484,6 +485,7 @@ fn overload(figures: &Figures) -> Option<Section> {
             number(point.goodput),
             count(point.refused),
             count(point.timed_out),
+            count(point.dropped),
             format!("{:.2} %", 100.0 * point.dialogs_kept()),
             count(point.retransmissions),
             point
@@ -511,6 +513,7 @@ fn overload(figures: &Figures) -> Option<Section> {
             "good/s",
             "refused with 503",
             "unanswered",
+            "dropped before it",
             "answered calls that ended",
             "repeated",
             "set-up p99, ms",
