@@ -53,6 +53,8 @@ fn hold(bench: &Bench, subject: Subject) -> Result<Memory, Failure> {
         steps: format!("{begin}:{rate}"),
         // As long as it takes to begin all, and to look at them.
         ring: Some(format!("{}ms", (1000.0 * (begin + LOOK)) as u64)),
+        warmup: Some(0.0),
+        cooldown: Some(0.0),
         drain: Some(begin + LOOK + DRAIN),
         ..Order::default()
     };
@@ -118,6 +120,8 @@ pub(crate) fn tombstones(bench: &mut Bench) -> Result<Tombstones, Failure> {
     let seconds = (2.0 * bench.scale.held as f64 / rate as f64).min(LONGEST);
     let order = Order {
         steps: format!("{seconds}:{rate}"),
+        warmup: Some(0.0),
+        cooldown: Some(0.0),
         drain: Some(0.5),
         ..Order::default()
     };

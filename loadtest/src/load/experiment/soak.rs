@@ -39,10 +39,7 @@ const GONE: f64 = 38.0;
 pub(crate) fn soak(bench: &mut Bench) -> Result<Soak, Failure> {
     let profile = Profile::named("soak")?;
     let (seconds, warmup) = bench.scale.soak;
-    let rate = profile
-        .load
-        .rate_at(0.0)
-        .min(20.0 * bench.scale.held as f64);
+    let rate = profile.load.rate_at(0.0).min(bench.scale.held as f64);
     let order = Order {
         steps: format!("{seconds}:{rate}"),
         warmup: Some(warmup),
