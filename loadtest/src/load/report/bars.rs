@@ -35,11 +35,14 @@ const STEP: f64 = 30.0;
 const HEAD: f64 = 26.0;
 const GAP: f64 = 14.0;
 
+/// Nothing that is measured here is less; a scale has to have an end where all bars are 0.
+const SMALLEST: f64 = 1e-6;
+
 impl Bars {
     pub(super) fn draw(&self) -> String {
         let all = || self.groups.iter().flat_map(|group| &group.bars);
         let values = all().flat_map(|bar| bar.rounds.iter().copied().chain([bar.value]));
-        let highest = values.fold(f64::MIN_POSITIVE, f64::max);
+        let highest = values.fold(SMALLEST, f64::max);
         let scale = (WIDTH - LEFT - RIGHT) / highest;
         let mut drawing = Drawing::default();
         let mut y = 6.0;

@@ -77,7 +77,8 @@ fn capacity(figures: &Figures, goals: &mut Vec<Goal>) {
     );
     let ratio = own
         .zip(other)
-        .and_then(|(own, other)| Some(own.rates.median()? / other.rates.median()?));
+        .and_then(|(own, other)| Some(own.rates.median()? / other.rates.median()?))
+        .filter(|ratio| ratio.is_finite());
     let limited = own.is_some_and(|own| own.generator_was_the_limit);
     goals.push(Goal {
         what: "Calls/s on one core before the first retransmission, against Kamailio tuned"

@@ -42,7 +42,8 @@ pub(super) fn middle(rounds: &Rounds) -> String {
 
 /// A ratio: `1.8 ×`; a dash where there is none.
 pub(super) fn times(ratio: Option<f64>) -> String {
-    ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2} ×"))
+    let known = ratio.filter(|ratio| ratio.is_finite());
+    known.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2} ×"))
 }
 
 /// Bytes: `3.9 KiB`, `410 B`, `12.5 MiB`.
@@ -89,5 +90,6 @@ mod tests {
         assert_eq!(spread(&Rounds(vec![])), "–");
         assert_eq!(bytes(4096.0), "4.0 KiB");
         assert_eq!(times(Some(1.5)), "1.50 ×");
+        assert_eq!(times(Some(f64::NAN)), "–");
     }
 }

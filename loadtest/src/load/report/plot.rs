@@ -1,4 +1,4 @@
-use super::number::number;
+use super::number::{count, number};
 use super::svg::{Anchor, Drawing, WIDTH};
 
 /// Lines over an axis.
@@ -152,7 +152,7 @@ impl Scale {
         let lowest = values.filter(|value| *value > 0.0).fold(highest, f64::min);
         let (low, high) = match kind {
             Kind::Linear => (0.0, highest * 1.04),
-            Kind::Logarithm => (lowest.log10().floor(), (highest * 1.05).log10().ceil()),
+            Kind::Logarithm => (lowest.log10().floor(), (highest.log10() - 0.01).ceil()),
             Kind::Names(names) => (-0.3, names.len() as f64 - 0.7),
         };
         Self {
@@ -187,10 +187,19 @@ impl Scale {
                 let count = (self.high / step).floor() as u32;
                 (0..=count)
                     .map(|index| f64::from(index) * step)
-                    .map(|value| (value, number(value)))
+                    .map(|value| (value, tick(value, step)))
                     .collect()
             }
         }
+    }
+}
+
+/// Without digits that all of its axis has as 0.
+fn tick(value: f64, step: f64) -> String {
+    if step >= 1.0 {
+        count(value.round() as u64)
+    } else {
+        number(value)
     }
 }
 
