@@ -96,7 +96,7 @@ struct Record<'a> {
     experiment: &'a str,
     subject: Subject,
     order: &'a Order,
-    outcome: &'a Outcome,
+    outcome: Outcome,
 }
 
 impl Bench {
@@ -196,7 +196,11 @@ impl Bench {
             experiment,
             subject,
             order,
-            outcome,
+            outcome: Outcome {
+                // The one run whose seconds are of interest has them in the figures.
+                seconds: Vec::new(),
+                ..outcome.clone()
+            },
         };
         // The record is beside the point of a run that has taken place.
         if let Ok(line) = serde_json::to_string(&record) {

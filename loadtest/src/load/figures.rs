@@ -88,14 +88,15 @@ impl Figures {
             )));
         }
         place.is_free()?;
-        let mut bench = Bench::new(scale, place, folder)?;
         let mut figures = Self {
             date: utc(),
             quick: scale.is_quick,
             machine: Machine::here(),
             ..Self::default()
         };
+        // Before the first file is written: git calls the tree changed after it.
         figures.machine.versions = versions();
+        let mut bench = Bench::new(scale, place, folder)?;
         for part in PARTS {
             if only.is_empty() || only.contains(&part) {
                 figures.part(part, &mut bench);
