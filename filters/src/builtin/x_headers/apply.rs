@@ -106,14 +106,15 @@ impl Walk<'_> {
             return;
         }
         let headers = self.message.headers_mut();
-        let denied = |index: &usize| {
-            let header = headers.get(*index);
-            header.is_some_and(|header| {
-                let mut allows = allows.iter();
-                !allows.any(|patterns| matches_any(patterns, &header))
-            })
-        };
-        let gone: Indices = look.rows(GUARDED).filter(denied).collect();
+        let mut gone = Indices::new();
+        for index in look.rows(GUARDED) {
+            let Some(header) = headers.get(index) else {
+                break;
+            };
+            if !allows.iter().any(|allow| matches_any(allow, &header)) {
+                gone.push(index);
+            }
+        }
         look.remove_rows(headers, &gone);
         if !gone.is_empty() {
             filter.counts.add_many(DENIED, gone.len() as u64);
@@ -209,19 +210,24 @@ impl Walk<'_> {
     /// The rows that rule `at` means by `patterns`.
     fn meant(&self, at: usize, patterns: &[Pattern], look: &Look) -> Indices {
         let headers = self.message.headers();
-        let meant = |index: &usize| {
-            let header = headers.get(*index);
+        let index = &self.filter.index;
+        let meant = |row: usize| {
+            let header = headers.get(row);
             header.is_some_and(|header| matches_any(patterns, &header))
         };
-        look.rows(self.filter.index.speaks(at))
-            .filter(meant)
-            .collect()
+        let mut rows = Indices::new();
+        for row in look.rows(index.speaks(at)) {
+            if index.is_exact() || meant(row) {
+                rows.push(row);
+            }
+        }
+        rows
     }
 
-    /// The value to write; `None` where there is nothing to write.
+    /// The value to write, of a template that is no literal; `None` where it came out empty.
     fn fill(&self, value: &Template) -> Option<Filled> {
         let filled = value.fill(&self.scope());
-        if sip::trim(&filled).is_empty() && value.literal().is_none() {
+        if sip::trim(&filled).is_empty() {
             self.filter.counts.add(EMPTY_VALUE);
             return None;
         }
@@ -229,7 +235,11 @@ impl Walk<'_> {
     }
 
     fn add(&mut self, name: &str, value: &Template) {
-        if let Some(value) = self.fill(value) {
+        if let Some(text) = value.literal() {
+            let headers = self.message.headers_mut();
+            let added = headers.append(name.as_bytes(), text.as_bytes());
+            self.count_error(added);
+        } else if let Some(value) = self.fill(value) {
             let added = self.message.headers_mut().append(name.as_bytes(), &value);
             self.count_error(added);
         }
@@ -237,16 +247,24 @@ impl Walk<'_> {
 
     /// Whatever comes of the new value, no old one stays.
     fn replace(&mut self, name: &str, value: &Template) {
-        let Some(value) = self.fill(value) else {
-            self.message.headers_mut().remove(name.as_bytes());
-            return;
+        let set = match value.literal() {
+            Some(text) => self.set(name, text.as_bytes()),
+            None => match self.fill(value) {
+                Some(value) => self.set(name, &value),
+                None => {
+                    self.message.headers_mut().remove(name.as_bytes());
+                    return;
+                }
+            },
         };
-        let headers = self.message.headers_mut();
-        let set = headers.set(name.as_bytes(), &value);
         if set.is_err() {
-            headers.remove(name.as_bytes());
+            self.message.headers_mut().remove(name.as_bytes());
         }
         self.count_error(set);
+    }
+
+    fn set(&mut self, name: &str, value: &[u8]) -> Result<(), EditError> {
+        self.message.headers_mut().set(name.as_bytes(), value)
     }
 
     fn copy(&mut self, at: usize, from: &Pattern, to: &str, look: &Look) {

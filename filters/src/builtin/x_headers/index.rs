@@ -221,6 +221,11 @@ impl Index {
         self.speaks.get(rule).copied().unwrap_or_default()
     }
 
+    /// Whether the rows of [`Look::rows`] are those that rules mean, and none besides.
+    pub(super) fn is_exact(&self) -> bool {
+        self.names.are_exact()
+    }
+
     /// The headers that the rule may write.
     pub(super) fn writes(&self, rule: usize) -> Bits {
         self.writes.get(rule).copied().unwrap_or_default()

@@ -18,8 +18,8 @@ use self::rule::{Firewall, Rule};
 use crate::counters::Counts;
 use crate::lang::path_reference;
 use crate::{
-    Branch, BuildContext, ConfigError, Context, Filter, Flow, Plugin, Reason, Relay, Reply, Role,
-    Target,
+    Branch, BuildContext, ConfigError, Context, Filter, Flow, Hooks, Plugin, Reason, Relay, Reply,
+    Role, Target,
 };
 
 /// Edits headers by rules and lets X- and P- headers cross boundaries by allow-list only.
@@ -64,6 +64,10 @@ impl Filter for XHeaders {
             Ok(()) => Relay::Forward,
             Err(refusal) => Relay::Drop(refusal.reason),
         }
+    }
+
+    fn hooks(&self) -> Hooks {
+        Hooks::REQUEST | Hooks::BRANCH | Hooks::RESPONSE
     }
 }
 

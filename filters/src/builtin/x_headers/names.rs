@@ -83,6 +83,11 @@ impl Names {
         bits
     }
 
+    /// Whether each pattern has a bit of its own, so that one that is set tells all.
+    pub(super) fn are_exact(&self) -> bool {
+        self.patterns <= GUARDED.trailing_zeros() as usize
+    }
+
     /// The bits of every pattern that means `header`, and [`GUARDED`].
     #[inline(always)]
     pub(super) fn of(&self, header: &Header<'_>) -> Bits {
