@@ -3,6 +3,9 @@
 # The demo prints a line for each of the three programs behind cmake.
 PACKAGES_RUN  := cmake sip-tester sipsak baresip-core
 PACKAGES_TEST := kamailio tshark chromium chromium-driver python3-venv
+PACKAGES_GATE := valgrind
+# Parsers in C beside ours; pkg-config finds them.
+PACKAGES_PEERS := libosip2-dev libsofia-sip-ua-dev pkg-config
 
 # Debian's own interpreter is the one that python3-venv belongs to.
 PYTHON  ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -11,15 +14,22 @@ CARGO   ?= cargo
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 INSTALL := ./loadtest/install.sh
 
+# The runner has to be of the very version of the library.
+GUNGRAUN_VERSION := $(shell sed -n '/^name = "gungraun"$$/{n;s/^version = "\(.*\)"$$/\1/p}' Cargo.lock)
+GUNGRAUN := $(abspath $(TARGET))/tools/gungraun-$(GUNGRAUN_VERSION)/bin/gungraun-runner
+COUNTS   := $(TARGET)/instructions.json
+
 # The functional suite waits for networks more than for processors.
 export RUST_TEST_THREADS ?= 6
 
-.PHONY: help deps deps-run run lint test bench load load-list load-report load-build
+.PHONY: help deps deps-run run lint test bench bench-peers bench-table gate accept-instructions count load load-list \
+	load-report load-build
 
 help:
 	@echo 'make run     build in release mode and start the demo on 127.0.0.1'
 	@echo 'make test    everything: format, lints, unit tests, the functional suite, the browser'
-	@echo 'make bench   the benches'
+	@echo 'make bench   the benches; bench-peers: other parsers beside ours'
+	@echo 'make gate    instruction counts against benches/instructions.toml; accept-instructions moves it'
 	@echo 'make load    a load profile through the release build: make load PROFILE=mixed (make load-list: which there are)'
 	@echo 'make load-report   Hookswitch beside its peers, 25 minutes of an idle machine; QUICK=1: 4 minutes'
 	@echo 'make lint    format and lints only'
@@ -49,9 +59,35 @@ lint:
 test: deps lint
 	$(CARGO) build --workspace --bins --tests --locked
 	$(CARGO) test --workspace --locked --no-fail-fast
+	@$(MAKE) --no-print-directory gate
 
 bench: deps-run
-	$(CARGO) bench --locked -p hookswitch-benches
+	$(CARGO) bench --locked -p hookswitch-benches $(BENCHES:%=--bench %)
+	@$(MAKE) --no-print-directory bench-table
+
+bench-peers:
+	@$(INSTALL) $(PACKAGES_PEERS)
+	$(CARGO) bench --locked -p hookswitch-bench-peers --features peers
+	@$(CARGO) run --quiet --locked -p hookswitch-bench-tools --bin table peers
+
+bench-table:
+	@$(CARGO) run --quiet --locked -p hookswitch-bench-tools --bin table
+
+# The same on every run, on a busy machine too: valgrind counts instructions.
+count: $(GUNGRAUN)
+	@$(INSTALL) $(PACKAGES_GATE)
+	PATH="$(dir $(GUNGRAUN)):$$PATH" $(CARGO) bench --locked -p hookswitch-benches --bench instructions -- \
+		--output-format=json >$(COUNTS)
+
+gate: count
+	$(CARGO) run --quiet --locked -p hookswitch-bench-tools --bin gate check $(COUNTS)
+
+accept-instructions: count
+	$(CARGO) run --quiet --locked -p hookswitch-bench-tools --bin gate accept $(COUNTS)
+
+$(GUNGRAUN):
+	$(CARGO) install --quiet --locked --debug gungraun-runner --version =$(GUNGRAUN_VERSION) \
+		--root $(abspath $(TARGET))/tools/gungraun-$(GUNGRAUN_VERSION)
 
 PROFILE ?= steady
 ENGINE  ?=

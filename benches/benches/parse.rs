@@ -2,64 +2,79 @@
 
 use std::hint::black_box;
 
-use benches::corpus;
+use benches::{corpus, short, torture};
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sip::frame::Framer;
-use sip::{Limits, Message, check_request, parse};
+use sip::{Limits, Message, check_request, check_response, parse};
 
-/// One message of so many bytes.
-fn message_of(bytes: &[u8]) -> Throughput {
+/// So many messages of so many bytes together.
+fn messages_of(elements: usize, bytes: usize) -> Throughput {
     Throughput::ElementsAndBytes {
-        elements: 1,
-        bytes: bytes.len() as u64,
+        elements: elements as u64,
+        bytes: bytes as u64,
     }
 }
 
 fn messages(criterion: &mut Criterion) {
     let limits = Limits::default();
     let mut group = criterion.benchmark_group("parse");
-    let large = corpus::invite_identity();
-    let samples = corpus::SAMPLES
-        .iter()
-        .map(|sample| (sample.name, sample.bytes))
-        .chain([("invite_identity", &*large)]);
-    for (name, bytes) in samples {
+    for (name, bytes) in corpus::samples() {
         // The buffer is shared as a received one is: every parse takes a reference and drops it.
-        let buffer = Bytes::copy_from_slice(bytes);
-        group.throughput(message_of(bytes));
+        let buffer = Bytes::from(bytes);
+        group.throughput(messages_of(1, buffer.len()));
         group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
             bencher.iter(|| parse(black_box(&buffer).clone(), &limits));
         });
     }
+    // Hard ones, most of them refused: all in one iteration.
+    let hard: Vec<Bytes> = torture::messages()
+        .into_iter()
+        .map(|message| message.bytes.into())
+        .collect();
+    group.throughput(messages_of(hard.len(), hard.iter().map(Bytes::len).sum()));
+    group.bench_function("torture", |bencher| {
+        bencher.iter(|| {
+            for buffer in &hard {
+                black_box(parse(black_box(buffer).clone(), &limits)).ok();
+            }
+        });
+    });
     group.finish();
 }
 
 fn checks(criterion: &mut Criterion) {
     let limits = Limits::default();
     let mut group = criterion.benchmark_group("check");
-    let Ok(Message::Request(invite)) = parse(Bytes::from_static(corpus::INVITE_1K), &limits) else {
-        panic!("the corpus is valid");
-    };
-    group.throughput(message_of(corpus::INVITE_1K));
-    group.bench_function("invite_1k", |bencher| {
-        bencher.iter(|| check_request(black_box(&invite), &limits));
-    });
+    for (name, bytes) in corpus::samples() {
+        group.throughput(messages_of(1, bytes.len()));
+        let message = parse(Bytes::from(bytes), &limits).expect("the corpus is valid");
+        group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
+            bencher.iter(|| match black_box(&message) {
+                Message::Request(request) => check_request(request, &limits),
+                Message::Response(response) => check_response(response, &limits),
+            });
+        });
+    }
     group.finish();
 }
 
 fn frames(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frame");
     let mut framer = Framer::new(Limits::default());
-    group.throughput(message_of(corpus::INVITE_1K));
-    group.bench_function("invite_1k", |bencher| {
+    group.throughput(messages_of(1, corpus::INVITE_1059.len()));
+    group.bench_function("invite_1059", |bencher| {
         bencher.iter(|| {
-            framer.push(black_box(corpus::INVITE_1K));
+            framer.push(black_box(corpus::INVITE_1059));
             framer.next_frame()
         });
     });
     group.finish();
 }
 
-criterion_group!(benches, messages, checks, frames);
+criterion_group! {
+    name = benches;
+    config = short();
+    targets = messages, checks, frames
+}
 criterion_main!(benches);

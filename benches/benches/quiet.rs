@@ -24,23 +24,18 @@ fn main() {
         wanted: wanted.unwrap_or_default(),
     };
     let limits = Limits::default();
-    let large = corpus::invite_identity();
-    let samples = corpus::SAMPLES
-        .iter()
-        .map(|sample| (sample.name, sample.bytes))
-        .chain([("invite_identity", &*large)]);
-    for (name, bytes) in samples {
-        let buffer = Bytes::copy_from_slice(bytes);
+    for (name, bytes) in corpus::samples() {
+        let buffer = Bytes::from(bytes);
         quiet.measure(&format!("parse/{name}"), || {
             parse(black_box(&buffer).clone(), &limits)
         });
     }
-    let buffer = Bytes::copy_from_slice(corpus::INVITE_1K);
+    let buffer = Bytes::copy_from_slice(corpus::INVITE_1059);
     let received = request(&buffer, &limits);
-    quiet.measure("check/invite_1k", || {
+    quiet.measure("check/invite_1059", || {
         check_request(black_box(&received), &limits)
     });
-    quiet.measure("write/forward", || {
+    quiet.measure("forward/invite_1059", || {
         let mut request = request(black_box(&buffer), &limits);
         forward(&mut request).expect("the corpus can be forwarded");
         let mut slices = Slices::new();

@@ -13,7 +13,11 @@ pub struct Sample {
 }
 
 /// Every message but the large one, which [`invite_identity`] writes.
-pub const SAMPLES: [Sample; 6] = [
+pub const SAMPLES: [Sample; 7] = [
+    Sample {
+        name: "invite_1059",
+        bytes: INVITE_1059,
+    },
     Sample {
         name: "invite_1k",
         bytes: INVITE_1K,
@@ -39,6 +43,41 @@ pub const SAMPLES: [Sample; 6] = [
         bytes: REGISTER_DIGEST,
     },
 ];
+
+/// The INVITE that goals are stated for: 16 headers, two of them Via, and SDP in exactly 1,059 bytes.
+pub const INVITE_1059: &[u8] = concat!(
+    "INVITE sip:+14155550123@edge.hookswitch.example:5060;transport=udp SIP/2.0\r\n",
+    "Via: SIP/2.0/UDP 198.51.100.17:5060;branch=z9hG4bK7a91c0de52;rport\r\n",
+    "Via: SIP/2.0/TCP 192.0.2.33:5061;branch=z9hG4bK5d20b6;received=192.0.2.34\r\n",
+    "Max-Forwards: 66\r\n",
+    "Record-Route: <sip:198.51.100.17;lr;transport=tcp>\r\n",
+    "From: \"WIRELESS CALLER\" <sip:+12125550188@198.51.100.17;user=phone>;tag=9c41d07e\r\n",
+    "To: <sip:+14155550123@edge.hookswitch.example;user=phone>\r\n",
+    "Call-ID: 81f3c2a87be04d19@198.51.100.17\r\n",
+    "CSeq: 20417 INVITE\r\n",
+    "Contact: <sip:+12125550188@198.51.100.17:5060;transport=udp>\r\n",
+    "Allow: INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, OPTIONS, REFER\r\n",
+    "Supported: replaces, 100rel, timer\r\n",
+    "Session-Expires: 1800;refresher=uac\r\n",
+    "User-Agent: carrier-sbc/9.3.1 (b-001177)\r\n",
+    "X-Carrier-Trunk: nyc-04/17\r\n",
+    "Content-Type: application/sdp\r\n",
+    "Content-Length: 239\r\n",
+    "\r\n",
+    "v=0\r\n",
+    "o=carrier 81734 81735 IN IP4 198.51.100.41\r\n",
+    "s=call\r\n",
+    "c=IN IP4 198.51.100.41\r\n",
+    "t=0 0\r\n",
+    "m=audio 31842 RTP/AVP 0 8 101\r\n",
+    "a=rtpmap:0 PCMU/8000\r\n",
+    "a=rtpmap:8 PCMA/8000\r\n",
+    "a=rtpmap:101 telephone-event/8000\r\n",
+    "a=fmtp:101 0-15\r\n",
+    "a=ptime:20\r\n",
+    "a=sendrecv\r\n",
+)
+.as_bytes();
 
 /// A carrier's INVITE: 16 headers, SDP with two codecs and telephone events, about 1 KB.
 pub const INVITE_1K: &[u8] = concat!(
@@ -184,6 +223,15 @@ pub const REGISTER_DIGEST: &[u8] = concat!(
 )
 .as_bytes();
 
+/// Every message with the name that its bench has; the large one is the last.
+pub fn samples() -> Vec<(&'static str, Vec<u8>)> {
+    SAMPLES
+        .iter()
+        .map(|sample| (sample.name, sample.bytes.to_vec()))
+        .chain([("invite_identity", invite_identity())])
+        .collect()
+}
+
 /// An INVITE of about 10 KB: signed identities, a call history, many routes, and SDP with ICE.
 pub fn invite_identity() -> Vec<u8> {
     let mut text = String::from(concat!(
@@ -266,6 +314,7 @@ mod tests {
 
     #[test]
     fn sizes_are_what_the_names_say() {
+        assert_eq!((INVITE_1059.len(), split(INVITE_1059).0), (1059, 16));
         assert_eq!(split(INVITE_1K).0, 16);
         assert!(
             (1000..1200).contains(&INVITE_1K.len()),

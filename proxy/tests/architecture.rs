@@ -10,6 +10,8 @@ use serde_json::Value;
 
 /// Who may use whom, of the workspace's own crates; in the program, and in tests.
 const ARROWS: &[(&str, &[&str], &[&str])] = &[
+    ("bench-peers", &["benches", "sip"], &[]),
+    ("bench-tools", &[], &[]),
     (
         "benches",
         &["executor", "filters", "hookswitch", "sip", "transport"],
