@@ -100,16 +100,17 @@ pub fn trim(mut text: &[u8]) -> &[u8] {
 /// A decimal number of digits only, or `None` (also when it overflows).
 #[inline]
 pub fn number(text: &[u8]) -> Option<u32> {
-    if text.is_empty() {
-        return None;
+    let digit = |byte: u8| Some(byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9);
+    match text {
+        [] => None,
+        // Nine digits cannot overflow.
+        _ if text.len() <= 9 => text
+            .iter()
+            .try_fold(0u32, |sum, &byte| Some(sum * 10 + u32::from(digit(byte)?))),
+        _ => text.iter().try_fold(0u32, |sum, &byte| {
+            sum.checked_mul(10)?.checked_add(u32::from(digit(byte)?))
+        }),
     }
-    text.iter().try_fold(0u32, |sum, &byte| {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        sum.checked_mul(10)?.checked_add(u32::from(digit))
-    })
 }
 
 /// Appends `value` in decimal digits.
@@ -299,3 +300,28 @@ static CLASSES: [u8; 256] = {
     }
     table
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_up_to_the_largest() {
+        for (text, value) in [
+            ("0", Some(0)),
+            ("007", Some(7)),
+            ("999999999", Some(999_999_999)),
+            ("4294967295", Some(u32::MAX)),
+            ("00000000004294967295", Some(u32::MAX)),
+            ("4294967296", None),
+            ("9999999999", None),
+            ("", None),
+            ("1a", None),
+            ("-1", None),
+            ("1 ", None),
+            ("12345678901234567890x", None),
+        ] {
+            assert_eq!(number(text.as_bytes()), value, "{text}");
+        }
+    }
+}
