@@ -11,6 +11,7 @@ use transport::{Flow, Hop, ListenerId};
 
 use crate::best::Answer;
 use crate::forward::OwnRoute;
+use crate::kept::Kept;
 use crate::pipeline::Peer;
 use crate::plan::Plan;
 use crate::router::{Aim, Aims};
@@ -30,6 +31,8 @@ pub(crate) struct Arrival {
     pub(crate) listener: ListenerId,
     /// What its Route headers said about us.
     pub(crate) own_route: OwnRoute,
+    /// Whether the side that formed the dialog sent it, where it is in one.
+    pub(crate) from_caller: bool,
     /// Its loop-detection hash as received.
     pub(crate) loop_hash: u64,
     /// Its Request-URI as received.
@@ -43,10 +46,14 @@ pub(crate) struct Arrival {
 pub(crate) struct Exchange {
     /// How the request came in.
     pub(crate) arrival: Arrival,
-    /// The request as the chain left it; gone once no branch can need it any more.
+    /// The request as the chain left it, while another branch may be made of it.
     pub(crate) request: Option<Box<Request>>,
+    /// What our own answers are made of; empty once there is none to make any more.
+    pub(crate) kept: Kept,
     /// Its method.
     pub(crate) method: Method,
+    /// The hash of its From tag, where it may form a dialog.
+    pub(crate) caller_tag: u32,
     /// The transaction towards the sender.
     pub(crate) server: ServerId,
     /// Where its responses go.
@@ -83,7 +90,8 @@ pub(crate) enum Waiting {
 pub(crate) struct Branch {
     /// Where it goes.
     pub(crate) aim: Aim,
-    /// The request with the edits of this branch; Via and Record-Route are added per attempt.
+    /// The request with the edits of this branch, while another address may need it; Via and
+    /// Record-Route are added per attempt.
     pub(crate) request: Option<Box<Request>>,
     /// Addresses not yet tried.
     pub(crate) hops: VecDeque<Hop>,
@@ -105,10 +113,10 @@ pub(crate) struct Branch {
 
 impl Branch {
     /// A branch to `aim` that has not been sent.
-    pub(crate) fn new(aim: Aim, request: Box<Request>) -> Self {
+    pub(crate) fn new(aim: Aim) -> Self {
         Self {
             aim,
-            request: Some(request),
+            request: None,
             hops: VecDeque::new(),
             client: None,
             mark: 0,
@@ -132,16 +140,13 @@ impl Branch {
 
 impl Exchange {
     /// An exchange that has not been sent anywhere.
-    pub(crate) fn new(
-        arrival: Arrival,
-        request: Request,
-        server: ServerId,
-        reply_to: Peer,
-    ) -> Self {
+    pub(crate) fn new(arrival: Arrival, kept: Kept, server: ServerId, reply_to: Peer) -> Self {
         Self {
+            method: arrival.cx.facts.method,
             arrival,
-            method: request.method(),
-            request: Some(Box::new(request)),
+            request: None,
+            kept,
+            caller_tag: 0,
             server,
             reply_to,
             aims: VecDeque::new(),
@@ -160,9 +165,21 @@ impl Exchange {
         self.branches.iter().any(|branch| !branch.done)
     }
 
-    /// Puts `aims` where [`Exchange::aims`] are taken from.
-    pub(crate) fn aim_at(&mut self, aims: Aims) {
-        self.aims = aims.into_iter().take(AIMS_MAX).collect();
+    /// Takes the first of `aims`, and keeps the rest for [`Exchange::aims`].
+    pub(crate) fn aim_at(&mut self, aims: Aims) -> Option<Aim> {
+        let mut aims = aims.into_iter().take(AIMS_MAX);
+        let first = aims.next();
+        self.aims = aims.collect();
+        first
+    }
+
+    /// The request for the next branch: a copy while yet another one may be made of it.
+    pub(crate) fn next_request(&mut self) -> Option<Box<Request>> {
+        if self.aims.is_empty() {
+            self.request.take()
+        } else {
+            self.request.clone()
+        }
     }
 
     /// Nothing new is tried any more.
@@ -172,6 +189,82 @@ impl Exchange {
             branch.hops.clear();
             branch.done |= branch.client.is_none();
         }
+    }
+}
+
+/// What belongs to transactions, by the place that their ids have. It is as large as the transactions
+/// that live at a time are many, and empty when it holds nothing.
+#[derive(Debug)]
+pub(crate) struct Places<I, T> {
+    slots: Vec<Option<(I, T)>>,
+    filled: usize,
+    /// What belongs to those that have ended, and whose place another has, until they are removed.
+    late: Vec<(I, T)>,
+}
+
+/// The id of a transaction.
+pub(crate) trait Place: Copy + Eq {
+    /// A number that no other living transaction has.
+    fn place(self) -> usize;
+}
+
+impl Place for ClientId {
+    fn place(self) -> usize {
+        self.place()
+    }
+}
+
+impl Place for ServerId {
+    fn place(self) -> usize {
+        self.place()
+    }
+}
+
+impl<I: Place, T: Copy> Places<I, T> {
+    /// Nothing.
+    pub(crate) const fn new() -> Self {
+        Self {
+            slots: Vec::new(),
+            filled: 0,
+            late: Vec::new(),
+        }
+    }
+
+    /// Keeps what belongs to `id`, until it is removed.
+    pub(crate) fn insert(&mut self, id: I, value: T) {
+        let place = id.place();
+        if place >= self.slots.len() {
+            self.slots.resize(place + 1, None);
+        }
+        if let Some(slot) = self.slots.get_mut(place) {
+            match slot.replace((id, value)) {
+                None => self.filled += 1,
+                Some(former) => self.late.push(former),
+            }
+        }
+    }
+
+    /// What belongs to `id`.
+    pub(crate) fn get(&self, id: I) -> Option<T> {
+        let slot = self.slots.get(id.place()).copied().flatten();
+        let mut found = slot.iter().chain(&self.late);
+        found
+            .find(|(owner, _)| *owner == id)
+            .map(|(_, value)| *value)
+    }
+
+    /// Forgets what belongs to `id`.
+    pub(crate) fn remove(&mut self, id: I) -> Option<T> {
+        let slot = self.slots.get_mut(id.place())?;
+        let Some((_, value)) = slot.take_if(|(owner, _)| *owner == id) else {
+            let at = self.late.iter().position(|(owner, _)| *owner == id)?;
+            return Some(self.late.swap_remove(at).1);
+        };
+        self.filled -= 1;
+        if self.filled == 0 && self.slots.len() > IDLE_PLACES {
+            self.slots = Vec::new();
+        }
+        Some(value)
     }
 }
 
@@ -207,7 +300,8 @@ impl Key {
 /// towards its sender, or lives for those towards its targets.
 #[derive(Debug, Default)]
 pub(crate) struct Exchanges {
-    slots: Slab<Exchange>,
+    /// Boxed, so that a table that grows moves none of them.
+    slots: Slab<Box<Exchange>>,
     generation: u32,
 }
 
@@ -219,7 +313,7 @@ impl Exchanges {
         self.generation += u32::from(self.generation == 0);
         exchange.generation = self.generation;
         Key {
-            index: self.slots.insert(exchange) as u32,
+            index: self.slots.insert(Box::new(exchange)) as u32,
             generation: self.generation,
         }
     }
@@ -231,7 +325,7 @@ impl Exchanges {
     }
 
     /// Forgets the exchange.
-    pub(crate) fn remove(&mut self, key: Key) -> Option<Exchange> {
+    pub(crate) fn remove(&mut self, key: Key) -> Option<Box<Exchange>> {
         self.get_mut(key)?;
         self.slots.try_remove(key.index as usize)
     }
@@ -239,7 +333,7 @@ impl Exchanges {
     /// Exchanges whose sender waits for a final response.
     pub(crate) fn unfinished(&self) -> Vec<Key> {
         let waiting = self.slots.iter().filter(|(_, exchange)| !exchange.finished);
-        let key = |(index, exchange): (usize, &Exchange)| Key {
+        let key = |(index, exchange): (usize, &Box<Exchange>)| Key {
             index: index as u32,
             generation: exchange.generation,
         };
@@ -255,5 +349,47 @@ impl Exchanges {
 /// Targets tried for one request at most (branches of the peers: 12).
 pub(crate) const AIMS_MAX: usize = 12;
 
+/// Places that an idle table may keep.
+const IDLE_PLACES: usize = 4096;
 const GENERATION_BITS: u32 = 24;
 const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct Id(usize, u32);
+
+    impl Place for Id {
+        fn place(self) -> usize {
+            self.0
+        }
+    }
+
+    #[test]
+    fn a_place_that_is_used_again_loses_nothing() {
+        let mut places = Places::new();
+        places.insert(Id(2, 1), 'a');
+        places.insert(Id(2, 2), 'b');
+        assert_eq!(places.get(Id(2, 1)), Some('a'));
+        assert_eq!(places.get(Id(2, 2)), Some('b'));
+        assert_eq!((places.get(Id(2, 3)), places.get(Id(9, 1))), (None, None));
+        assert_eq!(places.remove(Id(2, 2)), Some('b'));
+        assert_eq!(places.remove(Id(2, 1)), Some('a'));
+        assert_eq!(places.remove(Id(2, 1)), None);
+        assert!(places.late.is_empty());
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        let mut places = Places::new();
+        for place in 0..2 * IDLE_PLACES {
+            places.insert(Id(place, 1), place);
+        }
+        for place in 0..2 * IDLE_PLACES {
+            assert_eq!(places.remove(Id(place, 1)), Some(place));
+        }
+        assert_eq!(places.slots.capacity(), 0);
+    }
+}

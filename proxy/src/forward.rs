@@ -4,35 +4,90 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use sip::{EditError, HeaderName, Headers, NameAddr, Request, Transport, Uri, Via};
+use sip::{EditError, HeaderName, Headers, NameAddr, Request, ServerKey, Transport, Uri, Via};
 use smallvec::SmallVec;
 use transport::{Destination, Flow};
 
+use crate::hop::{self, Wanted};
 use crate::plan::Plan;
 use crate::token::{self, Token};
 
 /// Text built for one header.
 pub(crate) type Text = SmallVec<[u8; 256]>;
 
-/// Writes where the request came from into its top Via (§18.2.1, RFC 3581 §4).
+/// What the top Via of a request says of its sender: read once, before anything is edited.
+#[derive(Debug, Default)]
+pub(crate) struct Sender {
+    /// The branch, and behind it `host[:port]`.
+    text: SmallVec<[u8; 96]>,
+    branch: usize,
+    /// The port that a response goes to over UDP; that of the source where absent (RFC 3581).
+    port: Option<u16>,
+}
+
+impl Sender {
+    fn of(via: &Via<'_>) -> Self {
+        let branch = via.branch().unwrap_or_default();
+        let mut text = SmallVec::from_slice(branch);
+        text.extend_from_slice(via.sent_by);
+        let default = Transport::Udp.default_port();
+        Self {
+            text,
+            branch: branch.len(),
+            port: (via.rport().is_none()).then(|| via.port.unwrap_or(default)),
+        }
+    }
+
+    /// The key of the transaction of `request`, whose sender this is.
+    pub(crate) fn key<'a>(&'a self, request: &'a Request) -> Option<ServerKey<'a>> {
+        let (branch, sent_by) = self.text.split_at_checked(self.branch)?;
+        let cookie = branch.split_at_checked(COOKIE.len());
+        if !cookie
+            .is_some_and(|(cookie, rest)| cookie.eq_ignore_ascii_case(COOKIE) && !rest.is_empty())
+        {
+            return ServerKey::of(request);
+        }
+        Some(ServerKey {
+            branch,
+            sent_by,
+            method: request.method_bytes(),
+            legacy: None,
+        })
+    }
+
+    /// Where the response to a request on `flow` goes (§18.2.2).
+    pub(crate) fn destination(&self, flow: &Flow) -> Destination {
+        let mut destination = flow.reply();
+        if flow.transport == Transport::Udp
+            && let Some(port) = self.port
+        {
+            destination.remote.set_port(port);
+        }
+        destination
+    }
+}
+
+/// Writes where the request came from into its top Via (§18.2.1, RFC 3581 §4), and says what the
+/// rest of it says.
 ///
 /// A `received` or `rport` value that the sender wrote itself is replaced.
-pub(crate) fn note_source(request: &mut Request, source: SocketAddr) -> Result<(), EditError> {
+pub(crate) fn note_source(request: &mut Request, source: SocketAddr) -> Result<Sender, EditError> {
     let Some(first) = request.headers.list(HeaderName::Via).next() else {
-        return Ok(());
+        return Ok(Sender::default());
     };
     let Ok(via) = Via::parse(first) else {
-        return Ok(());
+        return Ok(Sender::default());
     };
+    let sender = Sender::of(&via);
     let ip = source.ip().to_canonical();
-    let asks = via.rport().is_some();
+    let asks = sender.port.is_none();
     let forged = via.params.has(b"received");
     if !asks && !forged && sip::host_ip(via.host) == Some(ip) {
-        return Ok(());
+        return Ok(sender);
     }
     let mut value = Text::new();
     let head = first.len() - via.params.as_bytes().len();
-    let head = sip::unfold(first.get(..head).unwrap_or_default()).into_owned();
+    let head = sip::unfold(first.get(..head).unwrap_or_default());
     value.extend_from_slice(sip::trim(head.strip_suffix(b";").unwrap_or(&head)));
     for (name, param) in via.params.iter() {
         if name.eq_ignore_ascii_case(b"received") || name.eq_ignore_ascii_case(b"rport") {
@@ -45,33 +100,22 @@ pub(crate) fn note_source(request: &mut Request, source: SocketAddr) -> Result<(
             value.extend_from_slice(param);
         }
     }
-    // Writing to a vector cannot fail.
-    drop(write!(value, ";received={ip}"));
+    value.extend_from_slice(b";received=");
+    push_ip(&mut value, ip);
     if asks {
-        drop(write!(value, ";rport={}", source.port()));
+        value.extend_from_slice(b";rport=");
+        push_digits(&mut value, source.port());
     }
-    request.headers.replace_first(HeaderName::Via, &value)
+    request.headers.replace_first(HeaderName::Via, &value)?;
+    Ok(sender)
 }
 
-/// Where the response to a request from `source` goes over UDP (§18.2.2, RFC 3581 §4).
-pub(crate) fn response_address(request: &Request, source: SocketAddr) -> SocketAddr {
-    let via = request.headers.list(HeaderName::Via).next();
-    match via.and_then(|value| Via::parse(value).ok()) {
-        Some(via) if via.rport().is_none() => {
-            let port = via.port.unwrap_or_else(|| Transport::Udp.default_port());
-            SocketAddr::new(source.ip(), port)
-        }
-        _ => source,
-    }
-}
-
-/// Where the response to `request` goes (§18.2.2).
+/// Where the response to `request` goes (§18.2.2), which may be no request that we take.
 pub(crate) fn reply_destination(flow: &Flow, request: &Request) -> Destination {
-    let mut destination = flow.reply();
-    if flow.transport == Transport::Udp {
-        destination.remote = response_address(request, flow.remote);
-    }
-    destination
+    let via = request.headers.list(HeaderName::Via).next();
+    let via = via.and_then(|value| Via::parse(value).ok());
+    let sender = via.map(|via| Sender::of(&via)).unwrap_or_default();
+    sender.destination(flow)
 }
 
 /// What the Route headers said about us.
@@ -145,6 +189,9 @@ fn undo_strict_route(
     plan: &Plan,
     local: SocketAddr,
 ) -> Result<(), EditError> {
+    if !names_token(request.uri_bytes()) {
+        return Ok(());
+    }
     let is_ours = match request.uri() {
         Ok(uri) if uri.params.has(b"lr") => {
             matches!(
@@ -182,26 +229,37 @@ fn undo_strict_route(
     Ok(())
 }
 
-/// The URI that decides the next hop: the top Route, else the Request-URI. A strict router on top
-/// gets the Request-URI, and ours goes to the end of Route (§16.6 step 6).
-pub(crate) fn next_hop(request: &mut Request) -> Result<Bytes, EditError> {
+/// Whether `hs=` stands in a URI, in any case: without it there is no token, and nothing to read.
+fn names_token(uri: &[u8]) -> bool {
+    memchr::memchr_iter(b'=', uri).any(|at| {
+        let name = uri.get(..at).unwrap_or_default();
+        let start = name.len().saturating_sub(token::PARAM.len());
+        name.get(start..)
+            .is_some_and(|name| name.eq_ignore_ascii_case(token::PARAM))
+    })
+}
+
+/// What the URI asks for that decides the next hop: the top Route, else the Request-URI; `None` where
+/// it names none. A strict router on top gets the Request-URI, and ours goes to the end of Route
+/// (§16.6 step 6).
+pub(crate) fn next_hop(request: &mut Request) -> Result<Option<Wanted>, EditError> {
     let top = request.headers.list(HeaderName::Route).next();
     let Some(top) = top.and_then(|value| NameAddr::parse(value).ok()) else {
-        return Ok(Bytes::copy_from_slice(request.uri_bytes()));
+        return Ok(hop::wanted(request.uri_bytes()));
     };
-    let hop = Bytes::copy_from_slice(top.uri);
+    let wanted = hop::wanted(top.uri);
     let loose = top.uri().is_ok_and(|uri| uri.params.has(b"lr"));
     if !loose {
+        let target = Text::from_slice(top.uri);
         let mut end = Text::new();
         end.push(b'<');
         end.extend_from_slice(request.uri_bytes());
         end.push(b'>');
         request.headers.append(b"Route", &end)?;
         request.headers.pop_first(HeaderName::Route)?;
-        let target = Text::from_slice(&hop);
         request.set_uri(&target)?;
     }
-    Ok(hop)
+    Ok(wanted)
 }
 
 /// Takes one from Max-Forwards, or adds 70 (§16.6 step 3). `false` where none is left.
@@ -225,7 +283,7 @@ pub(crate) fn count_hop(request: &mut Request) -> Result<bool, EditError> {
 }
 
 /// The text of a Via value of ours. `;rport` asks for symmetric responses (RFC 3581).
-pub(crate) fn via(transport: Transport, sent_by: &SentBy, branch: &[u8]) -> Text {
+pub(crate) fn via(transport: Transport, sent_by: SentBy<'_>, branch: &[u8]) -> Text {
     let mut value = Text::new();
     value.extend_from_slice(b"SIP/2.0/");
     value.extend_from_slice(transport.as_str().as_bytes());
@@ -240,7 +298,7 @@ pub(crate) fn via(transport: Transport, sent_by: &SentBy, branch: &[u8]) -> Text
 }
 
 /// The text of a Record-Route value of ours (§16.6 step 4).
-pub(crate) fn record_route(transport: Transport, sent_by: &SentBy, token: &[u8]) -> Text {
+pub(crate) fn record_route(transport: Transport, sent_by: SentBy<'_>, token: &[u8]) -> Text {
     let mut value = Text::new();
     value.extend_from_slice(b"<sip:");
     sent_by.push(&mut value);
@@ -257,24 +315,71 @@ pub(crate) fn record_route(transport: Transport, sent_by: &SentBy, token: &[u8])
 }
 
 /// Host and port that Via and Record-Route show for a socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SentBy {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SentBy<'a> {
     /// What the configuration advertises.
-    Advertised(String, u16),
+    Advertised(&'a str, u16),
     /// The address itself.
     Bound(IpAddr, u16),
 }
 
-impl SentBy {
+impl SentBy<'_> {
     fn push(&self, out: &mut Text) {
-        // Writing to a vector cannot fail.
-        let written = match self {
-            Self::Advertised(host, port) if host.contains(':') => write!(out, "[{host}]:{port}"),
-            Self::Advertised(host, port) => write!(out, "{host}:{port}"),
-            Self::Bound(ip, port) => write!(out, "{}", SocketAddr::new(*ip, *port)),
+        let port = match *self {
+            Self::Advertised(host, port) if host.contains(':') => {
+                for part in [b"[", host.as_bytes(), b"]"] {
+                    out.extend_from_slice(part);
+                }
+                port
+            }
+            Self::Advertised(host, port) => {
+                out.extend_from_slice(host.as_bytes());
+                port
+            }
+            Self::Bound(IpAddr::V6(ip), port) => {
+                // Writing to a vector cannot fail.
+                drop(write!(out, "[{ip}]"));
+                port
+            }
+            Self::Bound(ip, port) => {
+                push_ip(out, ip);
+                port
+            }
         };
-        drop(written);
+        out.push(b':');
+        push_digits(out, port);
     }
+}
+
+/// Writes `ip`; an IPv4 address without the formatter, which takes longer than the rest of a Via.
+fn push_ip(out: &mut Text, ip: IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => {
+            for (at, octet) in ip.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                push_digits(out, u16::from(octet));
+            }
+        }
+        // Writing to a vector cannot fail.
+        IpAddr::V6(ip) => drop(write!(out, "{ip}")),
+    }
+}
+
+fn push_digits(out: &mut Text, number: u16) {
+    let mut digits = [0u8; 5];
+    let mut rest = number;
+    let mut start = digits.len();
+    for (at, slot) in digits.iter_mut().enumerate().rev() {
+        *slot = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        start = at;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
 /// `uri` with `user` in it where it has none: a trunk target without a user part gets the number
@@ -291,6 +396,8 @@ pub(crate) fn target_uri(uri: &Uri<'_>, dialled: Option<&[u8]>) -> Bytes {
 
 /// The Request-URI without its headers, where it has some (§19.1.1, Table 1).
 pub(crate) fn clean_uri(request: &Request) -> Option<Bytes> {
+    // Headers begin at a question mark, and hardly any URI has one.
+    memchr::memchr(b'?', request.uri_bytes())?;
     let uri = request.uri().ok()?;
     uri.headers?;
     Some(Bytes::copy_from_slice(uri.without_headers()))
@@ -306,5 +413,7 @@ pub(crate) fn require_length(headers: &mut Headers, transport: Transport) -> Res
     headers.append(b"Content-Length", &digits)
 }
 
+/// The magic cookie of RFC 3261 §8.1.1.7.
+const COOKIE: &[u8] = b"z9hG4bK";
 /// Own Route values on top at most: two of a double Record-Route, and one spare.
 const OWN_ROUTES_MAX: usize = 3;

@@ -10,29 +10,24 @@ use crate::pipeline::{LocalIp, Lookup, Subject};
 use crate::plan::{Listener, Plan};
 
 /// The next hop as its URI names it.
-pub(crate) struct Wanted {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// An address.
+    Hop(Hop),
+    /// A name to look up.
+    Name(Box<Name>),
+}
+
+/// A name as a URI has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
     host: String,
     port: Option<u16>,
     transport: Option<Transport>,
     secure: bool,
 }
 
-impl Wanted {
-    /// The hop itself, where the host is an address.
-    pub(crate) fn direct(&self) -> Option<Hop> {
-        let ip = sip::host_ip(self.host.as_bytes())?;
-        let transport = match (self.secure, self.transport) {
-            (false, named) => named.unwrap_or(Transport::Udp),
-            // RFC 3261 §26.2.2: sips never leaves in the clear; `transport=tcp` means TLS over it.
-            (true, Some(Transport::Ws | Transport::Wss)) => Transport::Wss,
-            (true, _) => Transport::Tls,
-        };
-        Some(Hop {
-            transport,
-            addr: SocketAddr::new(ip, self.port.unwrap_or_else(|| transport.default_port())),
-        })
-    }
-
+impl Name {
     /// The question for a resolver.
     pub(crate) fn lookup(self, subject: Subject) -> Lookup {
         Lookup {
@@ -48,17 +43,30 @@ impl Wanted {
 /// What `uri` asks for; `None` where it is no SIP URI or names an unknown transport.
 pub(crate) fn wanted(uri: &[u8]) -> Option<Wanted> {
     let uri = sip::Uri::parse(uri).ok().filter(sip::Uri::is_sip)?;
-    let named = uri.params.value(b"transport");
-    let transport = match named {
+    let named = match uri.params.value(b"transport") {
         None => None,
         Some(name) => Some(Transport::of(name)?),
     };
-    Some(Wanted {
-        host: String::from_utf8_lossy(uri.host).into_owned(),
-        port: uri.port,
+    let secure = uri.scheme == sip::Scheme::Sips;
+    let Some(ip) = sip::host_ip(uri.host) else {
+        return Some(Wanted::Name(Box::new(Name {
+            host: String::from_utf8_lossy(uri.host).into_owned(),
+            port: uri.port,
+            transport: named,
+            secure,
+        })));
+    };
+    let transport = match (secure, named) {
+        (false, named) => named.unwrap_or(Transport::Udp),
+        // RFC 3261 §26.2.2: sips never leaves in the clear; `transport=tcp` means TLS over it.
+        (true, Some(Transport::Ws | Transport::Wss)) => Transport::Wss,
+        (true, _) => Transport::Tls,
+    };
+    let port = uri.port.unwrap_or_else(|| transport.default_port());
+    Some(Wanted::Hop(Hop {
         transport,
-        secure: uri.scheme == sip::Scheme::Sips,
-    })
+        addr: SocketAddr::new(ip, port),
+    }))
 }
 
 /// The socket that reaches `hop`; for a stream without a listener of its kind, the ingress' own.
@@ -77,9 +85,13 @@ pub(crate) fn egress(
 }
 
 /// How `listener` is called by `remote`.
-pub(crate) fn sent_by(listener: &Listener, remote: SocketAddr, local_ip: &LocalIp) -> SentBy {
+pub(crate) fn sent_by<'a>(
+    listener: &'a Listener,
+    remote: SocketAddr,
+    local_ip: &LocalIp,
+) -> SentBy<'a> {
     match &listener.advertise {
-        Some((host, port)) => SentBy::Advertised(host.clone(), *port),
+        Some((host, port)) => SentBy::Advertised(host, *port),
         None if listener.bind.ip().is_unspecified() => {
             SentBy::Bound(local_ip(remote), listener.bind.port())
         }
@@ -88,9 +100,9 @@ pub(crate) fn sent_by(listener: &Listener, remote: SocketAddr, local_ip: &LocalI
 }
 
 /// How the sender knows the socket that its request came in by.
-pub(crate) fn own_address(listener: &Listener, ingress: &Flow) -> SentBy {
+pub(crate) fn own_address<'a>(listener: &'a Listener, ingress: &Flow) -> SentBy<'a> {
     match &listener.advertise {
-        Some((host, port)) => SentBy::Advertised(host.clone(), *port),
+        Some((host, port)) => SentBy::Advertised(host, *port),
         None => SentBy::Bound(ingress.local.ip().to_canonical(), listener.bind.port()),
     }
 }

@@ -73,10 +73,14 @@ impl LoopHash {
     /// Whether one of the Via values of `request` is ours and holds `hash`.
     pub fn is_loop(&self, request: &Request, hash: u64, is_own: impl Fn(&Via<'_>) -> bool) -> bool {
         let text = hex(hash);
-        request.headers.list(HeaderName::Via).any(|value| {
-            Via::parse(value).is_ok_and(|via| {
-                via.branch().is_some_and(|branch| branch.ends_with(&text)) && is_own(&via)
-            })
+        request.headers.all(HeaderName::Via).any(|row| {
+            // Hardly any row has it, so it is looked for before anything is read.
+            memchr::memmem::find(row, &text).is_some()
+                && sip::elements(row).any(|value| {
+                    Via::parse(value).is_ok_and(|via| {
+                        via.branch().is_some_and(|branch| branch.ends_with(&text)) && is_own(&via)
+                    })
+                })
         })
     }
 }

@@ -1,17 +1,17 @@
 //! What the web page and the filters' `on_done` are told of an exchange.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use filters::{
     Branch, Chain, Context, Flow as Verdict, Hook, Outcome, Reason, Relay, Resume, Step, Target,
     Trace,
 };
-use sip::{HeaderName, Headers, Instant, Request, Response};
+use sip::{HeaderName, Headers, Request, Response};
 use transport::Flow;
 
 use crate::console::{About, CallEvent, CallLog, Change, ChangeKind, FilterHook, FilterStep, Peer};
-use crate::exchange::Arrival;
 use crate::pipeline::Clock;
 
 /// Runs hooks of a chain, and shows what each filter did where the call is recorded.
@@ -89,16 +89,18 @@ impl Observer {
     /// The bytes of `response`, which goes to where `flow` came from, and shows it.
     pub(crate) fn answered(&self, flow: &Flow, response: &Response) -> Bytes {
         let wire = response.to_bytes();
-        let call_id = response
-            .headers
-            .first(HeaderName::CallId)
-            .unwrap_or_default();
+        let call_id = response.headers.first(HeaderName::CallId);
+        self.shows_answer(flow, call_id.unwrap_or_default(), response.status(), &wire);
+        wire
+    }
+
+    /// Shows that `wire`, with `status`, goes to where `flow` came from.
+    pub(crate) fn shows_answer(&self, flow: &Flow, call_id: &[u8], status: u16, wire: &Bytes) {
         self.log.record_with(call_id, || CallEvent::Answered {
             to: Peer::new(flow.transport, flow.remote),
-            status: response.status(),
+            status,
             message: wire.clone(),
         });
-        wire
     }
 
     /// Says more about a call, where it is shown.
@@ -179,23 +181,19 @@ fn change(change: &filters::Change) -> Change {
 
 /// What `on_done` is told of a request.
 pub(crate) fn outcome<'a>(
-    request: &'a Request,
-    arrival: &Arrival,
+    (method, call_id, ruri): (&'a [u8], &'a [u8], &'a [u8]),
     status: u16,
     target: Option<&'a Target>,
     cause: &'static str,
-    now: Instant,
+    duration: Duration,
 ) -> Outcome<'a> {
     Outcome {
         status,
-        method: request.method_bytes(),
-        call_id: request
-            .headers
-            .first(HeaderName::CallId)
-            .unwrap_or_default(),
-        ruri: request.uri_bytes(),
+        method,
+        call_id,
+        ruri,
         target,
-        duration: now - arrival.at,
+        duration,
         reason: (!cause.is_empty()).then_some(Reason(cause)),
     }
 }

@@ -31,16 +31,17 @@ use crate::best::{self, Answer, Given};
 use crate::branch_id::{self, TimerKind, TimerToken};
 use crate::console::{About, CallEvent, CallLog, Peer as LogPeer};
 use crate::counters::{Counters, count};
-use crate::exchange::{Arrival, Branch, Exchange, Exchanges, Key, Waiting};
-use crate::forward::{self, OwnRoute};
+use crate::exchange::{Arrival, Branch, Exchange, Exchanges, Key, Places, Waiting};
+use crate::forward::{self, OwnRoute, Sender};
 use crate::hop::{self, Wanted};
+use crate::kept::Kept;
 use crate::loops::hex;
 use crate::observe::{self, Observer};
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::refusal::{self, Refusal};
-use crate::router::{self, Aim, Aims, Decision};
-use crate::token::{Side, Token, name_hash, tag_hash};
+use crate::router::{self, Aim, Aims, Decision, Way};
+use crate::token::{Side, Token, name_hash};
 
 /// Where a message goes: the address, and the socket to send it from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,8 +114,9 @@ pub struct Core {
     /// Exchanges without a final response.
     unfinished: usize,
     draining: bool,
-    servers: HashMap<ServerId, Key, RandomState>,
-    clients: HashMap<ClientId, (Key, usize), RandomState>,
+    servers: Places<ServerId, Key>,
+    /// The exchange and the branch of each attempt.
+    clients: Places<ClientId, (Key, u32)>,
     /// The listener that stands for each connection that we had opened.
     opened: HashMap<SocketAddr, ListenerId, RandomState>,
     random: Random,
@@ -168,8 +170,8 @@ impl Core {
             exchanges: Exchanges::default(),
             unfinished: 0,
             draining: false,
-            servers: HashMap::default(),
-            clients: HashMap::default(),
+            servers: Places::new(),
+            clients: Places::new(),
             opened: HashMap::default(),
             random,
             outputs: VecDeque::new(),
@@ -254,7 +256,7 @@ impl Core {
             return;
         };
         // Where Via cannot be written, the response goes to where the request came from all the same.
-        forward::note_source(&mut request, flow.remote).unwrap_or_default();
+        drop(forward::note_source(&mut request, flow.remote));
         let (status, reason) = error.status();
         self.reply_stateless(flow, &request, &Refusal::new(status, reason, error.label()));
     }
@@ -264,14 +266,14 @@ impl Core {
         self.log_received(&flow, &request);
         let fault = sip::check_request(&request, &self.plan.message_limits).err();
         // §18.2.1: what the sender wrote of its address is put right before anything reads it.
-        let noted = forward::note_source(&mut request, flow.remote);
-        let refusal = match (fault, noted) {
+        let sender = forward::note_source(&mut request, flow.remote);
+        let refusal = match (fault, sender) {
             (Some(fault), _) => {
                 count(&self.counters.faults);
                 Refusal::new(400, "Bad Request", fault.label())
             }
             (None, Err(_)) => refusal::too_large(),
-            (None, Ok(())) => match ServerKey::of(&request) {
+            (None, Ok(sender)) => match sender.key(&request) {
                 None => Refusal::new(400, "Bad Request", "transaction"),
                 Some(key) => {
                     return match self.layer.receive_request(&key, now) {
@@ -284,7 +286,7 @@ impl Core {
                             invite: Some(invite),
                         } => self.receive_cancel(flow, &request, invite, now),
                         Received::Cancel { invite: None } | Received::New => {
-                            self.begin(flow, request, now)
+                            self.begin(flow, request, &sender, now)
                         }
                     };
                 }
@@ -295,7 +297,7 @@ impl Core {
 
     // ── Requests: validation, chain, router (§16.3 – §16.5) ─────────────────────────────────────
 
-    fn begin(&mut self, flow: Flow, mut request: Request, now: Instant) {
+    fn begin(&mut self, flow: Flow, mut request: Request, sender: &Sender, now: Instant) {
         if self.layer.counters().live >= self.transactions_max {
             count(&self.counters.overload);
             return self.reply_stateless(flow, &request, &refusal::overload());
@@ -332,10 +334,9 @@ impl Core {
             ) {
                 Err(refusal) => self.refuse(request, arrival, refusal, now),
                 Ok(aims) => {
-                    let Some(key) = self.open(request, arrival, now) else {
-                        return;
-                    };
-                    self.aim(key, aims, now);
+                    if let Some((key, request)) = self.open(request, arrival, sender, now) {
+                        self.aim(key, request, aims, now);
+                    }
                 }
             },
             Verdict::Drop(reason) => {
@@ -347,8 +348,8 @@ impl Core {
                 self.refuse(request, arrival, refusal::of_reply(reply), now);
             }
             Verdict::Wait(wait) => {
-                if let Some(key) = self.open(request, arrival, now) {
-                    self.park(key, wait);
+                if let Some((key, request)) = self.open(request, arrival, sender, now) {
+                    self.park(key, request, wait);
                 }
             }
         }
@@ -382,13 +383,14 @@ impl Core {
             trust,
         };
         let mut cx = Context::new(source, request.method(), false);
-        let mut chain = listener.chain.clone();
+        let mut chain = &listener.chain;
+        let mut from_caller = false;
         // A To tag alone says nothing: what is within a dialog has our signature for its Call-ID.
         if let OwnRoute::Dialog(token) = own_route
             && has_to_tag(request)
         {
             cx.facts.in_dialog = true;
-            let from_caller = router::from_caller(request, &token);
+            from_caller = router::from_caller(request, &token);
             let side = if from_caller {
                 token.caller
             } else {
@@ -408,15 +410,16 @@ impl Core {
                 });
             }
             if let Some(begun) = plan.chain_by_hash(token.chain).filter(|_| from_caller) {
-                chain = begun.clone();
+                chain = begun;
             }
         }
         Ok(Arrival {
-            chain,
+            chain: chain.clone(),
             cx,
             flow,
             listener: listener_id,
             own_route,
+            from_caller,
             loop_hash,
             ruri,
             at: now,
@@ -424,23 +427,31 @@ impl Core {
         })
     }
 
-    /// Runs `on_request`. A trunk may be trusted less than the listener that it comes in by, so
-    /// reserved headers are looked at again.
+    /// Runs `on_request`. A trunk may be trusted less than the listener that it comes in by: then
+    /// reserved headers go now.
     fn run_chain(&self, request: &mut Request, arrival: &mut Arrival) -> Verdict {
         let verdict = self
             .observer
             .request(&arrival.chain, request, &mut arrival.cx);
-        if arrival.cx.facts.trust != Trust::Internal {
-            strip_reserved(&mut request.headers, &self.counters);
-        }
+        strip_if_distrusted(request, &arrival.cx, &self.counters);
         verdict
     }
 
-    /// Makes the exchange and its server transaction; an INVITE gets its 100 (§17.2.1).
-    fn open(&mut self, request: Request, arrival: Arrival, now: Instant) -> Option<Key> {
+    /// Makes the exchange and its server transaction; an INVITE gets its 100 (§17.2.1). The request
+    /// comes back, to go on.
+    fn open(
+        &mut self,
+        request: Request,
+        arrival: Arrival,
+        sender: &Sender,
+        now: Instant,
+    ) -> Option<(Key, Request)> {
         let flow = arrival.flow;
-        let reply_to = reply_peer(&flow, &request);
-        let created = ServerKey::of(&request).map(|key| {
+        let reply_to = Peer {
+            destination: sender.destination(&flow),
+            listener: flow.listener,
+        };
+        let created = sender.key(&request).map(|key| {
             self.layer
                 .create_server(&key, reply_to, flow.transport.is_reliable(), now)
         });
@@ -449,23 +460,28 @@ impl Core {
             self.refuse(request, arrival, refusal::overload(), now);
             return None;
         };
+        let kept = Kept::of(&request);
         if request.method() == Method::Invite {
-            let trying = Reply::new(&request, 100, "Trying").build();
-            let wire = self.observer.answered(&flow, &trying);
+            let wire = kept.trying();
+            self.observer
+                .shows_answer(&flow, kept.call_id(), 100, &wire);
             self.layer.respond(server, 100, wire, now);
         }
-        let key = self
-            .exchanges
-            .insert(Exchange::new(arrival, request, server, reply_to));
+        let mut exchange = Exchange::new(arrival, kept, server, reply_to);
+        if exchange.method.forms_dialog() {
+            exchange.caller_tag = router::caller_tag(&request);
+        }
+        let key = self.exchanges.insert(exchange);
         self.unfinished += 1;
         self.servers.insert(server, key);
-        Some(key)
+        Some((key, request))
     }
 
     /// Parks the exchange on a filter's future.
-    fn park(&mut self, key: Key, wait: Wait) {
+    fn park(&mut self, key: Key, request: Request, wait: Wait) {
         if let Some(exchange) = self.exchanges.get_mut(key) {
             exchange.waiting = Some(Waiting::Filter);
+            exchange.request = Some(Box::new(request));
         }
         self.outputs.push_back(Output::Wait(key, wait));
     }
@@ -494,21 +510,18 @@ impl Core {
             }
             None => arrival.chain.expire(&mut arrival.cx),
         };
-        if arrival.cx.facts.trust != Trust::Internal {
-            strip_reserved(&mut request.headers, &self.counters);
-        }
-        let request = exchange.request.insert(request);
+        strip_if_distrusted(&mut request, &arrival.cx, &self.counters);
         match verdict {
             Verdict::Continue => {
                 let arrival = &exchange.arrival;
                 match targets(
-                    request,
+                    &request,
                     arrival,
                     &mut self.random,
                     &self.counters,
                     &self.observer,
                 ) {
-                    Ok(aims) => self.aim(key, aims, now),
+                    Ok(aims) => self.aim(key, *request, aims, now),
                     Err(refusal) => self.answer(key, &refusal, None, now),
                 }
             }
@@ -520,60 +533,80 @@ impl Core {
                 count(&self.counters.filter_refusals);
                 self.answer(key, &refusal::of_reply(reply), None, now);
             }
-            Verdict::Wait(wait) => self.park(key, wait),
+            Verdict::Wait(wait) => self.park(key, *request, wait),
         }
     }
 
     // ── Forwarding: one branch at a time (§16.6) ────────────────────────────────────────────────
 
-    /// Aims the exchange, and tries the first aim.
-    fn aim(&mut self, key: Key, aims: Aims, now: Instant) {
-        if let Some(exchange) = self.exchanges.get_mut(key) {
-            exchange.aim_at(aims);
+    /// Aims the exchange, and tries the first aim. `request` is kept while another one may need it.
+    fn aim(&mut self, key: Key, request: Request, aims: Aims, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(key) else {
+            return;
+        };
+        let Some(first) = exchange.aim_at(aims) else {
+            return self.conclude(key, now);
+        };
+        if !exchange.aims.is_empty() {
+            exchange.request = Some(Box::new(request.clone()));
         }
-        self.try_next(key, now);
+        if !self.try_aim(key, request, first, now) {
+            self.try_next(key, now);
+        }
     }
 
     /// Tries the next aim that its `on_branch` hooks let through.
     fn try_next(&mut self, key: Key, now: Instant) {
         while let Some(exchange) = self.exchanges.get_mut(key) {
-            let (Some(original), Some(aim)) = (&exchange.request, exchange.aims.pop_front()) else {
+            let next = exchange.aims.pop_front();
+            let (Some(aim), Some(request)) = (next, exchange.next_request()) else {
                 return self.conclude(key, now);
             };
-            let mut request = original.clone();
-            match dress(
-                &mut request,
-                &aim,
-                &mut exchange.arrival,
-                &self.observer,
-                &self.counters,
-            ) {
-                Ok(wanted) => {
-                    let index = exchange.branches.len();
-                    exchange.branches.push(Branch::new(aim, request));
-                    return self.locate(key, index, wanted, now);
-                }
-                Err(status) => exchange.answers.push(Answer {
+            if self.try_aim(key, *request, aim, now) {
+                return;
+            }
+        }
+    }
+
+    /// Makes `request` a branch to `aim`. `false` where it cannot go there.
+    fn try_aim(&mut self, key: Key, mut request: Request, aim: Aim, now: Instant) -> bool {
+        let Some(exchange) = self.exchanges.get_mut(key) else {
+            return true;
+        };
+        let dressed = dress(
+            &mut request,
+            &aim,
+            &mut exchange.arrival,
+            &self.observer,
+            &self.counters,
+        );
+        match dressed {
+            Ok(wanted) => {
+                let index = exchange.branches.len();
+                exchange.branches.push(Branch::new(aim));
+                self.locate(key, index, request, wanted, now);
+                true
+            }
+            Err(status) => {
+                exchange.answers.push(Answer {
                     branch: None,
                     given: Given::Local(status),
-                }),
+                });
+                false
             }
         }
     }
 
     /// Finds the addresses of a branch: at once where the URI has one, by DNS otherwise (§16.6 step 7).
-    fn locate(&mut self, key: Key, index: usize, wanted: Wanted, now: Instant) {
-        let Some(exchange) = self.exchanges.get_mut(key) else {
-            return;
-        };
-        match wanted.direct() {
-            Some(hop) => {
-                exchange.branches[index].hops.push_back(hop);
-                self.send_attempt(key, index, now);
-            }
-            None => {
-                exchange.waiting = Some(Waiting::Name(index));
-                let lookup = wanted.lookup(Subject::Branch(key, index));
+    fn locate(&mut self, key: Key, index: usize, request: Request, wanted: Wanted, now: Instant) {
+        match wanted {
+            Wanted::Hop(hop) => self.send_attempt(key, index, request, hop, now),
+            Wanted::Name(name) => {
+                if let Some(exchange) = self.exchanges.get_mut(key) {
+                    exchange.waiting = Some(Waiting::Name(index));
+                    exchange.branches[index].request = Some(Box::new(request));
+                }
+                let lookup = name.lookup(Subject::Branch(key, index));
                 self.outputs.push_back(Output::Resolve(lookup));
             }
         }
@@ -596,16 +629,36 @@ impl Core {
                 {
                     exchange.waiting = None;
                     exchange.branches[index].hops = hops.into_iter().take(HOPS_MAX).collect();
-                    self.send_attempt(key, index, now);
+                    self.send_next(key, index, now);
                 }
             }
         }
         self.settle(now);
     }
 
-    /// Sends a branch to its next address, in a transaction and with a Via branch of its own
-    /// (§16.6 steps 4, 8 – 11; RFC 3263 §4.3).
-    fn send_attempt(&mut self, key: Key, index: usize, now: Instant) {
+    /// Sends a branch to its next address.
+    fn send_next(&mut self, key: Key, index: usize, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(key) else {
+            return;
+        };
+        let branch = &mut exchange.branches[index];
+        let hop = branch.hops.pop_front();
+        match (hop, branch.next_request()) {
+            (Some(hop), Some(request)) => self.send_attempt(key, index, *request, hop, now),
+            _ => self.fail_branch(key, index, 503, now),
+        }
+    }
+
+    /// Sends a branch to an address, in a transaction and with a Via branch of its own (§16.6 steps
+    /// 4, 8 – 11; RFC 3263 §4.3).
+    fn send_attempt(
+        &mut self,
+        key: Key,
+        index: usize,
+        mut request: Request,
+        hop: Hop,
+        now: Instant,
+    ) {
         let mark = self.random.number();
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
@@ -613,10 +666,6 @@ impl Core {
         let record = token_of(exchange, index);
         let more_aims = !exchange.aims.is_empty();
         let (arrival, branch) = (&exchange.arrival, &mut exchange.branches[index]);
-        let hop = branch.hops.pop_front();
-        let (Some(hop), Some(mut request)) = (hop, branch.next_request()) else {
-            return self.fail_branch(key, index, 503, now);
-        };
         let text = branch_id::branch_text(self.worker, key, mark, arrival.loop_hash);
         let trust = branch.aim.target.trust;
         let departed = depart(
@@ -654,7 +703,7 @@ impl Core {
         if reliable {
             note_opened(&mut self.opened, hop.addr, peer.listener);
         }
-        self.clients.insert(client, (key, index));
+        self.clients.insert(client, (key, index as u32));
         let more = more_aims || !branch.hops.is_empty();
         let timer = match () {
             () if more => Some((TimerKind::Silence, arrival.plan.fr_timer)),
@@ -707,9 +756,10 @@ impl Core {
             Some((_, Disposition::Absorbed)) => return,
             None => return count(&self.counters.stray_responses),
         };
-        let Some(&(key, index)) = self.clients.get(&client) else {
+        let Some((key, index)) = self.clients.get(client) else {
             return;
         };
+        let index = index as usize;
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
@@ -842,7 +892,7 @@ impl Core {
             }
             () if next_hop => {
                 count(&self.counters.failovers);
-                self.send_attempt(key, index, now);
+                self.send_next(key, index, now);
             }
             () if next_aim && !exchange.aims.is_empty() => {
                 count(&self.counters.failovers);
@@ -850,6 +900,7 @@ impl Core {
             }
             () => {
                 exchange.aims.clear();
+                exchange.request = None;
                 self.conclude(key, now);
             }
         }
@@ -968,10 +1019,14 @@ impl Core {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        let (Some(request), arrival) = (&exchange.request, &mut exchange.arrival) else {
+        if exchange.finished {
             return;
+        }
+        let Some(request) = exchange.kept.request() else {
+            return self.drop_exchange(key, refusal.cause, now);
         };
-        let response = own_response(request, refusal, arrival, &self.observer, &self.counters);
+        let arrival = &mut exchange.arrival;
+        let response = own_response(&request, refusal, arrival, &self.observer, &self.counters);
         let wire = self.observer.answered(&arrival.flow, &response);
         let status = response.status();
         self.layer.respond(exchange.server, status, wire, now);
@@ -995,12 +1050,21 @@ impl Core {
         }
         self.unfinished -= 1;
         exchange.stop_trying();
-        if let Some(request) = exchange.request.take() {
-            let arrival = &mut exchange.arrival;
-            let target = index.map(|index| &exchange.branches[index].aim.target);
-            let outcome = observe::outcome(&request, arrival, status, target, cause, now);
-            arrival.chain.done(&outcome, &mut arrival.cx);
-        }
+        exchange.request = None;
+        let Arrival {
+            chain,
+            cx,
+            ruri,
+            at,
+            ..
+        } = &mut exchange.arrival;
+        let kept = std::mem::take(&mut exchange.kept);
+        let told = (kept.method(), kept.call_id(), &**ruri);
+        let target = index.map(|index| &exchange.branches[index].aim.target);
+        chain.done(
+            &observe::outcome(told, status, target, cause, now - *at),
+            cx,
+        );
         for branch in &mut exchange.branches {
             branch.request = None;
         }
@@ -1020,12 +1084,12 @@ impl Core {
 
     /// An attempt that can say nothing any more.
     fn forget_attempt(&mut self, client: ClientId) {
-        let Some((key, index)) = self.clients.remove(&client) else {
+        let Some((key, index)) = self.clients.remove(client) else {
             return;
         };
         if let Some(exchange) = self.exchanges.get_mut(key) {
             exchange.attempts -= 1;
-            let branch = &mut exchange.branches[index];
+            let branch = &mut exchange.branches[index as usize];
             branch.client.take_if(|held| *held == client);
         }
     }
@@ -1036,7 +1100,7 @@ impl Core {
         if self.exchanges.get_mut(key).is_some_and(over)
             && let Some(exchange) = self.exchanges.remove(key)
         {
-            self.servers.remove(&exchange.server);
+            self.servers.remove(exchange.server);
         }
     }
 
@@ -1057,7 +1121,7 @@ impl Core {
             }
             _ => self.reply_stateless(flow, request, &Refusal::new(200, "OK", "cancel")),
         }
-        let Some(&key) = self.servers.get(&invite) else {
+        let Some(key) = self.servers.get(invite) else {
             return;
         };
         let Some(exchange) = self.exchanges.get_mut(key) else {
@@ -1137,10 +1201,10 @@ impl Core {
             trust: aim.target.trust,
             arrival,
         };
-        match wanted.direct() {
-            Some(hop) => self.send_ack(ack, hop),
-            None => {
-                let lookup = wanted.lookup(Subject::Ack(Box::new(ack)));
+        match wanted {
+            Wanted::Hop(hop) => self.send_ack(ack, hop),
+            Wanted::Name(name) => {
+                let lookup = name.lookup(Subject::Ack(Box::new(ack)));
                 self.outputs.push_back(Output::Resolve(lookup));
             }
         }
@@ -1181,8 +1245,10 @@ impl Core {
             .headers
             .first(HeaderName::To)
             .and_then(|value| NameAddr::parse(value).ok());
-        let tag = hex(self.plan.loop_hash.tag_of(request));
-        to.and_then(|to| to.tag()).is_some_and(|told| told == tag)
+        // Made only where it can be ours: an ACK to a 2xx comes by here too.
+        let is_ours = |told: &[u8]| told == hex(self.plan.loop_hash.tag_of(request));
+        let told = to.and_then(|to| to.tag());
+        told.is_some_and(|told| told.len() == size_of_val(&hex(0)) && is_ours(told))
     }
 
     // ── In: time and the network's complaints ───────────────────────────────────────────────────
@@ -1232,14 +1298,15 @@ impl Core {
                 Event::TryingDue(server) => self.send_trying(server, now),
                 Event::Timer(token) => self.timer(TimerToken::unpack(token), now),
                 Event::Ended(TransactionId::Client(client)) => {
-                    let key = self.clients.get(&client).map(|(key, _)| *key);
-                    self.forget_attempt(client);
-                    if let Some(key) = key {
+                    if let Some((key, _)) = self.clients.get(client) {
+                        self.forget_attempt(client);
                         self.release(key);
                     }
                 }
-                Event::Ended(TransactionId::Server(_))
-                | Event::ServerAcked(_)
+                Event::Ended(TransactionId::Server(server)) => {
+                    self.servers.remove(server);
+                }
+                Event::ServerAcked(_)
                 | Event::ServerTimeout(_)
                 | Event::ServerTransportError(_) => {}
             }
@@ -1247,9 +1314,10 @@ impl Core {
     }
 
     fn client_failed(&mut self, client: ClientId, status: u16, now: Instant) {
-        let Some(&(key, index)) = self.clients.get(&client) else {
+        let Some((key, index)) = self.clients.get(client) else {
             return;
         };
+        let index = index as usize;
         let current = self
             .branch_mut(key, index)
             .is_some_and(|branch| branch.client == Some(client));
@@ -1292,16 +1360,14 @@ impl Core {
     }
 
     fn send_trying(&mut self, server: ServerId, now: Instant) {
-        let Some(exchange) = self
-            .servers
-            .get(&server)
-            .and_then(|key| self.exchanges.get_mut(*key))
-        else {
+        let key = self.servers.get(server);
+        let Some(exchange) = key.and_then(|key| self.exchanges.get_mut(key)) else {
             return;
         };
-        if let Some(request) = &exchange.request {
-            let trying = Reply::new(request, 100, "Trying").build();
-            let wire = self.observer.answered(&exchange.arrival.flow, &trying);
+        if !exchange.finished {
+            let (wire, flow) = (exchange.kept.trying(), exchange.arrival.flow);
+            self.observer
+                .shows_answer(&flow, exchange.kept.call_id(), 100, &wire);
             self.layer.respond(server, 100, wire, now);
         }
     }
@@ -1405,15 +1471,7 @@ fn targets(
     observer: &Observer,
 ) -> Result<Aims, Refusal> {
     let facts = &arrival.cx.facts;
-    let local = arrival.flow.local;
-    match router::route(
-        request,
-        facts,
-        arrival.own_route,
-        local,
-        &arrival.plan,
-        random,
-    ) {
+    match router::route(request, arrival, random) {
         Decision::Forward(aims) => {
             observer.describe(call_id(&request.headers), || About {
                 trunk: facts.trunk.as_ref().map(|trunk| trunk.name.to_string()),
@@ -1441,12 +1499,13 @@ fn dress(
     observer: &Observer,
     counters: &Counters,
 ) -> Result<Wanted, u16> {
-    let uri = match &aim.request_uri {
-        Some(uri) => Some(uri.clone()),
-        None => forward::clean_uri(request),
-    };
-    if let Some(uri) = uri {
-        request.set_uri(&uri).map_err(|_| 500u16)?;
+    match &aim.request_uri {
+        Some(uri) => request.set_uri(uri).map_err(|_| 500u16)?,
+        None => {
+            if let Some(uri) = forward::clean_uri(request) {
+                request.set_uri(&uri).map_err(|_| 500u16)?;
+            }
+        }
     }
     let mut verdict = observer.branch(&arrival.chain, request, &aim.target, &mut arrival.cx);
     if let (BranchVerdict::Send, Some(chain)) = (&verdict, &aim.chain) {
@@ -1466,11 +1525,12 @@ fn dress(
         Ok(false) => return Err(483),
         Err(_) => return Err(513),
     }
-    let hop = match &aim.hop {
-        Some(hop) => hop.clone(),
-        None => forward::next_hop(request).map_err(|_| 513u16)?,
+    let wanted = match &aim.way {
+        Way::Headers => forward::next_hop(request).map_err(|_| 513u16)?,
+        Way::Known(wanted) => Some(wanted.clone()),
+        Way::Nowhere => None,
     };
-    hop::wanted(&hop).ok_or(480)
+    wanted.ok_or(480)
 }
 
 /// Puts on `request` what names the way to `hop`: Record-Route where the dialog is to be ours, Via,
@@ -1496,17 +1556,17 @@ fn depart(
                 .filter(|_| arrival.listener != listener_id)
             {
                 let facing = hop::own_address(inner, &arrival.flow);
-                let value = forward::record_route(arrival.flow.transport, &facing, &token);
+                let value = forward::record_route(arrival.flow.transport, facing, &token);
                 request
                     .headers
                     .insert_before(HeaderName::RecordRoute, b"Record-Route", &value)?;
             }
-            let value = forward::record_route(hop.transport, &sent_by, &token);
+            let value = forward::record_route(hop.transport, sent_by, &token);
             request
                 .headers
                 .insert_before(HeaderName::RecordRoute, b"Record-Route", &value)?;
         }
-        let via = forward::via(hop.transport, &sent_by, branch);
+        let via = forward::via(hop.transport, sent_by, branch);
         request
             .headers
             .insert_before(HeaderName::Via, b"Via", &via)?;
@@ -1533,7 +1593,9 @@ fn cross_boundary(
     counters: &Counters,
 ) -> Result<(), sip::EditError> {
     let headers = &mut request.headers;
-    if aim.target.trust != Trust::Internal || aim.domain.is_some() {
+    let ends = [arrival.cx.facts.trust, aim.target.trust];
+    if ends != [Trust::Internal; 2] || aim.domain.is_some() {
+        // Whatever filters wrote is off as well.
         strip_reserved(headers, counters);
     } else if aim.target.trunk.is_some() {
         // It named this trunk to us, and would name one of theirs to the next proxy.
@@ -1588,7 +1650,12 @@ fn tell_done(
     cause: &'static str,
     now: Instant,
 ) {
-    let outcome = observe::outcome(request, arrival, status, None, cause, now);
+    let told = (
+        request.method_bytes(),
+        call_id(&request.headers),
+        &*arrival.ruri,
+    );
+    let outcome = observe::outcome(told, status, None, cause, now - arrival.at);
     arrival.chain.done(&outcome, &mut arrival.cx);
 }
 
@@ -1610,12 +1677,10 @@ fn token_of(exchange: &Exchange, index: usize) -> Option<Token> {
     {
         return Some(token);
     }
-    let from = exchange.request.as_ref()?.headers.first(HeaderName::From)?;
-    let from = NameAddr::parse(from).ok();
     let target = &exchange.branches[index].aim.target;
     let trunk = |name: Option<&Arc<str>>| name.map_or(0, |name| name_hash(name));
     Some(Token {
-        caller_tag: tag_hash(from.and_then(|from| from.tag()).unwrap_or_default()),
+        caller_tag: exchange.caller_tag,
         chain: name_hash(arrival.chain.name()),
         caller: Side {
             trust: facts.trust,
@@ -1626,6 +1691,13 @@ fn token_of(exchange: &Exchange, index: usize) -> Option<Token> {
             trunk: trunk(target.trunk.as_ref()),
         },
     })
+}
+
+/// Strips a request whose sender turned out to be trusted less than its listener.
+fn strip_if_distrusted(request: &mut Request, cx: &Context, counters: &Counters) {
+    if cx.source.trust == Trust::Internal && cx.facts.trust != Trust::Internal {
+        strip_reserved(&mut request.headers, counters);
+    }
 }
 
 fn strip_reserved(headers: &mut Headers, counters: &Counters) {

@@ -8,10 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use filters::{Chain, Network, Trust};
 use regex::Regex;
-use sip::{Limits, Method, Transport};
+use sip::{Limits, Method, Transport, Uri};
 use transport::{Flow, ListenerId};
 
+use crate::forward;
 use crate::loops::LoopHash;
+use crate::router::Way;
 use crate::token::{TokenKey, name_hash};
 
 /// Everything that a request needs, built once from a valid file and shared by all workers.
@@ -43,10 +45,34 @@ pub struct Plan {
     pub routes: Vec<Route>,
     /// Chains by name.
     pub chains: HashMap<Arc<str>, Arc<Chain>>,
+    /// Chains and trunks as tokens name them.
+    pub hashed: Hashed,
     /// Key of the Record-Route tokens.
     pub token_key: TokenKey,
     /// Key of the loop detection.
     pub loop_hash: LoopHash,
+}
+
+/// Chains and trunks by the hashes of their names, of which a configuration has no two alike.
+#[derive(Debug, Default)]
+pub struct Hashed {
+    chains: HashMap<u32, Arc<Chain>>,
+    trunks: HashMap<u32, Arc<Trunk>>,
+}
+
+impl Hashed {
+    /// Everything by its hash.
+    pub fn new(
+        chains: &HashMap<Arc<str>, Arc<Chain>>,
+        trunks: &HashMap<Arc<str>, Arc<Trunk>>,
+    ) -> Self {
+        let chain = |(name, chain): (&Arc<str>, &Arc<Chain>)| (name_hash(name), chain.clone());
+        let trunk = |(name, trunk): (&Arc<str>, &Arc<Trunk>)| (name_hash(name), trunk.clone());
+        Self {
+            chains: chains.iter().map(chain).collect(),
+            trunks: trunks.iter().map(trunk).collect(),
+        }
+    }
 }
 
 /// One listening socket.
@@ -94,6 +120,20 @@ pub struct TrunkTarget {
     pub priority: u16,
     /// Share among equal priorities.
     pub weight: u16,
+    /// The way there.
+    pub(crate) way: Way,
+}
+
+impl TrunkTarget {
+    /// A target with a place among the others of its trunk.
+    pub fn new(uri: Bytes, priority: u16, weight: u16) -> Self {
+        Self {
+            way: Way::of(&uri),
+            uri,
+            priority,
+            weight,
+        }
+    }
 }
 
 /// Which final responses make the proxy try the next target.
@@ -162,6 +202,29 @@ pub struct RouteWhen {
     pub ruri_user: Option<Regex>,
 }
 
+/// A fixed target of a rule, with all that can be known of it before a request comes.
+#[derive(Debug)]
+pub struct StaticTarget {
+    /// As configured.
+    pub uri: Bytes,
+    /// The Request-URI that requests get, where it has a user part.
+    pub(crate) request_uri: Option<Bytes>,
+    /// The way there.
+    pub(crate) way: Way,
+}
+
+impl StaticTarget {
+    /// The target that `uri` names.
+    pub fn new(uri: Bytes) -> Self {
+        let parsed = Uri::parse(&uri).ok().filter(|uri| uri.user.is_some());
+        Self {
+            request_uri: parsed.map(|uri| forward::target_uri(&uri, None)),
+            way: Way::of(&uri),
+            uri,
+        }
+    }
+}
+
 /// The destinations of a rule.
 #[derive(Debug)]
 pub enum RouteTo {
@@ -170,7 +233,7 @@ pub enum RouteTo {
     /// The Request-URI itself.
     Ruri,
     /// Fixed URIs with their trust.
-    Static(Vec<Bytes>, Trust),
+    Static(Vec<StaticTarget>, Trust),
     /// A trunk's targets.
     Trunk(Arc<Trunk>),
 }
@@ -192,20 +255,24 @@ impl Plan {
 
     /// The domain of `host`, if it is one of ours.
     pub fn domain(&self, host: &[u8]) -> Option<&Arc<Domain>> {
+        if self.domains.is_empty() {
+            return None;
+        }
         let host = std::str::from_utf8(host).ok()?.to_ascii_lowercase();
         self.domains.get(&host)
     }
 
-    /// The chain whose name has this token hash. A configuration has few, so they are looked through.
+    /// The chain whose name has this token hash.
     pub(crate) fn chain_by_hash(&self, hash: u32) -> Option<&Arc<Chain>> {
-        let named = |(name, _): &(&Arc<str>, _)| name_hash(name) == hash;
-        self.chains.iter().find(named).map(|(_, chain)| chain)
+        self.hashed.chains.get(&hash)
     }
 
     /// The trunk whose name has this token hash; 0 is none.
     pub(crate) fn trunk_by_hash(&self, hash: u32) -> Option<&Arc<Trunk>> {
-        let named = |trunk: &&Arc<Trunk>| hash != 0 && name_hash(&trunk.name) == hash;
-        self.trunks.values().find(named)
+        if hash == 0 {
+            return None;
+        }
+        self.hashed.trunks.get(&hash)
     }
 
     /// The listener that says what to make of a request on `flow`, and how far it is trusted.

@@ -1,6 +1,5 @@
 //! Where a request goes (RFC 3261 §16.5): the rules of the file, domains, dialogs.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,8 +7,10 @@ use filters::{Chain, Facts, Target, Trust};
 use sip::{HeaderName, Method, Request, Uri};
 use smallvec::SmallVec;
 
+use crate::exchange::{AIMS_MAX, Arrival};
 use crate::forward::{self, OwnRoute};
-use crate::plan::{Domain, Plan, Reroute, Route, RouteTo, Trunk};
+use crate::hop::{self, Wanted};
+use crate::plan::{Domain, Plan, Reroute, Route, RouteTo, StaticTarget, Trunk};
 use crate::random::Random;
 use crate::token::{Token, tag_hash};
 
@@ -20,14 +21,32 @@ pub(crate) struct Aim {
     pub(crate) target: Target,
     /// The Request-URI that it gets; its own where absent.
     pub(crate) request_uri: Option<Bytes>,
-    /// The URI that decides the next hop; Route, then the Request-URI where absent.
-    pub(crate) hop: Option<Bytes>,
+    /// What decides the next hop.
+    pub(crate) way: Way,
     /// Which answers lead to the next aim.
     pub(crate) reroute: Reroute,
     /// The chain of the trunk that it leaves by.
     pub(crate) chain: Option<Arc<Chain>>,
     /// The domain, on the way to an executor.
     pub(crate) domain: Option<Arc<Domain>>,
+}
+
+/// The way to a target.
+#[derive(Clone, Debug)]
+pub(crate) enum Way {
+    /// The top Route, else the Request-URI, as they stand when the request leaves.
+    Headers,
+    /// A hop that is known before.
+    Known(Wanted),
+    /// None: the URI of the target names no hop.
+    Nowhere,
+}
+
+impl Way {
+    /// The way that `uri` names.
+    pub(crate) fn of(uri: &[u8]) -> Self {
+        hop::wanted(uri).map_or(Self::Nowhere, Self::Known)
+    }
 }
 
 /// Aims in the order of trying.
@@ -44,30 +63,26 @@ pub(crate) enum Decision {
     Refuse(u16, &'static str, &'static str),
 }
 
-/// Decides where `request` goes. `own` is what its Route headers said about us.
-pub(crate) fn route(
-    request: &Request,
-    facts: &Facts,
-    own: OwnRoute,
-    local: SocketAddr,
-    plan: &Plan,
-    random: &mut Random,
-) -> Decision {
+/// Decides where the request of `arrival` goes.
+pub(crate) fn route(request: &Request, arrival: &Arrival, random: &mut Random) -> Decision {
+    let (plan, facts, local) = (&*arrival.plan, &arrival.cx.facts, arrival.flow.local);
     let routed = request.headers.first(HeaderName::Route).is_some();
     let own_host = |uri: &Uri<'_>| plan.is_own(uri.host, uri.port, local);
+    let uri = request.uri();
     // A remote target that names us is routed like any other request: we are not a target.
-    if let OwnRoute::Dialog(token) = own
+    if let OwnRoute::Dialog(token) = arrival.own_route
         && facts.in_dialog
-        && (routed || !request.uri().is_ok_and(|uri| own_host(&uri)))
+        && (routed || !uri.is_ok_and(|uri| own_host(&uri)))
     {
-        return Decision::Forward(SmallVec::from_elem(dialog(request, &token, plan), 1));
+        let target = uri.map_or_else(|_| request.uri_bytes(), |uri| uri.without_headers());
+        return forward_to(dialog(target, &token, arrival.from_caller, plan));
     }
     let internal = facts.trust == Trust::Internal;
     if routed && !internal {
         // A Route of somebody else would make us an open relay.
         return Decision::Refuse(403, "Forbidden", "foreign_route");
     }
-    let Ok(uri) = request.uri() else {
+    let Ok(uri) = uri else {
         return Decision::Refuse(416, "Unsupported URI Scheme", "request_uri");
     };
     if internal && let Some(trunk) = named_trunk(request, plan) {
@@ -93,37 +108,39 @@ pub(crate) fn route(
         .or_else(|| plan.any_domain.as_ref().filter(|_| !foreign))
     {
         Some(domain) => to_domain(domain),
-        None if foreign => Decision::Forward(SmallVec::from_elem(to_uri(&uri), 1)),
+        None if foreign => forward_to(to_uri(&uri)),
         None => Decision::Refuse(404, "Not Found", "no_route"),
     }
 }
 
+fn forward_to(aim: Aim) -> Decision {
+    let mut aims = Aims::new();
+    aims.push(aim);
+    Decision::Forward(aims)
+}
+
 /// Within a dialog the remote target decides; the token tells who is there.
-fn dialog(request: &Request, token: &Token, plan: &Plan) -> Aim {
-    let to_caller = !from_caller(request, token);
-    let other = if to_caller {
-        token.caller
-    } else {
+fn dialog(target: &[u8], token: &Token, from_caller: bool, plan: &Plan) -> Aim {
+    let other = if from_caller {
         token.callee
+    } else {
+        token.caller
     };
     let trunk = plan.trunk_by_hash(other.trunk);
     // The caller's chain guards what goes to the caller, though the request ran through another.
     let guard = || {
         plan.chain_by_hash(token.chain)
-            .filter(|_| to_caller)
+            .filter(|_| !from_caller)
             .cloned()
     };
-    let uri = request.uri();
     Aim {
         target: Target {
-            uri: Bytes::copy_from_slice(
-                uri.map_or_else(|_| request.uri_bytes(), |uri| uri.without_headers()),
-            ),
+            uri: Bytes::copy_from_slice(target),
             trunk: trunk.map(|trunk| trunk.name.clone()),
             trust: other.trust,
         },
         request_uri: None,
-        hop: None,
+        way: Way::Headers,
         reroute: Reroute::Never,
         chain: trunk.and_then(|trunk| trunk.chain.clone()).or_else(guard),
         domain: None,
@@ -132,9 +149,14 @@ fn dialog(request: &Request, token: &Token, plan: &Plan) -> Aim {
 
 /// Whether the side that formed the dialog sent `request`, by its From tag.
 pub(crate) fn from_caller(request: &Request, token: &Token) -> bool {
+    caller_tag(request) == token.caller_tag
+}
+
+/// The hash of the From tag of `request`, as tokens have it.
+pub(crate) fn caller_tag(request: &Request) -> u32 {
     let from = request.headers.first(HeaderName::From);
     let from = from.and_then(|value| sip::NameAddr::parse(value).ok());
-    tag_hash(from.and_then(|from| from.tag()).unwrap_or_default()) == token.caller_tag
+    tag_hash(from.and_then(|from| from.tag()).unwrap_or_default())
 }
 
 /// The trunk that an internal sender asks for: `Some(None)` where there is none of that name.
@@ -172,7 +194,7 @@ fn holds(rule: &Route, request: &Request, uri: &Uri<'_>, facts: &Facts) -> bool 
 fn follow(rule: &Route, uri: &Uri<'_>, random: &mut Random) -> Decision {
     match &rule.to {
         RouteTo::Domain(domain) => to_domain(domain),
-        RouteTo::Ruri => Decision::Forward(SmallVec::from_elem(to_uri(uri), 1)),
+        RouteTo::Ruri => forward_to(to_uri(uri)),
         RouteTo::Static(targets, trust) => Decision::Forward(
             targets
                 .iter()
@@ -194,7 +216,7 @@ fn to_domain(domain: &Arc<Domain>) -> Decision {
                 trust: Trust::Internal,
             },
             request_uri: None,
-            hop: Some(executor.clone()),
+            way: Way::of(executor),
             // A busy or broken executor is no verdict on the call: another one may take it.
             reroute: Reroute::Broken,
             chain: None,
@@ -208,16 +230,15 @@ fn to_domain(domain: &Arc<Domain>) -> Decision {
 }
 
 /// A fixed target: with a user part it replaces the Request-URI, without one it is the next hop only.
-fn to_static(target: &Bytes, trust: Trust) -> Aim {
-    let uri = Uri::parse(target).ok().filter(|uri| uri.user.is_some());
+fn to_static(target: &StaticTarget, trust: Trust) -> Aim {
     Aim {
         target: Target {
-            uri: target.clone(),
+            uri: target.uri.clone(),
             trunk: None,
             trust,
         },
-        request_uri: uri.map(|uri| forward::target_uri(&uri, None)),
-        hop: Some(target.clone()),
+        request_uri: target.request_uri.clone(),
+        way: target.way.clone(),
         reroute: Reroute::Default,
         chain: None,
         domain: None,
@@ -232,7 +253,7 @@ fn to_uri(uri: &Uri<'_>) -> Aim {
             trust: Trust::Untrusted,
         },
         request_uri: None,
-        hop: None,
+        way: Way::Headers,
         reroute: Reroute::Never,
         chain: None,
         domain: None,
@@ -250,17 +271,17 @@ fn to_trunk(trunk: &Arc<Trunk>, dialled: &Uri<'_>, random: &mut Random) -> Decis
     let aims: Aims = order
         .into_iter()
         .filter_map(|index| trunk.targets.get(index))
+        .take(AIMS_MAX)
         .map(|target| {
             let uri = Uri::parse(&target.uri).ok();
-            let request_uri = uri.map(|uri| forward::target_uri(&uri, dialled.user));
             Aim {
                 target: Target {
                     uri: target.uri.clone(),
                     trunk: Some(trunk.name.clone()),
                     trust: trunk.trust,
                 },
-                hop: request_uri.clone(),
-                request_uri,
+                request_uri: uri.map(|uri| forward::target_uri(&uri, dialled.user)),
+                way: target.way.clone(),
                 reroute: trunk.reroute.clone(),
                 chain: trunk.chain.clone(),
                 domain: None,

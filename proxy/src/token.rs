@@ -6,11 +6,13 @@
 //!
 //! Names are carried as hashes, so a token means the same on every node with the same
 //! configuration, and after a reload. The MAC covers the Call-ID: a token of one call opens no
-//! route in another.
+//! route in another. It is SipHash-2-4 with a key of 128 bits, cut to 72: whoever has no key is right
+//! once in 2^72 tries, and each try is a request that is answered 403.
 
 use filters::Trust;
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
+
+use crate::siphash;
 
 /// The parameter of the Record-Route URI that holds the token.
 pub const PARAM: &[u8] = b"hs";
@@ -39,14 +41,20 @@ pub struct Side {
 
 /// Signs and reads tokens.
 #[derive(Clone)]
-pub struct TokenKey(Hmac<Sha256>);
+pub struct TokenKey([u64; 2]);
 
 impl TokenKey {
-    /// A key of any length.
+    /// A key made of a secret of any length.
     pub fn new(secret: &[u8]) -> Self {
-        // HMAC takes keys of every length, so the error cannot occur.
-        let mac = Hmac::new_from_slice(secret);
-        Self(mac.unwrap_or_else(|_| unreachable_key()))
+        let mut hash = Sha256::new();
+        hash.update(b"hookswitch route token");
+        hash.update(secret);
+        let hash = hash.finalize();
+        let word = |at: usize| {
+            let bytes = hash.iter().skip(at).take(8);
+            bytes.fold(0, |word, byte| word << 8 | u64::from(*byte))
+        };
+        Self([word(0), word(8)])
     }
 
     /// The text of `token` for the dialog with `call_id`.
@@ -62,20 +70,19 @@ impl TokenKey {
         ] {
             bytes[at..at + 3].copy_from_slice(&hash.to_be_bytes()[1..]);
         }
-        let mac = self.mac(&bytes[..PAYLOAD], call_id);
-        bytes[PAYLOAD..].copy_from_slice(&mac);
+        if let Some((payload, mac)) = bytes.split_first_chunk_mut() {
+            mac.copy_from_slice(&self.mac(payload, call_id));
+        }
         encode(&bytes)
     }
 
     /// Reads a token; `None` where it was not signed by us for this Call-ID.
     pub fn read(&self, text: &[u8], call_id: &[u8]) -> Option<Token> {
         let bytes = decode(text)?;
-        let mac = self.mac(&bytes[..PAYLOAD], call_id);
+        let (payload, told) = bytes.split_first_chunk()?;
         // Compared without an early end, so that time tells nothing.
-        let differ = mac
-            .iter()
-            .zip(&bytes[PAYLOAD..])
-            .fold(0, |sum, (a, b)| sum | (a ^ b));
+        let pairs = self.mac(payload, call_id).into_iter().zip(told);
+        let differ = pairs.fold(0, |sum, (ours, told)| sum | (ours ^ told));
         if differ != 0 || bytes[0] != VERSION {
             return None;
         }
@@ -94,11 +101,8 @@ impl TokenKey {
         })
     }
 
-    fn mac(&self, payload: &[u8], call_id: &[u8]) -> [u8; BYTES - PAYLOAD] {
-        let mut mac = self.0.clone();
-        mac.update(payload);
-        mac.update(call_id);
-        let full = mac.finalize().into_bytes();
+    fn mac(&self, payload: &[u8; PAYLOAD], call_id: &[u8]) -> [u8; BYTES - PAYLOAD] {
+        let full = siphash::mac(self.0, [payload, call_id]);
         let mut short = [0u8; BYTES - PAYLOAD];
         short.copy_from_slice(&full[..BYTES - PAYLOAD]);
         short
@@ -122,10 +126,6 @@ pub fn tag_hash(tag: &[u8]) -> u32 {
     tag.iter().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
     })
-}
-
-fn unreachable_key() -> Hmac<Sha256> {
-    Hmac::new(&Default::default())
 }
 
 fn trust_code(trust: Trust) -> u8 {
@@ -163,20 +163,34 @@ fn decode(text: &[u8]) -> Option<[u8; BYTES]> {
     for (from, to) in text.chunks_exact(4).zip(bytes.chunks_exact_mut(3)) {
         let mut bits = 0u32;
         for byte in from {
-            let value = ALPHABET.iter().position(|letter| letter == byte)?;
-            bits = bits << 6 | value as u32;
+            let value = VALUES[usize::from(*byte)];
+            if value == NO_LETTER {
+                return None;
+            }
+            bits = bits << 6 | u32::from(value);
         }
         to.copy_from_slice(&bits.to_be_bytes()[1..]);
     }
     Some(bytes)
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const PAYLOAD: usize = 15;
 const BYTES: usize = 24;
 const TEXT: usize = 32;
 /// base64url: every letter may stand in a URI parameter.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/// The value of each byte that is a letter of [`ALPHABET`].
+const VALUES: [u8; 256] = {
+    let mut table = [NO_LETTER; 256];
+    let mut at = 0;
+    while at < ALPHABET.len() {
+        table[ALPHABET[at] as usize] = at as u8;
+        at += 1;
+    }
+    table
+};
+const NO_LETTER: u8 = u8::MAX;
 
 #[cfg(test)]
 mod tests {

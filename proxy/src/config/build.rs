@@ -13,7 +13,7 @@ use super::file;
 use super::load::{ChainSection, Loader, Sections};
 use super::routes::routes;
 use crate::loops::LoopHash;
-use crate::plan::{Domain, Listener, Plan, Reroute, Trunk, TrunkTarget};
+use crate::plan::{Domain, Hashed, Listener, Plan, Reroute, Trunk, TrunkTarget};
 use crate::token::TokenKey;
 
 /// A valid configuration: the snapshot for requests, and what only starting needs.
@@ -93,6 +93,7 @@ pub(super) fn build(
         timer_c: sections.timers.timer_c.0,
         fr_timer: sections.timers.fr_timer.0,
         listeners,
+        hashed: Hashed::new(&chains, &trunks),
         trunks,
         domains,
         any_domain,
@@ -354,7 +355,8 @@ fn trunks(
     report: &mut Report<'_>,
 ) -> HashMap<Arc<str>, Arc<Trunk>> {
     let mut trunks = HashMap::new();
-    for trunk in &sections.trunk {
+    // There is one for each section, in order.
+    for (trunk, config) in sections.trunk.iter().zip(configs) {
         let file = &trunk.value;
         let chain = match &file.chain {
             None => None,
@@ -390,20 +392,16 @@ fn trunks(
             report.add(trunk.span("target"), trunk.key("target"), message);
         }
         let targets = file.target.iter().filter(|target| target.enabled);
-        let sources = configs.iter().find(|config| *config.name == *file.name);
         let trunk = Trunk {
-            name: Arc::from(file.name.as_str()),
-            trust: file.trust.into(),
-            sources: sources
-                .map(|config| config.sources.clone())
-                .unwrap_or_default(),
+            name: config.name.clone(),
+            trust: config.trust,
+            sources: config.sources.clone(),
             chain,
             reroute,
             targets: targets
-                .map(|target| TrunkTarget {
-                    uri: Bytes::from(target.uri.0.clone()),
-                    priority: target.priority,
-                    weight: target.weight,
+                .map(|target| {
+                    let uri = Bytes::from(target.uri.0.clone());
+                    TrunkTarget::new(uri, target.priority, target.weight)
                 })
                 .collect(),
         };

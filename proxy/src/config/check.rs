@@ -1,6 +1,6 @@
 //! What is wrong though each key by itself can be read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -17,18 +17,17 @@ pub(super) fn check_names(sections: &Sections<'_>, report: &mut Report<'_>) {
         names: impl Iterator<Item = (&'n str, Option<Range<usize>>, String)>,
         report: &mut Report<'_>,
     ) {
-        let mut seen = Vec::new();
+        let mut seen = HashSet::new();
         for (name, span, key) in names {
             if name.is_empty() {
                 report.add(span, key, "is empty");
-            } else if seen.contains(&name) {
+            } else if !seen.insert(name) {
                 report.add(
                     span,
                     key,
                     format!("`{name}` is there twice; names are unique"),
                 );
             }
-            seen.push(name);
         }
     }
     fn placed<'n, T>(

@@ -10,7 +10,7 @@ use sip::Method;
 use super::error::Report;
 use super::file;
 use super::load::{Placed, Sections};
-use crate::plan::{Domain, Route, RouteTo, RouteWhen, Trunk};
+use crate::plan::{Domain, Route, RouteTo, RouteWhen, StaticTarget, Trunk};
 
 pub(super) fn routes(
     sections: &Sections<'_>,
@@ -35,6 +35,9 @@ pub(super) fn routes(
             }
         };
         for name in &file.from_trunk {
+            if trunks.contains_key(name.as_str()) {
+                continue;
+            }
             sections.check_name(route, "from_trunk", "trunk", name, report);
         }
         let methods: Vec<Method> = file
@@ -89,7 +92,7 @@ fn destination(
             let targets = file
                 .targets
                 .iter()
-                .map(|uri| Bytes::from(uri.0.clone()))
+                .map(|uri| StaticTarget::new(Bytes::from(uri.0.clone())))
                 .collect();
             Some(RouteTo::Static(targets, file.trust.into()))
         }
@@ -98,7 +101,9 @@ fn destination(
                 return missing("trunk", "trunk");
             };
             let found = trunks.get(name.as_str()).cloned().map(RouteTo::Trunk);
-            sections.check_name(route, "trunk", "trunk", name, report);
+            if found.is_none() {
+                sections.check_name(route, "trunk", "trunk", name, report);
+            }
             found
         }
         file::RouteTo::Domain => {

@@ -6,9 +6,27 @@ use crate::arena::Key;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServerId(pub(super) Key);
 
+impl ServerId {
+    /// Its place: a small number that no other living transaction has, for tables of what belongs to
+    /// transactions.
+    #[must_use]
+    pub const fn place(self) -> usize {
+        self.0.index as usize
+    }
+}
+
 /// Names a client transaction until its [`Event::Ended`](crate::Event::Ended); stale ones are harmless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub(super) Key);
+
+impl ClientId {
+    /// Its place: a small number that no other living transaction has, for tables of what belongs to
+    /// transactions.
+    #[must_use]
+    pub const fn place(self) -> usize {
+        self.0.index as usize
+    }
+}
 
 /// Names a transaction of either side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

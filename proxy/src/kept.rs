@@ -1,0 +1,165 @@
+//! What is kept of a request once it is on its way: little more than its 100.
+//!
+//! ```text
+//! SIP/2.0 100 Trying │ Via … From To Call-ID CSeq Timestamp │ Content-Length: 0 │ method │ Call-ID
+//! └──────────────────────────── the 100 ───────────────────────────────────────┘
+//! ```
+//!
+//! Those rows are all that an answer of ours takes from its request (RFC 3261 §8.2.6), so neither the
+//! received bytes nor their index wait for the end of a call that rings.
+
+use bytes::Bytes;
+use sip::{HeaderName, Limits, MESSAGE_BYTES_MAX, Message, Request};
+use smallvec::SmallVec;
+
+/// The rest of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    text: Bytes,
+    /// Where the 100 ends.
+    trying: usize,
+    /// Where the method ends.
+    method: usize,
+}
+
+impl Kept {
+    /// What is kept of `request`, in one allocation.
+    pub(crate) fn of(request: &Request) -> Self {
+        let headers = &request.headers;
+        let mut parts: SmallVec<[&[u8]; 16]> = SmallVec::new();
+        parts.push(START);
+        let mut singles = [&[][..]; SINGLES.len()];
+        let mut call_id = &[][..];
+        for (index, header) in headers.iter().enumerate() {
+            if header.id == HeaderName::Via {
+                parts.extend(headers.line(index));
+                continue;
+            }
+            let Some(at) = SINGLES.iter().position(|id| *id == header.id) else {
+                continue;
+            };
+            if let Some(line) = singles.get_mut(at).filter(|line| line.is_empty()) {
+                *line = headers.line(index).unwrap_or_default();
+                if header.id == HeaderName::CallId {
+                    call_id = header.value;
+                }
+            }
+        }
+        parts.extend(singles);
+        parts.extend([END, request.method_bytes(), call_id]);
+        let length = parts.iter().map(|part| part.len()).sum();
+        let mut text = Vec::with_capacity(length);
+        for part in parts {
+            text.extend_from_slice(part);
+        }
+        let method = text.len() - call_id.len();
+        Self {
+            trying: method - request.method_bytes().len(),
+            method,
+            text: text.into(),
+        }
+    }
+
+    /// The 100 (§17.2.1).
+    pub(crate) fn trying(&self) -> Bytes {
+        self.text.slice(..self.trying)
+    }
+
+    /// The method as written.
+    pub(crate) fn method(&self) -> &[u8] {
+        self.text.get(self.trying..self.method).unwrap_or_default()
+    }
+
+    /// The Call-ID.
+    pub(crate) fn call_id(&self) -> &[u8] {
+        self.text.get(self.method..).unwrap_or_default()
+    }
+
+    /// A request that has the same answers.
+    pub(crate) fn request(&self) -> Option<Request> {
+        let rows = self.text.get(START.len()..self.trying)?;
+        let text = [self.method(), b" sip:_ SIP/2.0\r\n", rows].concat();
+        match sip::parse(text.into(), &LIMITS) {
+            Ok(Message::Request(request)) => Some(request),
+            _ => None,
+        }
+    }
+}
+
+const START: &[u8] = b"SIP/2.0 100 Trying\r\n";
+/// The rows behind Via, of which each is taken once (RFC 3261 §8.2.6).
+const SINGLES: [HeaderName; 5] = [
+    HeaderName::From,
+    HeaderName::To,
+    HeaderName::CallId,
+    HeaderName::CSeq,
+    HeaderName::Timestamp,
+];
+const END: &[u8] = b"Content-Length: 0\r\n\r\n";
+/// The rows were within the limits when they were received.
+const LIMITS: Limits = Limits {
+    message_bytes: MESSAGE_BYTES_MAX,
+    header_section_bytes: MESSAGE_BYTES_MAX,
+    header_bytes: MESSAGE_BYTES_MAX,
+    headers: MESSAGE_BYTES_MAX,
+    via_values: MESSAGE_BYTES_MAX,
+    uri_bytes: MESSAGE_BYTES_MAX,
+    method_bytes: MESSAGE_BYTES_MAX,
+    body_bytes: MESSAGE_BYTES_MAX,
+};
+
+#[cfg(test)]
+mod tests {
+    use sip::Reply;
+
+    use super::*;
+
+    const TEXT: &str = "INVITE sip:b@example.com SIP/2.0\r\n\
+        Via: SIP/2.0/UDP one.example;branch=z9hG4bK1, SIP/2.0/UDP two.example;branch=z9hG4bK2\r\n\
+        Subject: a call\r\n\
+        v: SIP/2.0/UDP three.example;branch=z9hG4bK3\r\n\
+        t: <sip:b@example.com>\r\n\
+        From: \"A\r\n\tB\" <sip:a@example.com>;tag=1\r\n\
+        i: 7@one.example\r\n\
+        Timestamp: 4.2\r\n\
+        CSeq: 9 INVITE\r\n\
+        Content-Length: 3\r\n\r\nabc";
+
+    fn request(text: &str) -> Request {
+        match sip::parse(Bytes::from(text.to_owned()), &Limits::default()) {
+            Ok(Message::Request(request)) => request,
+            other => panic!("no request: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn answers_are_those_of_the_request() {
+        let request = request(TEXT);
+        let kept = Kept::of(&request);
+        assert_eq!(
+            (kept.method(), kept.call_id()),
+            (b"INVITE".as_slice(), b"7@one.example".as_slice())
+        );
+        assert_eq!(
+            kept.trying(),
+            Reply::new(&request, 100, "Trying").build().to_bytes()
+        );
+        let same = kept.request().unwrap();
+        for status in [100, 404, 503] {
+            let answer = |to| {
+                Reply::new(to, status, "Answer")
+                    .to_tag(b"x")
+                    .build()
+                    .to_bytes()
+            };
+            assert_eq!(answer(&same), answer(&request), "{status}");
+        }
+    }
+
+    #[test]
+    fn methods_of_others() {
+        let kept = Kept::of(&request(&TEXT.replace("INVITE", "JUGGLE")));
+        assert_eq!(kept.method(), b"JUGGLE");
+        assert_eq!(kept.request().unwrap().method_bytes(), b"JUGGLE");
+    }
+}
