@@ -34,6 +34,7 @@ pub mod plan;
 mod random;
 mod refusal;
 mod reload;
+mod route_index;
 mod router;
 mod server;
 mod shutdown;

@@ -13,6 +13,7 @@ use transport::{Flow, ListenerId};
 
 use crate::forward;
 use crate::loops::LoopHash;
+use crate::route_index::RouteIndex;
 use crate::router::Way;
 use crate::token::{TokenKey, name_hash};
 
@@ -43,6 +44,8 @@ pub struct Plan {
     pub any_domain: Option<Arc<Domain>>,
     /// Rules in order.
     pub routes: Vec<Route>,
+    /// The same by what they ask for.
+    pub route_index: RouteIndex,
     /// Chains by name.
     pub chains: HashMap<Arc<str>, Arc<Chain>>,
     /// Chains and trunks as tokens name them.

@@ -12,6 +12,7 @@ use crate::forward::{self, OwnRoute};
 use crate::hop::{self, Wanted};
 use crate::plan::{Domain, Plan, Reroute, Route, RouteTo, StaticTarget, Trunk};
 use crate::random::Random;
+use crate::route_index::Asked;
 use crate::token::{Token, tag_hash};
 
 /// One place to send the request to.
@@ -95,11 +96,7 @@ pub(crate) fn route(request: &Request, arrival: &Arrival, random: &mut Random) -
     if own_host && uri.user.is_none() && request.method() == Method::Options {
         return Decision::Own;
     }
-    if let Some(rule) = plan
-        .routes
-        .iter()
-        .find(|rule| holds(rule, request, &uri, facts))
-    {
+    if let Some(rule) = rule(request, &uri, facts, plan) {
         return follow(rule, &uri, random);
     }
     let foreign = internal && !own_host;
@@ -166,9 +163,23 @@ fn named_trunk<'a>(request: &Request, plan: &'a Plan) -> Option<Option<&'a Arc<T
     Some(name.and_then(|name| plan.trunks.get(name)))
 }
 
-fn holds(rule: &Route, request: &Request, uri: &Uri<'_>, facts: &Facts) -> bool {
+/// The first rule that holds.
+fn rule<'a>(request: &Request, uri: &Uri<'_>, facts: &Facts, plan: &'a Plan) -> Option<&'a Route> {
+    let user = uri.user_decoded();
+    let asked = Asked {
+        user: &user,
+        host: uri.host,
+        trunk: facts.trunk.as_ref().map(|trunk| &*trunk.name),
+    };
+    let candidates = plan.route_index.candidates(&asked);
+    let mut rules = candidates
+        .into_iter()
+        .filter_map(|at| plan.routes.get(at as usize));
+    rules.find(|rule| holds(rule, request, &asked, facts))
+}
+
+fn holds(rule: &Route, request: &Request, asked: &Asked<'_>, facts: &Facts) -> bool {
     let when = &rule.when;
-    let trunk = facts.trunk.as_ref().map(|trunk| &*trunk.name);
     let any = |empty: bool, found: bool| empty || found;
     any(
         when.from_trust.is_empty(),
@@ -180,14 +191,14 @@ fn holds(rule: &Route, request: &Request, uri: &Uri<'_>, facts: &Facts) -> bool 
         when.from_trunk.is_empty(),
         when.from_trunk
             .iter()
-            .any(|name| Some(name.as_str()) == trunk),
+            .any(|name| Some(name.as_str()) == asked.trunk),
     ) && any(
         when.ruri_hosts.is_empty(),
         when.ruri_hosts
             .iter()
-            .any(|host| sip::same_host(host.as_bytes(), uri.host)),
+            .any(|host| sip::same_host(host.as_bytes(), asked.host)),
     ) && when.ruri_user.as_ref().is_none_or(|pattern| {
-        std::str::from_utf8(&uri.user_decoded()).is_ok_and(|user| pattern.is_match(user))
+        std::str::from_utf8(asked.user).is_ok_and(|user| pattern.is_match(user))
     })
 }
 

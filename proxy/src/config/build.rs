@@ -14,6 +14,7 @@ use super::load::{ChainSection, Loader, Sections};
 use super::routes::routes;
 use crate::loops::LoopHash;
 use crate::plan::{Domain, Hashed, Listener, Plan, Reroute, Trunk, TrunkTarget};
+use crate::route_index::RouteIndex;
 use crate::token::TokenKey;
 
 /// A valid configuration: the snapshot for requests, and what only starting needs.
@@ -97,6 +98,7 @@ pub(super) fn build(
         trunks,
         domains,
         any_domain,
+        route_index: RouteIndex::new(&routes),
         routes,
         chains,
         token_key: TokenKey::new(&secret),
