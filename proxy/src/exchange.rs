@@ -333,11 +333,11 @@ impl Exchanges {
     /// Exchanges whose sender waits for a final response.
     pub(crate) fn unfinished(&self) -> Vec<Key> {
         let waiting = self.slots.iter().filter(|(_, exchange)| !exchange.finished);
-        let key = |(index, exchange): (usize, &Box<Exchange>)| Key {
+        let keys = waiting.map(|(index, exchange)| Key {
             index: index as u32,
             generation: exchange.generation,
-        };
-        waiting.map(key).collect()
+        });
+        keys.collect()
     }
 
     /// Exchanges that live.

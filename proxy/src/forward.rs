@@ -23,18 +23,33 @@ pub(crate) struct Sender {
     branch: usize,
     /// The port that a response goes to over UDP; that of the source where absent (RFC 3581).
     port: Option<u16>,
+    /// Whether it says by itself where it is.
+    received: bool,
 }
 
 impl Sender {
     fn of(via: &Via<'_>) -> Self {
-        let branch = via.branch().unwrap_or_default();
+        let (mut branch, mut rport, mut received) = (None, None, None);
+        for (name, value) in via.params.iter() {
+            for (known, first) in [
+                (b"branch".as_slice(), &mut branch),
+                (b"rport", &mut rport),
+                (b"received", &mut received),
+            ] {
+                if name.len() == known.len() && name.eq_ignore_ascii_case(known) {
+                    first.get_or_insert(value);
+                }
+            }
+        }
+        let branch = branch.flatten().unwrap_or_default();
         let mut text = SmallVec::from_slice(branch);
         text.extend_from_slice(via.sent_by);
         let default = Transport::Udp.default_port();
         Self {
             text,
             branch: branch.len(),
-            port: (via.rport().is_none()).then(|| via.port.unwrap_or(default)),
+            port: rport.is_none().then(|| via.port.unwrap_or(default)),
+            received: received.is_some(),
         }
     }
 
@@ -81,8 +96,7 @@ pub(crate) fn note_source(request: &mut Request, source: SocketAddr) -> Result<S
     let sender = Sender::of(&via);
     let ip = source.ip().to_canonical();
     let asks = sender.port.is_none();
-    let forged = via.params.has(b"received");
-    if !asks && !forged && sip::host_ip(via.host) == Some(ip) {
+    if !asks && !sender.received && sip::host_ip(via.host) == Some(ip) {
         return Ok(sender);
     }
     let mut value = Text::new();

@@ -74,13 +74,16 @@ impl LoopHash {
     pub fn is_loop(&self, request: &Request, hash: u64, is_own: impl Fn(&Via<'_>) -> bool) -> bool {
         let text = hex(hash);
         request.headers.all(HeaderName::Via).any(|row| {
-            // Hardly any row has it, so it is looked for before anything is read.
-            memchr::memmem::find(row, &text).is_some()
-                && sip::elements(row).any(|value| {
-                    Via::parse(value).is_ok_and(|via| {
-                        via.branch().is_some_and(|branch| branch.ends_with(&text)) && is_own(&via)
-                    })
+            // Hardly any row has it, so it is looked for before anything is read; in a branch of
+            // ours a dot stands before it.
+            memchr::memchr_iter(b'.', row).any(|at| {
+                row.get(at + 1..)
+                    .is_some_and(|rest| rest.starts_with(&text))
+            }) && sip::elements(row).any(|value| {
+                Via::parse(value).is_ok_and(|via| {
+                    via.branch().is_some_and(|branch| branch.ends_with(&text)) && is_own(&via)
                 })
+            })
         })
     }
 }

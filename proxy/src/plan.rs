@@ -45,7 +45,7 @@ pub struct Plan {
     /// Rules in order.
     pub routes: Vec<Route>,
     /// The same by what they ask for.
-    pub route_index: RouteIndex,
+    pub(crate) route_index: RouteIndex,
     /// Chains by name.
     pub chains: HashMap<Arc<str>, Arc<Chain>>,
     /// Chains and trunks as tokens name them.

@@ -12,7 +12,7 @@ use crate::plan::Route;
 
 /// The rules of a configuration by what they ask for.
 #[derive(Debug, Default)]
-pub struct RouteIndex {
+pub(crate) struct RouteIndex {
     /// By the text that the user part must begin with.
     prefixes: HashMap<Box<[u8]>, Vec<u32>>,
     /// The lengths of those texts.
@@ -37,7 +37,7 @@ pub(crate) struct Asked<'a> {
 
 impl RouteIndex {
     /// The index of `routes`.
-    pub fn new(routes: &[Route]) -> Self {
+    pub(crate) fn new(routes: &[Route]) -> Self {
         let mut index = Self::default();
         for (at, route) in routes.iter().enumerate() {
             index.insert(at as u32, route);
