@@ -69,8 +69,11 @@ pub(super) fn bind(address: SocketAddr, options: &UdpOptions) -> io::Result<StdS
 pub(super) fn prepare(socket: &StdSocket, options: &UdpOptions) -> io::Result<Granted> {
     socket.set_nonblocking(true)?;
     let fd = socket.as_fd();
-    if socket.local_addr()?.is_ipv4() {
-        sys::set_option(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, ON)?;
+    let bound = socket.local_addr()?;
+    // Only where there is a choice does the kernel have to say, with each datagram, which address.
+    let told = c_int::from(bound.ip().is_unspecified());
+    if bound.is_ipv4() {
+        sys::set_option(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, told)?;
         sys::set_option(fd, libc::IPPROTO_IP, libc::IP_RECVERR, ON)?;
         // A SIP message longer than the path allows is fragmented, not refused (RFC 3261 §18.1.1
         // leaves the choice of TCP to whoever chose the transport).
@@ -81,7 +84,7 @@ pub(super) fn prepare(socket: &StdSocket, options: &UdpOptions) -> io::Result<Gr
             libc::IP_PMTUDISC_DONT,
         )?;
     } else {
-        sys::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, ON)?;
+        sys::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, told)?;
         sys::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, ON)?;
         sys::set_option(
             fd,

@@ -29,11 +29,9 @@ impl Pool {
         BytesMut::with_capacity(self.size)
     }
 
-    /// Makes `buffer`, whose payload was just split off, ready for another datagram.
+    /// Makes `buffer`, whose payload was just split off and so is still held, ready for another
+    /// datagram.
     pub(super) fn renew(&mut self, buffer: &mut BytesMut) {
-        if buffer.try_reclaim(self.size) {
-            return;
-        }
         let next = self.returned().unwrap_or_else(|| self.fresh());
         let held = std::mem::replace(buffer, next);
         // Past the bound the claim is given up: the memory is freed with its payload instead of
