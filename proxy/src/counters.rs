@@ -46,8 +46,10 @@ counters! {
     failovers = "hookswitch_failovers_total",
     /// Reserved headers taken off at a boundary.
     reserved_stripped = "hookswitch_reserved_headers_stripped_total",
-    /// Requests refused for lack of room.
+    /// Requests refused for lack of room or time.
     overload = "hookswitch_overload_total",
+    /// New requests left without an answer, because even refusing them would have taken too long.
+    overload_ignored = "hookswitch_overload_ignored_total",
     /// Loops found.
     loops = "hookswitch_loops_total",
     /// Route tokens that were not ours.
@@ -62,6 +64,8 @@ counters! {
     receive_drops = "hookswitch_receive_drops_total",
     /// Names that could not be resolved.
     resolve_errors = "hookswitch_resolve_errors_total",
+    /// Workers that let in only a part of what is new (a gauge).
+    shedding = "hookswitch_shedding_workers",
     /// Exchanges in progress (a gauge).
     exchanges = "hookswitch_exchanges",
     /// Transactions in progress (a gauge).

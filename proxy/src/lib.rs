@@ -11,6 +11,7 @@
 //! The proxy's life of a message is [`pipeline`]; everything else here feeds it, performs what it
 //! asks for, or shows what it did.
 
+mod admission;
 mod best;
 mod branch_id;
 mod cli;

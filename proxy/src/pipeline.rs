@@ -27,6 +27,7 @@ use sip::{
 };
 use transport::{Destination, Flow, Hop, ListenerId};
 
+use crate::admission::{Admission, Admit};
 use crate::best::{self, Answer, Given};
 use crate::branch_id::{self, TimerKind, TimerToken};
 use crate::console::{About, CallEvent, CallLog, Peer as LogPeer};
@@ -110,6 +111,7 @@ pub struct Core {
     plan: Arc<Plan>,
     layer: Layer<Peer>,
     transactions_max: usize,
+    admission: Admission,
     exchanges: Exchanges,
     /// Exchanges without a final response.
     unfinished: usize,
@@ -167,6 +169,7 @@ impl Core {
             layer: Layer::new(parts.plan.timers, limits, random.number()),
             plan: parts.plan,
             transactions_max,
+            admission: Admission::default(),
             exchanges: Exchanges::default(),
             unfinished: 0,
             draining: false,
@@ -225,8 +228,16 @@ impl Core {
         self.outputs.pop_front()
     }
 
+    /// The worker has taken what it takes in one turn; `drained`: nothing was left waiting.
+    pub fn turn(&mut self, drained: bool, now: Instant) {
+        self.admission.turn(drained, now);
+    }
+
     /// Writes how much is in progress into the counters.
     pub fn publish_gauges(&self) {
+        self.counters
+            .shedding
+            .store(u64::from(!self.admission.is_open()), Relaxed);
         let layer = self.layer.counters();
         self.counters
             .exchanges
@@ -302,10 +313,18 @@ impl Core {
             count(&self.counters.overload);
             return self.reply_stateless(flow, &request, &refusal::overload());
         }
+        // Who does not even say that a dialog exists is looked at no further under overload.
+        let begins = !has_to_tag(&request);
+        if begins && self.sheds(&flow, &request) {
+            return;
+        }
         let mut arrival = match self.admit(flow, &mut request, now) {
             Ok(arrival) => arrival,
             Err(refusal) => return self.reply_stateless(flow, &request, &refusal),
         };
+        if !begins && !arrival.cx.facts.in_dialog && self.sheds(&flow, &request) {
+            return;
+        }
         if self.draining && !arrival.cx.facts.in_dialog {
             return self.reply_stateless(flow, &request, &refusal::draining());
         }
@@ -351,6 +370,31 @@ impl Core {
                 if let Some((key, request)) = self.open(request, arrival, sender, now) {
                     self.park(key, request, wait);
                 }
+            }
+        }
+    }
+
+    /// Whether there is no room for a request that begins something; then it is answered, or not, as
+    /// [`Admission`] says. What comes from internal elements belongs to calls that were let in.
+    fn sheds(&mut self, flow: &Flow, request: &Request) -> bool {
+        if self.admission.is_open() || request.method() == Method::Cancel {
+            return false;
+        }
+        let known = self.opened.get(&flow.remote).copied();
+        let trust = self.plan.ingress(flow, known).map(|(_, _, trust)| trust);
+        if trust == Some(Trust::Internal) {
+            return false;
+        }
+        match self.admission.admits(call_id(&request.headers)) {
+            Admit::Yes => false,
+            Admit::Refuse => {
+                count(&self.counters.overload);
+                self.reply_stateless(*flow, request, &refusal::overload());
+                true
+            }
+            Admit::Ignore => {
+                count(&self.counters.overload_ignored);
+                true
             }
         }
     }

@@ -266,6 +266,8 @@ impl Running {
             }
         }
         let now = self.worker.now();
+        let waiting = received >= DRAINED || !self.worker.inbox.is_empty();
+        self.worker.core.turn(!waiting, now);
         self.worker.core.tick(now);
         self.worker.core.publish_gauges();
         // What could not be sent may lead to another attempt, which is sent in the next round.
@@ -275,7 +277,7 @@ impl Running {
                 break;
             }
         }
-        received >= BUSY || !self.worker.inbox.is_empty()
+        received >= BUSY || waiting
     }
 
     /// Answers what is in progress, for want of time.
@@ -596,6 +598,8 @@ const IDLE: Duration = Duration::from_millis(500);
 const UNCONFIRMED_MAX: usize = 1 << 16;
 /// How long a worker that has nothing in progress waits for more at the end.
 const LINGER: Duration = Duration::from_millis(500);
+/// Datagrams of one turn after which some may be left: what a socket gives at once.
+const DRAINED: usize = 128;
 /// Datagrams of one turn after which the next one does not wait for the kernel to say that there are
 /// more.
 const BUSY: usize = 4;

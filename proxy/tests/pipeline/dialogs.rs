@@ -6,13 +6,13 @@ use crate::support::{
 };
 
 /// A call that was answered: the request as the callee got it, and the 2xx as the caller got it.
-struct Call {
+pub(super) struct Call {
     id: String,
     onward: Sent,
     answer: Sent,
 }
 
-fn call(world: &mut World, user: &str, id: &str, callee: &str, listener: u16) -> Call {
+pub(super) fn call(world: &mut World, user: &str, id: &str, callee: &str, listener: u16) -> Call {
     world.receive(CALLER, PUBLIC, &invite(user, id));
     let onward = world
         .take()
@@ -45,7 +45,7 @@ impl Call {
     }
 
     /// A request of the caller's: its route set is the Record-Route in reverse order (§12.1.2).
-    fn of_caller(&self, method: &str, target: &str, branch: &str) -> String {
+    pub(super) fn of_caller(&self, method: &str, target: &str, branch: &str) -> String {
         let mut routes = self.routes();
         routes.reverse();
         self.within(

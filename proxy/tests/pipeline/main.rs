@@ -8,6 +8,7 @@ mod dialogs;
 mod failover;
 mod filtering;
 mod forwarding;
+mod overload;
 mod responses;
 mod simulation;
 mod torture;

@@ -1,0 +1,76 @@
+//! More comes than can be done: what is let in, and what is not.
+
+use std::time::Duration;
+
+use crate::dialogs::call;
+use crate::support::{CALLER, INSIDE, PBX, PUBLIC, Sent, World, invite};
+
+/// For a fifth of a second the worker never sees its sockets empty.
+fn fall_behind(world: &mut World) {
+    for _ in 0..200 {
+        world.advance(Duration::from_millis(1));
+        world.core.turn(false, world.now);
+    }
+}
+
+/// How many of a hundred new calls go on, and how many are answered 503.
+fn hundred(world: &mut World, name: &str) -> (usize, usize) {
+    for number in 0..100 {
+        world.receive(CALLER, PUBLIC, &invite("7", &format!("{name}-{number}")));
+    }
+    let sent = world.take();
+    let (requests, answers): (Vec<&Sent>, Vec<&Sent>) =
+        sent.iter().partition(|sent| sent.method() == "INVITE");
+    let refused: Vec<_> = answers.iter().filter(|sent| sent.status() == 503).collect();
+    assert!(
+        refused
+            .iter()
+            .all(|sent| !sent.header("Retry-After").is_empty())
+    );
+    (requests.len(), refused.len())
+}
+
+#[test]
+fn new_calls_are_shed_early_and_established_ones_are_not() {
+    let mut world = World::new();
+    let before = call(&mut world, "7", "before", PBX, PUBLIC);
+    assert_eq!(hundred(&mut world, "quiet"), (100, 0));
+    fall_behind(&mut world);
+    assert_eq!(world.count("shedding_workers"), 1);
+
+    let (on, refused) = hundred(&mut world, "busy");
+    assert!(on < 10, "{on} went on");
+    assert!(refused > 80, "{refused} were refused");
+    assert_eq!(
+        hundred(&mut world, "busy"),
+        (0, 100 - refused),
+        "what was let in is a retransmission; refusals are rationed"
+    );
+    assert!(world.count("overload_ignored") > 0);
+
+    world.receive(
+        CALLER,
+        PUBLIC,
+        &before.of_caller("BYE", &format!("sip:callee@{PBX}"), "z9hG4bK-bye"),
+    );
+    assert_eq!(world.only(PBX).method(), "BYE");
+    for number in 0..20 {
+        let text = invite("7", &format!("inside-{number}"));
+        world.receive("10.0.0.5:5060", INSIDE, &text);
+        let sent = world.take();
+        assert!(
+            sent.iter().any(|sent| sent.method() == "INVITE"),
+            "the executor's legs belong to calls that were let in"
+        );
+    }
+}
+
+#[test]
+fn after_the_flood_everything_is_let_in_again() {
+    let mut world = World::new();
+    fall_behind(&mut world);
+    world.advance(Duration::from_secs(2));
+    world.core.turn(true, world.now);
+    assert_eq!(world.count("shedding_workers"), 0);
+    assert_eq!(hundred(&mut world, "later"), (100, 0));
+}
