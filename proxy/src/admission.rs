@@ -1,7 +1,7 @@
 //! What is let in when more comes than can be done (RFC 7339 and RFC 7415 say why, for hop-by-hop control).
 //!
-//! A worker that has not seen its sockets empty for some milliseconds is behind, and what waits there
-//! will soon be too old to be worth the work. So it lets in fewer new requests: a share of all
+//! A worker that works through turn after turn and does not see its sockets empty is behind, and what
+//! waits there will soon be too old to be worth the work. So it lets in fewer new requests: a share of all
 //! Call-IDs, the same ones for as long as the share stays, so that what is retransmitted meets the same
 //! decision. The share falls fast and rises slowly. What is in a dialog or a transaction always
 //! passes. What is not let in is answered 503 without state, early; where even that would cost too
@@ -18,8 +18,9 @@ use sip::Instant;
 pub(crate) struct Admission {
     /// Of [`WHOLE`] Call-IDs, how many are let in.
     share: u32,
-    /// When nothing waited for the last time.
-    drained: Instant,
+    /// Since when something was left by every turn. A worker that was kept from running is not behind
+    /// for that alone: it has to be unable to catch up.
+    behind: Option<Instant>,
     /// When the share is looked at again.
     look: Instant,
     /// Refusals left until then.
@@ -43,7 +44,7 @@ impl Default for Admission {
     fn default() -> Self {
         Self {
             share: WHOLE,
-            drained: Instant::ZERO,
+            behind: None,
             look: Instant::ZERO,
             refusals: REFUSALS,
             hasher: RandomState::default(),
@@ -54,23 +55,20 @@ impl Default for Admission {
 impl Admission {
     /// The worker has taken what it takes in one turn; `drained`: nothing was left.
     pub(crate) fn turn(&mut self, drained: bool, now: Instant) {
-        if now >= self.look {
+        self.behind = (!drained).then(|| self.behind.unwrap_or(now));
+        if now < self.look {
+            return;
+        }
+        if self.behind.is_some_and(|since| now - since >= BEHIND) {
+            self.share = (self.share - self.share / 16).max(LEAST);
+        } else if self.share < WHOLE {
             let intervals = (now - self.look).as_micros() / INTERVAL.as_micros() + 1;
-            if now - self.drained > BEHIND && !drained {
-                self.share = (self.share - self.share / 8).max(LEAST);
-            } else if self.share < WHOLE {
-                let steps = u32::try_from(intervals).unwrap_or(u32::MAX);
-                self.share = self
-                    .share
-                    .saturating_add(STEP.saturating_mul(steps))
-                    .min(WHOLE);
-            }
-            self.refusals = REFUSALS;
-            self.look = now + INTERVAL;
+            let steps = u32::try_from(intervals).unwrap_or(u32::MAX);
+            let gained = STEP.saturating_mul(steps);
+            self.share = self.share.saturating_add(gained).min(WHOLE);
         }
-        if drained {
-            self.drained = now;
-        }
+        self.refusals = REFUSALS;
+        self.look = now + INTERVAL;
     }
 
     /// Whether everything is let in.
@@ -94,14 +92,14 @@ impl Admission {
 const WHOLE: u32 = 1 << 16;
 /// The share that is always let in, so that an end of the overload is noticed.
 const LEAST: u32 = WHOLE / 64;
-/// What the share gains in one interval: 1.3 seconds from nothing to all.
+/// What the share gains in one interval: 2.6 seconds from nothing to all.
 const STEP: u32 = WHOLE / 256;
 /// How often the share changes.
-const INTERVAL: Duration = Duration::from_millis(5);
-/// How long something may always have waited before the worker counts as behind.
-const BEHIND: Duration = Duration::from_millis(5);
+const INTERVAL: Duration = Duration::from_millis(10);
+/// How long every turn may leave something before the worker counts as behind.
+const BEHIND: Duration = Duration::from_millis(20);
 /// Refusals in one interval: about a tenth of the worker's time.
-const REFUSALS: u32 = 100;
+const REFUSALS: u32 = 60;
 
 #[cfg(test)]
 mod tests {
@@ -171,14 +169,14 @@ mod tests {
     fn after_the_overload_everything_is_let_in_again() {
         let mut admission = Admission::default();
         let mut now = Instant::ZERO;
-        for _ in 0..200 {
+        for _ in 0..1000 {
             now += Duration::from_millis(1);
             admission.turn(false, now);
         }
         assert!(!admission.is_open());
         assert_eq!(admission.share, LEAST, "some are always let in");
         // The worker slept: nothing came.
-        now += Duration::from_secs(2);
+        now += Duration::from_secs(3);
         admission.turn(true, now);
         assert!(admission.is_open());
     }

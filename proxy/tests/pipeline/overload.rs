@@ -5,12 +5,13 @@ use std::time::Duration;
 use crate::dialogs::call;
 use crate::support::{CALLER, INSIDE, PBX, PUBLIC, Sent, World, invite};
 
-/// For a fifth of a second the worker never sees its sockets empty.
+/// For half a second the worker never sees its sockets empty.
 fn fall_behind(world: &mut World) {
-    for _ in 0..200 {
+    for _ in 0..500 {
         world.advance(Duration::from_millis(1));
         world.core.turn(false, world.now);
     }
+    world.take();
 }
 
 /// How many of a hundred new calls go on, and how many are answered 503.
@@ -40,10 +41,10 @@ fn new_calls_are_shed_early_and_established_ones_are_not() {
 
     let (on, refused) = hundred(&mut world, "busy");
     assert!(on < 10, "{on} went on");
-    assert!(refused > 80, "{refused} were refused");
+    assert!(refused >= 50, "{refused} were refused");
     assert_eq!(
         hundred(&mut world, "busy"),
-        (0, 100 - refused),
+        (0, 0),
         "what was let in is a retransmission; refusals are rationed"
     );
     assert!(world.count("overload_ignored") > 0);
@@ -69,7 +70,7 @@ fn new_calls_are_shed_early_and_established_ones_are_not() {
 fn after_the_flood_everything_is_let_in_again() {
     let mut world = World::new();
     fall_behind(&mut world);
-    world.advance(Duration::from_secs(2));
+    world.advance(Duration::from_secs(3));
     world.core.turn(true, world.now);
     assert_eq!(world.count("shedding_workers"), 0);
     assert_eq!(hundred(&mut world, "later"), (100, 0));
