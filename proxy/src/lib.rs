@@ -30,6 +30,7 @@ mod logging;
 pub mod loops;
 mod metrics;
 mod observe;
+mod onward;
 pub mod pipeline;
 pub mod plan;
 mod random;

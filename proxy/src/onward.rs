@@ -1,0 +1,148 @@
+//! A request made ready for one target: its headers, the boundary that it crosses, and what names the
+//! way back (RFC 3261 §16.6).
+
+use std::net::SocketAddr;
+
+use filters::{Branch as BranchVerdict, Reason, Trust};
+use sip::{HeaderName, Request};
+use transport::{Destination, Hop};
+
+use crate::counters::Counters;
+use crate::exchange::Arrival;
+use crate::forward;
+use crate::hop::{self, Wanted};
+use crate::observe::Observer;
+use crate::pipeline::{LocalIp, Peer, call_id, strip_reserved};
+use crate::router::{self, Aim, Way};
+use crate::token::Token;
+
+/// Makes `request` the copy for `aim` (§16.6 steps 2, 3, 5, 6), and says which hop it wants; where it
+/// cannot go there, with which status.
+pub(crate) fn dress(
+    request: &mut Request,
+    aim: &Aim,
+    arrival: &mut Arrival,
+    observer: &Observer,
+    counters: &Counters,
+) -> Result<Wanted, u16> {
+    match &aim.request_uri {
+        Some(uri) => request.set_uri(uri).map_err(|_| 500u16)?,
+        None => {
+            if let Some(uri) = forward::clean_uri(request) {
+                request.set_uri(&uri).map_err(|_| 500u16)?;
+            }
+        }
+    }
+    let mut verdict = observer.branch(&arrival.chain, request, &aim.target, &mut arrival.cx);
+    if let (BranchVerdict::Send, Some(chain)) = (&verdict, &aim.chain) {
+        verdict = observer.branch(chain, request, &aim.target, &mut arrival.cx);
+    }
+    match verdict {
+        BranchVerdict::Send => {}
+        BranchVerdict::Skip(Reason::FILTER_PANIC) => return Err(500),
+        BranchVerdict::Skip(reason) => {
+            tracing::debug!(reason = reason.0, "target skipped by a filter");
+            return Err(480);
+        }
+    }
+    cross_boundary(request, aim, arrival, counters).map_err(|_| 513u16)?;
+    match forward::count_hop(request) {
+        Ok(true) => {}
+        Ok(false) => return Err(483),
+        Err(_) => return Err(513),
+    }
+    let wanted = match &aim.way {
+        Way::Headers => forward::next_hop(request).map_err(|_| 513u16)?,
+        Way::Known(wanted) => Some(wanted.clone()),
+        Way::Nowhere => None,
+    };
+    wanted.ok_or(480)
+}
+
+/// Puts on `request` what names the way to `hop`: Record-Route where the dialog is to be ours, Via,
+/// and on a stream its length (§16.6 steps 4, 8, 9). Says by which way; else with which status it ends.
+pub(crate) fn depart(
+    request: &mut Request,
+    hop: Hop,
+    trust: Trust,
+    arrival: &Arrival,
+    branch: &[u8],
+    record: Option<&Token>,
+    local_ip: &LocalIp,
+) -> Result<Peer, u16> {
+    let plan = &arrival.plan;
+    let (listener_id, listener) = hop::egress(plan, hop, trust, arrival.listener).ok_or(503u16)?;
+    let sent_by = hop::sent_by(listener, hop.addr, local_ip);
+    let written = (|| {
+        if let Some(token) = record {
+            let token = plan.token_key.sign(token, call_id(&request.headers));
+            // RFC 5658 §3: one value for each side, where the sides are different sockets.
+            if let Some(inner) = plan
+                .listener(arrival.listener)
+                .filter(|_| arrival.listener != listener_id)
+            {
+                let facing = hop::own_address(inner, &arrival.flow);
+                let value = forward::record_route(arrival.flow.transport, facing, &token);
+                request
+                    .headers
+                    .insert_before(HeaderName::RecordRoute, b"Record-Route", &value)?;
+            }
+            let value = forward::record_route(hop.transport, sent_by, &token);
+            request
+                .headers
+                .insert_before(HeaderName::RecordRoute, b"Record-Route", &value)?;
+        }
+        let via = forward::via(hop.transport, sent_by, branch);
+        request
+            .headers
+            .insert_before(HeaderName::Via, b"Via", &via)?;
+        forward::require_length(&mut request.headers, hop.transport)
+    })();
+    written.map_err(|_: sip::EditError| 513u16)?;
+    Ok(Peer {
+        destination: Destination {
+            transport: hop.transport,
+            remote: hop.addr,
+            connection: None,
+            local_hint: None,
+            open: true,
+        },
+        listener: listener_id,
+    })
+}
+
+/// Takes reserved headers off towards the outside, and puts ours on towards an executor.
+fn cross_boundary(
+    request: &mut Request,
+    aim: &Aim,
+    arrival: &Arrival,
+    counters: &Counters,
+) -> Result<(), sip::EditError> {
+    let headers = &mut request.headers;
+    let ends = [arrival.cx.facts.trust, aim.target.trust];
+    if ends != [Trust::Internal; 2] || aim.domain.is_some() {
+        // Whatever filters wrote is off as well.
+        strip_reserved(headers, counters);
+    } else if aim.target.trunk.is_some() {
+        // It named this trunk to us, and would name one of theirs to the next proxy.
+        headers.remove(router::TRUNK_HEADER);
+    }
+    let Some(domain) = &aim.domain else {
+        return Ok(());
+    };
+    let (flow, facts) = (&arrival.flow, &arrival.cx.facts);
+    let source = SocketAddr::new(flow.remote.ip().to_canonical(), flow.remote.port()).to_string();
+    let ruri =
+        sip::Uri::parse(&arrival.ruri).map_or(&arrival.ruri[..], |uri| uri.without_headers());
+    headers.append(b"X-Hookswitch-Source", source.as_bytes())?;
+    headers.append(b"X-Hookswitch-Transport", flow.transport.param().as_bytes())?;
+    headers.append(b"X-Hookswitch-Domain", domain.name.as_bytes())?;
+    headers.append(b"X-Hookswitch-Request-Uri", ruri)?;
+    if let Some(trunk) = &facts.trunk {
+        headers.append(router::TRUNK_HEADER, trunk.name.as_bytes())?;
+    }
+    if let Some(user) = &facts.identity {
+        headers.append(b"X-Hookswitch-Username", user.as_bytes())?;
+    }
+    Ok(())
+}
