@@ -200,7 +200,7 @@ impl Edge {
     /// Lets `time` pass, and does what is due.
     pub fn pass(&mut self, time: Duration) {
         self.sent.clear();
-        self.now = self.now + time;
+        self.now += time;
         if self.seen {
             step_tick(self);
         } else {
