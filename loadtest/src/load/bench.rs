@@ -51,12 +51,12 @@ impl Scale {
     /// A look, below 4 minutes.
     pub const QUICK: Self = Self {
         rounds: 1,
-        window: 3.0,
+        window: 2.5,
         rates: &[2000],
         searches: 1,
         held: 5000,
-        in_progress: &[10, 1000, 10_000],
-        soak: (20.0, 10.0),
+        in_progress: &[10, 10_000],
+        soak: (12.0, 5.0),
         starts: 3,
         targets: 10_000,
         is_quick: true,

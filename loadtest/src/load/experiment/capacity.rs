@@ -46,6 +46,7 @@ const FIRST: f64 = 2000.0;
 
 /// Upwards by this factor until it breaks.
 const UP: f64 = 1.5;
+const UP_QUICK: f64 = 2.0;
 
 /// Then the gap is halved until it is as narrow as this.
 const NARROW: f64 = 1.06;
@@ -90,10 +91,10 @@ fn search(bench: &mut Bench, subject: Subject, capacity: &mut Capacity) -> Resul
     let (mut good, mut bad) = (0.0_f64, HIGHEST);
     // Whether the lowest rate that broke broke because of the generator.
     let mut limited = false;
-    let narrow = if bench.scale.is_quick {
-        NARROW_QUICK
+    let (up, narrow) = if bench.scale.is_quick {
+        (UP_QUICK, NARROW_QUICK)
     } else {
-        NARROW
+        (UP, NARROW)
     };
     for _ in 0..TRIES {
         if bad / good.max(1.0) <= narrow {
@@ -114,9 +115,9 @@ fn search(bench: &mut Bench, subject: Subject, capacity: &mut Capacity) -> Resul
             break;
         }
         rate = if bad == HIGHEST {
-            rate * UP
+            rate * up
         } else if good == 0.0 {
-            rate / UP
+            rate / up
         } else {
             (good * bad).sqrt()
         };

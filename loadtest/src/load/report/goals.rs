@@ -80,6 +80,9 @@ fn capacity(figures: &Figures, goals: &mut Vec<Goal>) {
         .and_then(|(own, other)| Some(own.rates.median()? / other.rates.median()?))
         .filter(|ratio| ratio.is_finite());
     let limited = own.is_some_and(|own| own.generator_was_the_limit);
+    // A lower bound above a lower bound is none.
+    let is_known = other.is_some_and(|other| !other.generator_was_the_limit);
+    let ratio = ratio.filter(|_| is_known);
     goals.push(Goal {
         what: "Calls/s on one core before the first retransmission, against Kamailio tuned"
             .to_owned(),
