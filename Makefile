@@ -76,8 +76,8 @@ bench-table:
 # The same on every run, on a busy machine too: valgrind counts instructions.
 count: $(GUNGRAUN)
 	@$(INSTALL) $(PACKAGES_GATE)
-	PATH="$(dir $(GUNGRAUN)):$$PATH" $(CARGO) bench --locked -p hookswitch-benches --bench instructions -- \
-		--output-format=json >$(COUNTS)
+	PATH="$(dir $(GUNGRAUN)):$$PATH" $(CARGO) bench --locked -p hookswitch-benches --no-default-features \
+		--bench instructions -- --output-format=json >$(COUNTS)
 
 gate: count
 	$(CARGO) run --quiet --locked -p hookswitch-bench-tools --bin gate check $(COUNTS)

@@ -1,9 +1,10 @@
 //! Criterion benches, instruction counts, allocation counts, and the messages that they measure.
 //!
 //! The ids are stable, so that records of different dates can be compared: `parse/*`, `check/*`,
-//! `forward/*`, `reply/*`, `chain/*`, `transaction/*`, `call/*`. `record/` holds what was measured, where and
-//! when; `instructions.toml` is what `make gate` holds the instruction counts to.
+//! `forward/*`, `reply/*`, `chain/*`, `transaction/*`, `call/*`. `record/` holds what was measured,
+//! where and when; `instructions.toml` is what `make gate` holds the instruction counts to.
 
+#[cfg(feature = "call")]
 pub mod call;
 pub mod chain;
 pub mod corpus;
