@@ -1,76 +1,18 @@
-//! SipHash-2-4 with a result of 128 bits (Aumasson and Bernstein, 2012): a MAC for short messages.
+//! The MAC of tokens: SipHash-2-4 with a result of 128 bits (Aumasson and Bernstein, 2012), for short messages.
+
+use std::hash::Hasher;
+
+use siphasher::sip128::{Hasher128, SipHasher24};
 
 /// The MAC of `parts`, one behind the other, under `key`.
 ///
 /// The lengths of all parts but the last must be fixed: nothing marks where one ends.
-pub(crate) fn mac<const N: usize>(key: [u64; 2], parts: [&[u8]; N]) -> [u8; 16] {
-    let [k0, k1] = key;
-    let mut state = State([
-        k0 ^ 0x736f_6d65_7073_6575,
-        k1 ^ 0x646f_7261_6e64_6f6d ^ 0xee,
-        k0 ^ 0x6c79_6765_6e65_7261,
-        k1 ^ 0x7465_6462_7974_6573,
-    ]);
-    // Bytes that do not fill a word yet, from the lowest on.
-    let (mut word, mut filled, mut length) = (0u64, 0u32, 0u64);
+pub(crate) fn mac<const N: usize>([k0, k1]: [u64; 2], parts: [&[u8]; N]) -> [u8; 16] {
+    let mut hasher = SipHasher24::new_with_keys(k0, k1);
     for part in parts {
-        length = length.wrapping_add(part.len() as u64);
-        let (words, rest) = part.as_chunks::<8>();
-        for bytes in words {
-            let next = u64::from_le_bytes(*bytes);
-            state.absorb(word | next << (8 * filled));
-            word = next.checked_shr(64 - 8 * filled).unwrap_or(0);
-        }
-        for byte in rest {
-            word |= u64::from(*byte) << (8 * filled);
-            filled += 1;
-            if filled == 8 {
-                state.absorb(word);
-                (word, filled) = (0, 0);
-            }
-        }
+        hasher.write(part);
     }
-    state.absorb(word | length << 56);
-    state.0[2] ^= 0xee;
-    let first = state.finish();
-    state.0[1] ^= 0xdd;
-    let second = state.finish();
-    let mut out = [0u8; 16];
-    out[..8].copy_from_slice(&first.to_le_bytes());
-    out[8..].copy_from_slice(&second.to_le_bytes());
-    out
-}
-
-struct State([u64; 4]);
-
-impl State {
-    fn absorb(&mut self, word: u64) {
-        self.0[3] ^= word;
-        self.round();
-        self.round();
-        self.0[0] ^= word;
-    }
-
-    fn finish(&mut self) -> u64 {
-        for _ in 0..4 {
-            self.round();
-        }
-        self.0.iter().fold(0, |sum, word| sum ^ word)
-    }
-
-    #[inline]
-    fn round(&mut self) {
-        let [mut a, mut b, mut c, mut d] = self.0;
-        a = a.wrapping_add(b);
-        c = c.wrapping_add(d);
-        b = b.rotate_left(13) ^ a;
-        d = d.rotate_left(16) ^ c;
-        a = a.rotate_left(32).wrapping_add(d);
-        c = c.wrapping_add(b);
-        d = d.rotate_left(21) ^ a;
-        b = b.rotate_left(17) ^ c;
-        self.0 = [a, b, c.rotate_left(32), d];
-    }
+    hasher.finish128().as_bytes()
 }
 
 #[cfg(test)]
