@@ -1,5 +1,5 @@
 use std::fmt::Write;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crate::Message;
@@ -19,13 +19,25 @@ impl Peer {
     /// On 127.0.0.1.
     #[must_use]
     pub fn bind() -> Self {
-        Self::bind_at((Ipv4Addr::LOCALHOST, free_port()).into())
+        Self::bind_on(Ipv4Addr::LOCALHOST.into())
     }
 
     /// On `[::1]`.
     #[must_use]
     pub fn bind_ipv6() -> Self {
-        Self::bind_at((Ipv6Addr::LOCALHOST, free_port()).into())
+        Self::bind_on(Ipv6Addr::LOCALHOST.into())
+    }
+
+    /// On a free port. A program of the suite that takes ports at random (baresip's media) may be faster
+    /// with one of them.
+    fn bind_on(ip: IpAddr) -> Self {
+        let addresses = (0..8).map(|_| SocketAddr::new(ip, free_port()));
+        let mut bound =
+            addresses.filter_map(|address| Some((UdpSocket::bind(address).ok()?, address)));
+        let (socket, address) = bound
+            .next()
+            .unwrap_or_else(|| panic!("{ip}: eight free ports were taken"));
+        Self { socket, address }
     }
 
     /// On this address.
