@@ -96,8 +96,9 @@ const LEAST: u32 = WHOLE / 64;
 const STEP: u32 = WHOLE / 256;
 /// How often the share changes.
 const INTERVAL: Duration = Duration::from_millis(10);
-/// How long every turn may leave something before the worker counts as behind.
-const BEHIND: Duration = Duration::from_millis(20);
+/// How long every turn may leave something before the worker counts as behind: what a pause of the
+/// machine has left is worked off in less (RFC 8289 §4.2 has the same interval).
+const BEHIND: Duration = Duration::from_millis(100);
 /// Refusals in one interval: about a tenth of the worker's time.
 const REFUSALS: u32 = 60;
 
