@@ -98,7 +98,8 @@ fn every_kind_of_call_crosses_the_bare_relay() {
             "all",
         ] {
             let times = report.added[kind].as_ref().expect("some crossed");
-            assert!(times.count > 0 && times.min > 0.5, "{kind}: {times:?}");
+            // The time of sending is a share of that of its sendmmsg, so the least may be nothing.
+            assert!(times.count > 0 && times.p50 > 0.0, "{kind}: {times:?}");
         }
         let watched = &report.watched[0];
         assert_eq!(
