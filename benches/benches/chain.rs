@@ -2,41 +2,17 @@
 
 use std::hint::black_box;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::Duration;
 
+use benches::chain::{context, default_chain, empty_chain, one_filter, source};
 use benches::corpus;
 use bytes::Bytes;
 use criterion::measurement::WallTime;
 use criterion::{
     BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main,
 };
-use filters::{
-    BuildContext, Chain, Context, Counters, Filter, Flow, Outcome, Registry, Source, Target,
-    TrunkConfig, Trust,
-};
-use sip::{Limits, Message, Method, Request, Response, Transport, parse};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
-
-/// Does nothing at every hook.
-struct Empty;
-
-impl Filter for Empty {}
-
-fn source() -> Source {
-    Source {
-        address: "198.51.100.17:5060".parse().expect("an address"),
-        local: "203.0.113.7:5060".parse().expect("an address"),
-        transport: Transport::Udp,
-        listener: Arc::from("public"),
-        trust: Trust::Untrusted,
-    }
-}
-
-fn context() -> Context {
-    Context::new(source(), Method::Invite, false)
-}
+use filters::{BuildContext, Chain, Context, Flow, Outcome, Target, TrunkConfig, Trust};
+use sip::{Limits, Message, Method, Request, Response, parse};
 
 fn request(bytes: &[u8]) -> Request {
     match parse(Bytes::copy_from_slice(bytes), &Limits::default()) {
@@ -98,37 +74,6 @@ fn trunks(count: u32) -> BuildContext {
     }
 }
 
-/// The first chain of the annotated configuration that ships with the product; with `rules` in place
-/// of its own, where there are any.
-fn default_chain(cx: &BuildContext, rules: Option<&str>) -> Chain {
-    let registry = Registry::builtin();
-    let text = include_str!("../../deploy/hookswitch.toml");
-    let file = DeTable::parse(text).expect("TOML");
-    let chains = array(file.get_ref().get("chain").expect("chains").get_ref());
-    let inbound = array(
-        chains[0]
-            .get_ref()
-            .get("filter")
-            .expect("filters")
-            .get_ref(),
-    );
-    let built = inbound.iter().map(|own| {
-        let name = own.get_ref().get("type").expect("a type");
-        let rules = rules.filter(|_| name.get_ref().as_str() == Some("x_headers"));
-        let filter = match rules {
-            Some(rules) => registry.build(table(rules), cx),
-            None => registry.build(own.clone(), cx),
-        };
-        filter.expect("a valid filter")
-    });
-    Chain::new("inbound", built.collect(), &Counters::default())
-}
-
-fn one_filter(config: &str, cx: &BuildContext) -> Chain {
-    let filter = Registry::builtin().build(table(config), cx);
-    Chain::new("one", vec![filter.expect("a valid filter")], &cx.counters)
-}
-
 /// `count` rules of five kinds, each on a name of its own that the INVITE does not have.
 fn idle_rules(count: usize) -> String {
     let rule = |number: usize| match number % 5 {
@@ -140,18 +85,6 @@ fn idle_rules(count: usize) -> String {
     };
     let rules: Vec<String> = (0..count).map(rule).collect();
     format!("type = \"x_headers\"\nrules = [{}]", rules.join(", "))
-}
-
-fn table(text: &str) -> Spanned<DeValue<'_>> {
-    let table = DeTable::parse(text).expect("TOML");
-    Spanned::new(table.span(), DeValue::Table(table.into_inner()))
-}
-
-fn array<'a>(value: &'a DeValue<'a>) -> &'a [Spanned<DeValue<'a>>] {
-    match value {
-        DeValue::Array(array) => array,
-        other => panic!("not an array: {other:?}"),
-    }
 }
 
 fn bench_requests(
@@ -178,8 +111,7 @@ fn chains(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("chain");
     group.throughput(Throughput::Elements(1));
     group.bench_function("empty_8", |bencher| {
-        let filters = (0..8).map(|_| ("empty", Box::new(Empty) as Box<dyn Filter>));
-        let chain = Chain::new("empty", filters.collect(), &Counters::default());
+        let chain = empty_chain(8);
         let (mut request, mut cx) = (invite(), context());
         bencher.iter(|| chain.request(black_box(&mut request), &mut cx));
     });

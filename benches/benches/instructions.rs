@@ -14,7 +14,7 @@ use benches::chain::{context, default_chain, empty_chain};
 use benches::transaction::{Load, WORKS, Work};
 use benches::{corpus, forward_message, torture, warm_up};
 use bytes::Bytes;
-use filters::{Chain, Context};
+use filters::{BuildContext, Chain, Context};
 use gungraun::prelude::*;
 use sip::{Limits, Message, Reply, Request, Slices, check_request, check_response};
 
@@ -139,7 +139,7 @@ fn ready(chain: Chain) -> Ready {
 
 #[library_benchmark]
 #[bench::empty_8(ready(empty_chain(8)))]
-#[bench::default(ready(default_chain()))]
+#[bench::default(ready(default_chain(&BuildContext::default(), None)))]
 fn chains(mut ready: Ready) -> Ready {
     let (chain, request, cx) = &mut *ready;
     black_box(chain.request(black_box(request), cx));

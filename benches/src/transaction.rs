@@ -5,6 +5,7 @@
 //! turn a millisecond each pays for the timers of what came before, the end of a tombstone of 32 s
 //! ago included.
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -91,7 +92,8 @@ impl Load {
         black_box(self.layer.next_deadline());
     }
 
-    fn advance(&mut self, after: Duration) {
+    /// Time moves on, and the timers that are due by then fire.
+    pub fn advance(&mut self, after: Duration) {
         self.now += after;
         self.layer.tick(self.now);
     }
@@ -150,6 +152,51 @@ impl Load {
     fn drain(&mut self) {
         while let Some(event) = self.layer.poll() {
             black_box(&event);
+        }
+    }
+}
+
+/// Calls that ring; the oldest is answered first.
+#[derive(Debug)]
+pub struct Calls {
+    /// What they go through.
+    pub load: Load,
+    ringing: VecDeque<(u64, ServerId)>,
+}
+
+impl Calls {
+    /// So many calls, all of which ring.
+    pub fn new(ringing: usize) -> Self {
+        let mut calls = Self {
+            load: Load::default(),
+            ringing: VecDeque::new(),
+        };
+        for _ in 0..ringing {
+            calls.begin();
+        }
+        calls
+    }
+
+    /// One more.
+    pub fn begin(&mut self) {
+        let load = &mut self.load;
+        load.number += 1;
+        let branch = branch(load.number);
+        let server = load.begin_server(&branch, b"INVITE");
+        load.begin_client(&branch, b"INVITE");
+        load.receive(&branch, b"INVITE", 100);
+        load.receive(&branch, b"INVITE", 180);
+        load.respond(server, 180);
+        load.drain();
+        self.ringing.push_back((load.number, server));
+    }
+
+    /// The oldest is answered.
+    pub fn answer(&mut self) {
+        if let Some((number, server)) = self.ringing.pop_front() {
+            self.load.receive(&branch(number), b"INVITE", 200);
+            self.load.respond(server, 200);
+            self.load.drain();
         }
     }
 }

@@ -1,57 +1,15 @@
 //! The forwarding path does not touch the heap: parse, checks, edits, and gathering or copying into
 //! a buffer that is there already. A thread that has had messages keeps their storage for others.
 
-#![allow(unsafe_code)] // A counting allocator has to be one.
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use benches::{corpus, forward, forward_response, torture, warm_up};
 use bytes::Bytes;
 use sip::{HeaderName, Limits, Message, Request, Slices, check_request, check_response, parse};
 
-/// The system's allocator, with a count of what each thread asks of it.
-struct Counting;
-
-thread_local! {
-    static CALLS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that is ending has no count any more; nothing is measured there.
-    CALLS
-        .try_with(|calls| calls.set(calls.get() + 1))
-        .unwrap_or_default();
-}
-
-// SAFETY: every call goes to the system's allocator with the arguments it came with.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract of `GlobalAlloc`, which is the system's too.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// What `work` gives, and how often it asked for memory.
 fn counted<T>(work: impl FnOnce() -> T) -> (T, u64) {
-    let before = CALLS.get();
-    let result = work();
-    (result, CALLS.get() - before)
+    let mut result = None;
+    let asked = allocation_counter::measure(|| result = Some(work()));
+    (result.expect("work was done"), asked.count_total)
 }
 
 /// A buffer as a receiver has it: shared already, so that a reference costs a count and no more.

@@ -1,13 +1,10 @@
 //! An ordinary INVITE goes through the default chain, with ten rules and to a target with headers of
 //! its own, without touching the heap: on_request, on_branch, on_response and on_done.
 
-#![allow(unsafe_code)] // A counting allocator has to be one.
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,48 +16,11 @@ use sip::Transport;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The system's allocator, with a count of what each thread asks of it.
-struct Counting;
-
-thread_local! {
-    static CALLS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that is ending has no count any more; nothing is measured there.
-    CALLS
-        .try_with(|calls| calls.set(calls.get() + 1))
-        .unwrap_or_default();
-}
-
-// SAFETY: every call goes to the system's allocator with the arguments it came with.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract of `GlobalAlloc`, which is the system's too.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// What `work` gives, and how often it asked for memory.
 fn counted<T>(work: impl FnOnce() -> T) -> (T, u64) {
-    let before = CALLS.get();
-    let result = work();
-    (result, CALLS.get() - before)
+    let mut result = None;
+    let asked = allocation_counter::measure(|| result = Some(work()));
+    (result.expect("work was done"), asked.count_total)
 }
 
 /// The first chain of the configuration that ships with the product, with the rules of

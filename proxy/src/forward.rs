@@ -56,18 +56,8 @@ impl Sender {
     /// The key of the transaction of `request`, whose sender this is.
     pub(crate) fn key<'a>(&'a self, request: &'a Request) -> Option<ServerKey<'a>> {
         let (branch, sent_by) = self.text.split_at_checked(self.branch)?;
-        let cookie = branch.split_at_checked(COOKIE.len());
-        if !cookie
-            .is_some_and(|(cookie, rest)| cookie.eq_ignore_ascii_case(COOKIE) && !rest.is_empty())
-        {
-            return ServerKey::of(request);
-        }
-        Some(ServerKey {
-            branch,
-            sent_by,
-            method: request.method_bytes(),
-            legacy: None,
-        })
+        ServerKey::with_cookie(branch, sent_by, request.method_bytes())
+            .or_else(|| ServerKey::of(request))
     }
 
     /// Where the response to a request on `flow` goes (§18.2.2).
@@ -118,7 +108,7 @@ pub(crate) fn note_source(request: &mut Request, source: SocketAddr) -> Result<S
     push_ip(&mut value, ip);
     if asks {
         value.extend_from_slice(b";rport=");
-        push_digits(&mut value, source.port());
+        sip::push_number(&mut value, source.port().into());
     }
     request.headers.replace_first(HeaderName::Via, &value)?;
     Ok(sender)
@@ -361,7 +351,7 @@ impl SentBy<'_> {
             }
         };
         out.push(b':');
-        push_digits(out, port);
+        sip::push_number(out, port.into());
     }
 }
 
@@ -373,27 +363,12 @@ fn push_ip(out: &mut Text, ip: IpAddr) {
                 if at > 0 {
                     out.push(b'.');
                 }
-                push_digits(out, u16::from(octet));
+                sip::push_number(out, octet.into());
             }
         }
         // Writing to a vector cannot fail.
         IpAddr::V6(ip) => drop(write!(out, "{ip}")),
     }
-}
-
-fn push_digits(out: &mut Text, number: u16) {
-    let mut digits = [0u8; 5];
-    let mut rest = number;
-    let mut start = digits.len();
-    for (at, slot) in digits.iter_mut().enumerate().rev() {
-        *slot = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        start = at;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
 /// `uri` with `user` in it where it has none: a trunk target without a user part gets the number
@@ -427,7 +402,5 @@ pub(crate) fn require_length(headers: &mut Headers, transport: Transport) -> Res
     headers.append(b"Content-Length", &digits)
 }
 
-/// The magic cookie of RFC 3261 §8.1.1.7.
-const COOKIE: &[u8] = b"z9hG4bK";
 /// Own Route values on top at most: two of a double Record-Route, and one spare.
 const OWN_ROUTES_MAX: usize = 3;

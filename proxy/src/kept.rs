@@ -9,7 +9,7 @@
 //! received bytes nor their index wait for the end of a call that rings.
 
 use bytes::Bytes;
-use sip::{HeaderName, Limits, MESSAGE_BYTES_MAX, Message, Request};
+use sip::{HeaderName, Limits, Message, Request};
 use smallvec::SmallVec;
 
 /// The rest of a request.
@@ -79,7 +79,8 @@ impl Kept {
     pub(crate) fn request(&self) -> Option<Request> {
         let rows = self.text.get(START.len()..self.trying)?;
         let text = [self.method(), b" sip:_ SIP/2.0\r\n", rows].concat();
-        match sip::parse(text.into(), &LIMITS) {
+        // The rows were within the limits when they were received.
+        match sip::parse(text.into(), &Limits::WIDEST) {
             Ok(Message::Request(request)) => Some(request),
             _ => None,
         }
@@ -96,17 +97,6 @@ const SINGLES: [HeaderName; 5] = [
     HeaderName::Timestamp,
 ];
 const END: &[u8] = b"Content-Length: 0\r\n\r\n";
-/// The rows were within the limits when they were received.
-const LIMITS: Limits = Limits {
-    message_bytes: MESSAGE_BYTES_MAX,
-    header_section_bytes: MESSAGE_BYTES_MAX,
-    header_bytes: MESSAGE_BYTES_MAX,
-    headers: MESSAGE_BYTES_MAX,
-    via_values: MESSAGE_BYTES_MAX,
-    uri_bytes: MESSAGE_BYTES_MAX,
-    method_bytes: MESSAGE_BYTES_MAX,
-    body_bytes: MESSAGE_BYTES_MAX,
-};
 
 #[cfg(test)]
 mod tests {

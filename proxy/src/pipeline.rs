@@ -312,16 +312,18 @@ impl Core {
             count(&self.counters.overload);
             return self.reply_stateless(flow, &request, &refusal::overload());
         }
-        // Who does not even say that a dialog exists is looked at no further under overload.
-        let begins = !has_to_tag(&request);
-        if begins && self.sheds(&flow, &request) {
+        // Under overload, who does not even say that a dialog exists is looked at no further.
+        let shedding = !self.admission.is_open();
+        if shedding && !has_to_tag(&request) && self.sheds(&flow, &request) {
             return;
         }
         let mut arrival = match self.admit(flow, &mut request, now) {
             Ok(arrival) => arrival,
             Err(refusal) => return self.reply_stateless(flow, &request, &refusal),
         };
-        if !begins && !arrival.cx.facts.in_dialog && self.sheds(&flow, &request) {
+        // Nor who says so without our signature.
+        let claims = shedding && !arrival.cx.facts.in_dialog && has_to_tag(&request);
+        if claims && self.sheds(&flow, &request) {
             return;
         }
         if self.draining && !arrival.cx.facts.in_dialog {
@@ -376,7 +378,7 @@ impl Core {
     /// Whether there is no room for a request that begins something; then it is answered, or not, as
     /// [`Admission`] says. What comes from internal elements belongs to calls that were let in.
     fn sheds(&mut self, flow: &Flow, request: &Request) -> bool {
-        if self.admission.is_open() || request.method() == Method::Cancel {
+        if request.method() == Method::Cancel {
             return false;
         }
         let known = self.opened.get(&flow.remote).copied();
@@ -521,9 +523,10 @@ impl Core {
     }
 
     /// Parks the exchange on a filter's future.
-    fn park(&mut self, key: Key, request: Request, wait: Wait) {
+    fn park(&mut self, key: Key, mut request: Request, wait: Wait) {
         if let Some(exchange) = self.exchanges.get_mut(key) {
             exchange.waiting = Some(Waiting::Filter);
+            request.headers.compact();
             exchange.request = Some(Box::new(request));
         }
         self.outputs.push_back(Output::Wait(key, wait));

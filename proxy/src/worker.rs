@@ -258,7 +258,7 @@ impl Running {
     /// Without `ask_all`, only the sockets that the sleep saw ready are asked. Says whether so much
     /// came that there will be more.
     fn turn(&mut self, ask_all: bool) -> bool {
-        let received = self.receive_datagrams(ask_all);
+        let (received, all) = self.receive_datagrams(ask_all);
         for _ in 0..INBOX_BATCH {
             match self.worker.inbox.try_recv() {
                 Ok(inbound) => self.take(inbound),
@@ -266,7 +266,7 @@ impl Running {
             }
         }
         let now = self.worker.now();
-        let waiting = received >= DRAINED || !self.worker.inbox.is_empty();
+        let waiting = !all || !self.worker.inbox.is_empty();
         self.worker.core.turn(!waiting, now);
         self.worker.core.tick(now);
         self.worker.core.publish_gauges();
@@ -295,9 +295,9 @@ impl Running {
         self.flush();
     }
 
-    /// Takes what the sockets have; says how many datagrams that were.
-    fn receive_datagrams(&mut self, ask_all: bool) -> usize {
-        let mut received = 0;
+    /// Takes what the sockets have; says how many datagrams that were, and whether it was all.
+    fn receive_datagrams(&mut self, ask_all: bool) -> (usize, bool) {
+        let (mut received, mut all) = (0, true);
         let mut drops = 0;
         for at in 0..self.worker.sockets.len() {
             let mut ready = self.worker.sleeper.ready(at);
@@ -321,6 +321,7 @@ impl Running {
             }
             drops += bound.socket.drops();
             received += self.datagrams.len();
+            all &= self.datagrams.len() < UdpSocket::RECV_MAX;
             let mut datagrams = std::mem::take(&mut self.datagrams);
             let now = self.worker.now();
             for datagram in datagrams.drain(..) {
@@ -335,7 +336,7 @@ impl Running {
             self.sort_unreachable(error.quoted);
         }
         self.errors = errors;
-        received
+        (received, all)
     }
 
     /// Parses a datagram and gives it to the owner of its call.
@@ -598,8 +599,6 @@ const IDLE: Duration = Duration::from_millis(500);
 const UNCONFIRMED_MAX: usize = 1 << 16;
 /// How long a worker that has nothing in progress waits for more at the end.
 const LINGER: Duration = Duration::from_millis(500);
-/// Datagrams of one turn after which some may be left: what a socket gives at once.
-const DRAINED: usize = 128;
 /// Datagrams of one turn after which the next one does not wait for the kernel to say that there are
 /// more.
 const BUSY: usize = 4;

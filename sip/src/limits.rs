@@ -24,6 +24,20 @@ pub struct Limits {
     pub body_bytes: usize,
 }
 
+impl Limits {
+    /// No bound but that of the index: for what was within its limits before.
+    pub const WIDEST: Self = Self {
+        message_bytes: MESSAGE_BYTES_MAX,
+        header_section_bytes: MESSAGE_BYTES_MAX,
+        header_bytes: MESSAGE_BYTES_MAX,
+        headers: MESSAGE_BYTES_MAX,
+        via_values: MESSAGE_BYTES_MAX,
+        uri_bytes: MESSAGE_BYTES_MAX,
+        method_bytes: MESSAGE_BYTES_MAX,
+        body_bytes: MESSAGE_BYTES_MAX,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Ours, and the ones of crates.io.
+//! Ours, and other crates.
 
 use std::hint::black_box;
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::ascii::{is_value_byte, push_number};
 use crate::unfold;
-use crate::{CSeq, HeaderName, Limits, MESSAGE_BYTES_MAX, Message, Request, Response, Via, parse};
+use crate::{CSeq, HeaderName, Limits, Message, Request, Response, Via, parse};
 
 /// The ACK of a final response other than 2xx to the INVITE `request` (RFC 3261 §17.1.1.3).
 ///
@@ -85,17 +85,7 @@ fn push_header(out: &mut Vec<u8>, name: &[u8], value: Option<&[u8]>) {
 
 /// Reads a request of our own again. It was within the limits when it was made.
 pub(super) fn reread(wire: &Bytes) -> Option<Request> {
-    let limits = Limits {
-        message_bytes: MESSAGE_BYTES_MAX,
-        header_section_bytes: MESSAGE_BYTES_MAX,
-        header_bytes: MESSAGE_BYTES_MAX,
-        headers: MESSAGE_BYTES_MAX,
-        via_values: MESSAGE_BYTES_MAX,
-        uri_bytes: MESSAGE_BYTES_MAX,
-        method_bytes: MESSAGE_BYTES_MAX,
-        body_bytes: MESSAGE_BYTES_MAX,
-    };
-    match parse(wire.clone(), &limits) {
+    match parse(wire.clone(), &Limits::WIDEST) {
         Ok(Message::Request(request)) => Some(request),
         _ => None,
     }

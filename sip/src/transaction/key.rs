@@ -53,16 +53,25 @@ impl<'a> ServerKey<'a> {
         let value = request.headers.list(HeaderName::Via).next()?;
         let via = Via::parse(value).ok()?;
         let branch = via.branch().unwrap_or_default();
-        let legacy = if has_cookie(branch) {
-            None
-        } else {
-            Some(Legacy::of(request, value)?)
-        };
-        Some(Self {
+        let method = request.method_bytes();
+        Self::with_cookie(branch, via.sent_by, method).or_else(|| {
+            Some(Self {
+                branch,
+                sent_by: via.sent_by,
+                method,
+                legacy: Some(Legacy::of(request, value)?),
+            })
+        })
+    }
+
+    /// The key of a request with this branch and sent-by in its top Via; `None` where the branch is
+    /// that of an RFC 2543 element, whose requests [`ServerKey::of`] tells by more.
+    pub fn with_cookie(branch: &'a [u8], sent_by: &'a [u8], method: &'a [u8]) -> Option<Self> {
+        has_cookie(branch).then_some(Self {
             branch,
-            sent_by: via.sent_by,
-            method: request.method_bytes(),
-            legacy,
+            sent_by,
+            method,
+            legacy: None,
         })
     }
 

@@ -65,7 +65,9 @@ impl AsyncUdpSocket {
         });
         look.unwrap_or_default();
         // The runtime may not have looked since they came.
-        socket.recv_errors(errors);
+        if socket.is_faulted() {
+            socket.recv_errors(errors);
+        }
         let look = watched.try_io(Interest::ERROR, || match socket.recv_errors(errors) {
             0 => nothing(),
             _ => Ok(()),

@@ -52,6 +52,9 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
+    /// What one [`Self::recv_batch`] takes at most: where it takes so much, more may be there.
+    pub const RECV_MAX: usize = RECV_CALLS_MAX * RECV_BATCH;
+
     /// Binds `address`.
     ///
     /// # Errors
@@ -100,7 +103,7 @@ impl UdpSocket {
         self.drops.total
     }
 
-    /// Appends what has arrived to `sink`, at most 128 datagrams, so that a flood leaves time for
+    /// Appends what has arrived to `sink`, at most [`Self::RECV_MAX`] datagrams, so that a flood leaves time for
     /// other work: how many. `Ok(0)`: nothing is there. Never waits, and no peer can make it fail.
     ///
     /// # Errors
