@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
         &["executor", "filters", "hookswitch", "sip", "transport"],
         &[],
     ),
-    ("executor", &["sip", "transport"], &[]),
+    ("executor", &["media", "sip", "transport"], &[]),
     ("filters", &["sip"], &[]),
     (
         "hookswitch",
@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
         &["sip", "transport"],
         &["executor", "filters", "hookswitch"],
     ),
+    ("media", &[], &[]),
     ("sip", &[], &[]),
     ("transport", &["sip"], &[]),
 ];
@@ -58,6 +59,7 @@ const STRANGERS: &[(&str, &[&str])] = &[
             "toml",
         ],
     ),
+    ("media", &["reqwest", "roxmltree", "serde", "tokio", "toml"]),
     ("transport", &["serde", "toml", "roxmltree"]),
 ];
 
@@ -97,6 +99,11 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
         "transport/src",
         &["println!", "dbg!", "todo!", "unimplemented!"],
         "output is the command line's",
+    ),
+    (
+        "media/src",
+        &["println!", "dbg!", "todo!", "unimplemented!", "unsafe {"],
+        "output is the command line's, and sound needs nothing unsafe",
     ),
     (
         "executor/src",
