@@ -1,28 +1,42 @@
-//! Placeholder until the codecs land: G.711 alone.
+//! The voice codecs of RTP, behind one encoder and one decoder.
 
-/// A voice codec.
+mod conceal;
+pub mod g711;
+mod g722;
+mod opus;
+
+use conceal::Concealer;
+
+/// Milliseconds of sound in a frame, and in an RTP packet that we send.
+pub const FRAME_MILLIS: u32 = 20;
+
+/// A voice codec that is spoken on a leg.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
 pub enum Codec {
     /// G.711 µ-law.
     Pcmu,
     /// G.711 A-law.
     Pcma,
-    /// G.722.
+    /// G.722 at 64 kbit/s.
     G722,
-    /// Opus.
+    /// Opus (RFC 6716), one channel.
     Opus,
 }
 
 impl Codec {
-    /// The RTP clock.
+    /// Steps a second of the RTP timestamp. That of G.722 is 8000 by RFC 3551 §4.5.2, although it
+    /// carries 16000 samples.
+    #[must_use]
     pub const fn clock_rate(self) -> u32 {
         match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => 8000,
             Self::Opus => 48_000,
-            _ => 8000,
         }
     }
 
-    /// Samples a second.
+    /// Samples a second that [`Encoder`] takes and [`Decoder`] gives. Opus has no rate of its own
+    /// (RFC 7587 §4.1); wideband is what our mixing knows.
+    #[must_use]
     pub const fn sample_rate(self) -> u32 {
         match self {
             Self::Pcmu | Self::Pcma => 8000,
@@ -30,7 +44,20 @@ impl Codec {
         }
     }
 
-    /// The encoding name.
+    /// Samples in a frame of 20 ms.
+    #[must_use]
+    pub const fn frame_samples(self) -> usize {
+        (self.sample_rate() / 1000 * FRAME_MILLIS) as usize
+    }
+
+    /// Steps of the RTP timestamp in a frame of 20 ms.
+    #[must_use]
+    pub const fn frame_ticks(self) -> u32 {
+        self.clock_rate() / 1000 * FRAME_MILLIS
+    }
+
+    /// Its name in `a=rtpmap`.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pcmu => "PCMU",
@@ -40,7 +67,17 @@ impl Codec {
         }
     }
 
-    /// The static payload type.
+    /// The channels that `a=rtpmap` names; RFC 7587 §7 wants 2 for Opus, however many are sent.
+    #[must_use]
+    pub const fn rtpmap_channels(self) -> u8 {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => 1,
+            Self::Opus => 2,
+        }
+    }
+
+    /// Its payload type by RFC 3551 §6, where it has one.
+    #[must_use]
     pub const fn static_payload(self) -> Option<u8> {
         match self {
             Self::Pcmu => Some(0),
@@ -51,87 +88,109 @@ impl Codec {
     }
 }
 
-/// Encodes frames.
+/// Turns frames into payloads, with the state of one direction of one leg.
 #[derive(Debug)]
-pub struct Encoder(Codec);
+pub struct Encoder {
+    kind: EncoderKind,
+}
+
+#[derive(Debug)]
+enum EncoderKind {
+    Pcmu,
+    Pcma,
+    G722(Box<g722::Encoder>),
+    Opus(opus::Encoder),
+}
 
 impl Encoder {
-    /// An encoder.
+    /// An encoder at the beginning of its stream.
+    #[must_use]
     pub fn new(codec: Codec) -> Self {
-        Self(codec)
+        let kind = match codec {
+            Codec::Pcmu => EncoderKind::Pcmu,
+            Codec::Pcma => EncoderKind::Pcma,
+            Codec::G722 => EncoderKind::G722(Box::default()),
+            Codec::Opus => EncoderKind::Opus(opus::Encoder::new()),
+        };
+        Self { kind }
     }
 
-    /// Encodes one frame of 20 ms.
+    /// Appends the payload of one frame of 20 ms at [`Codec::sample_rate`] to `out`.
+    ///
+    /// G.711 and G.722 take any length; Opus takes 20 ms, fills up what is shorter and leaves out
+    /// what is longer.
     pub fn encode(&mut self, pcm: &[i16], out: &mut Vec<u8>) {
-        match self.0 {
-            Codec::Pcma => out.extend(pcm.iter().map(|s| alaw(*s))),
-            _ => out.extend(pcm.iter().map(|s| ulaw(*s))),
+        match &mut self.kind {
+            EncoderKind::Pcmu => g711::encode_ulaw(pcm, out),
+            EncoderKind::Pcma => g711::encode_alaw(pcm, out),
+            EncoderKind::G722(encoder) => encoder.encode(pcm, out),
+            EncoderKind::Opus(encoder) => encoder.encode(pcm, out),
         }
     }
 }
 
-/// Decodes frames.
+/// Turns payloads into samples, with the state of one direction of one leg.
 #[derive(Debug)]
-pub struct Decoder(Codec);
+pub struct Decoder {
+    kind: DecoderKind,
+}
+
+#[derive(Debug)]
+enum DecoderKind {
+    Pcmu(Concealer),
+    Pcma(Concealer),
+    G722(Box<g722::Decoder>, Concealer),
+    Opus(opus::Decoder),
+}
 
 impl Decoder {
-    /// A decoder.
+    /// A decoder at the beginning of its stream.
+    #[must_use]
     pub fn new(codec: Codec) -> Self {
-        Self(codec)
+        let concealer = || Concealer::new(codec.sample_rate());
+        let kind = match codec {
+            Codec::Pcmu => DecoderKind::Pcmu(concealer()),
+            Codec::Pcma => DecoderKind::Pcma(concealer()),
+            Codec::G722 => DecoderKind::G722(Box::default(), concealer()),
+            Codec::Opus => DecoderKind::Opus(opus::Decoder::new()),
+        };
+        Self { kind }
     }
 
-    /// Decodes a payload.
+    /// Appends the samples of a payload to `out`.
+    ///
+    /// A payload of G.711 gives as many samples as it has bytes, one of G.722 twice as many, one of
+    /// Opus at most 120 ms; one that is no Opus packet is concealed.
     pub fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) {
-        match self.0 {
-            Codec::Pcma => out.extend(payload.iter().map(|b| unalaw(*b))),
-            _ => out.extend(payload.iter().map(|b| unulaw(*b))),
+        let before = out.len();
+        let concealer = match &mut self.kind {
+            DecoderKind::Pcmu(concealer) => {
+                g711::decode_ulaw(payload, out);
+                concealer
+            }
+            DecoderKind::Pcma(concealer) => {
+                g711::decode_alaw(payload, out);
+                concealer
+            }
+            DecoderKind::G722(decoder, concealer) => {
+                decoder.decode(payload, out);
+                concealer
+            }
+            DecoderKind::Opus(decoder) => return decoder.decode(payload, out),
+        };
+        concealer.heard(out.get_mut(before..).unwrap_or_default());
+    }
+
+    /// Appends 20 ms in place of a frame that was lost.
+    pub fn conceal(&mut self, out: &mut Vec<i16>) {
+        match &mut self.kind {
+            DecoderKind::Pcmu(concealer)
+            | DecoderKind::Pcma(concealer)
+            | DecoderKind::G722(_, concealer) => concealer.fill(out),
+            DecoderKind::Opus(decoder) => decoder.conceal(out),
         }
     }
-
-    /// Stands in for a lost frame.
-    pub fn conceal(&mut self, out: &mut Vec<i16>) {
-        out.extend(std::iter::repeat_n(0, self.0.sample_rate() as usize / 50));
-    }
 }
 
-fn ulaw(sample: i16) -> u8 {
-    let sign = if sample < 0 { 0x80u8 } else { 0 };
-    let magnitude = i32::from(sample).abs().min(32_635) + 132;
-    let exponent = (31 - magnitude.leading_zeros() as i32 - 7).max(0);
-    let mantissa = (magnitude >> (exponent + 3)) & 15;
-    !(sign | (exponent as u8) << 4 | mantissa as u8)
-}
-
-fn unulaw(byte: u8) -> i16 {
-    let byte = !byte;
-    let magnitude = ((i32::from(byte & 15) << 3) + 132) << ((byte >> 4) & 7);
-    let value = magnitude - 132;
-    (if byte & 0x80 != 0 { -value } else { value }) as i16
-}
-
-fn alaw(sample: i16) -> u8 {
-    let sign = if sample >= 0 { 0x80u8 } else { 0 };
-    let magnitude = (if sample < 0 { !sample } else { sample }) >> 3;
-    let code = if magnitude < 32 {
-        magnitude >> 1
-    } else {
-        let exponent = 15 - magnitude.leading_zeros() as i16 - 4;
-        exponent << 4 | (magnitude >> exponent) & 15
-    };
-    (sign | code as u8) ^ 0x55
-}
-
-fn unalaw(byte: u8) -> i16 {
-    let byte = byte ^ 0x55;
-    let (exponent, mantissa) = (i32::from(byte >> 4 & 7), i32::from(byte & 15));
-    let magnitude = if exponent == 0 {
-        (mantissa << 4) + 8
-    } else {
-        ((mantissa << 4) + 0x108) << (exponent - 1)
-    };
-    (if byte & 0x80 == 0 {
-        -magnitude
-    } else {
-        magnitude
-    }) as i16
-}
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 pub mod codec;
+pub mod decode;
 pub mod dtmf;
 pub mod encode;
 pub mod pcm;
