@@ -1,8 +1,8 @@
 # The front door. `make` alone lists what there is.
 
 # The demo prints a line for each of the three programs behind cmake.
-PACKAGES_RUN  := cmake sip-tester sipsak baresip-core
-PACKAGES_TEST := kamailio tshark chromium chromium-driver python3-venv
+PACKAGES_RUN  := cmake sip-tester sipsak baresip-core espeak-ng
+PACKAGES_TEST := kamailio tshark chromium chromium-driver python3-venv lame pocketsphinx pocketsphinx-en-us
 PACKAGES_GATE := valgrind
 # Parsers in C beside ours; pkg-config finds them.
 PACKAGES_PEERS := libosip2-dev libsofia-sip-ua-dev pkg-config

@@ -5,22 +5,32 @@ The last segment of the path names a scenario, the query holds its options:
 
     http://127.0.0.1:PORT/dial?uri=sip%3Abob%40127.0.0.1&action=%2Fafter
 
+With --pages FILE the documents that a test has written down stand beside the scenarios (pages.py), with --files FOLDER
+its files under /files/, and with --streams there is a WebSocket server for media streams (streams.py).
+
 Standard output carries one JSON object a line: first {"event": "ready", "port": …}, then {"event": "request", …} for
 each request and {"event": "gone", …} when a client leaves before its answer. The end of standard input ends the process.
 """
 
 import argparse
 import json
+import mimetypes
 import select
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from twilio.request_validator import RequestValidator
 from twilio.twiml import GenericNode
 from twilio.twiml.voice_response import Client, Dial, Gather, Refer, VoiceResponse
+
+from pages import Pages
+
+mimetypes.add_type("audio/basic", ".ulaw")
+mimetypes.add_type("audio/x-wav", ".wav")
 
 SCENARIOS = {}
 
@@ -313,6 +323,10 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(parts.path, dict(query))
 
     def answer(self, path, options):
+        if path in self.server.pages:
+            return self.reply(Answer(body=self.server.pages.document(path).encode()))
+        if path.startswith("/files/"):
+            return self.reply(self.file(path.removeprefix("/files/")))
         name = path.rstrip("/").rsplit("/", 1)[-1]
         if name == "sound.wav":
             return self.reply(Answer(body=silence(), content_type="audio/wav"))
@@ -324,6 +338,13 @@ class Handler(BaseHTTPRequestHandler):
             if answer.delay and not self.waits(answer.delay):
                 return emit(event="gone", at=time.time(), path=path)
             return self.reply(answer)
+
+    def file(self, name):
+        path = Path(self.server.files, name)
+        if "/" in name or not path.is_file():
+            return Answer(status=404, body=b"no such file", content_type="text/plain")
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return Answer(body=path.read_bytes(), content_type=kind)
 
     def waits(self, seconds):
         """True when the client is still there after so long."""
@@ -367,11 +388,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--token", required=True, help="the auth token that signs the requests")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--pages", help="documents of a test")
+    parser.add_argument("--files", default=".", help="files of a test")
+    parser.add_argument("--streams", action="store_true", help="serve media streams as well")
     arguments = parser.parse_args()
     ThreadingHTTPServer.request_queue_size = 512
     server = ThreadingHTTPServer(("127.0.0.1", arguments.port), Handler)
     server.daemon_threads = True
     server.validator = RequestValidator(arguments.token)
+    server.files = arguments.files
+    places = {"http": f"http://127.0.0.1:{server.server_address[1]}"}
+    if arguments.streams:
+        from streams import Streams
+
+        places["ws"] = Streams(emit, server.validator, arguments.files).address
+    server.pages = Pages(arguments.pages, places) if arguments.pages else {}
     threading.Thread(target=server.serve_forever, daemon=True).start()
     emit(event="ready", port=server.server_address[1])
     sys.stdin.read()

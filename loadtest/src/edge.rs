@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{Config, Draft, Log, Peer, Process, Scratch, Webhook, http};
+use crate::{App, Config, Draft, Log, Peer, Process, Scratch, Webhook, http};
 
 /// The name of the configuration file.
 const FILE: &str = "hookswitch.toml";
@@ -201,5 +201,29 @@ impl Drop for Edge {
 pub fn answering(scenario: &str) -> (Webhook, Edge) {
     let hook = Webhook::start();
     let edge = Edge::start(Config::new().domain("demo.test", &hook.url(scenario)));
+    (hook, edge)
+}
+
+/// The port that recordings are served on in [`serving`].
+#[must_use]
+pub fn recording_keys() -> String {
+    let port = crate::free_port();
+    format!("recordings_listen = \"127.0.0.1:{port}\"\nstreams_plain = true")
+}
+
+/// An application, and an edge whose domain `demo.test` asks `/answer` of it.
+#[must_use]
+pub fn serving(app: App) -> (Webhook, Edge) {
+    serving_with(app, |config, _| config)
+}
+
+/// The same with changes to the configuration, which may need the address of the application.
+#[must_use]
+pub fn serving_with(app: App, change: impl FnOnce(Config, &Webhook) -> Config) -> (Webhook, Edge) {
+    let hook = app.start();
+    let config = Config::new()
+        .domain("demo.test", &hook.url("answer"))
+        .executor_keys(&recording_keys());
+    let edge = Edge::start(change(config, &hook));
     (hook, edge)
 }

@@ -2,11 +2,13 @@
 //!
 //! - [`Edge`] is a running `hookswitch`, started from a generated [`Config`].
 //! - [`Webhook`] is the customer's web server, in Python, on the official library.
+//! - [`App`] writes down what it answers, verb by verb, and what it serves and streams.
 //! - [`Sipp`] runs a scenario of `scenarios/` as caller or callee; [`Peer`] and [`Stream`] speak raw SIP where a
 //!   test has to see or to say exactly what.
 //! - [`Robot`] is a callee for networks that SIPp cannot cope with.
 //! - [`Relay`] sits between two of them, records what crosses and loses what it is told to lose.
 //! - [`Kamailio`], [`Phone`] (baresip) and [`Browser`] are the neighbours.
+//! - [`Handset`] is a baresip with a file for a mouth and a file for an ear; [`hear`] judges what it heard.
 //! - [`generator`] makes load: thousands of calls a second, both sides of them in one process.
 //! - [`load`] is the load suite.
 //!
@@ -14,11 +16,14 @@
 //! Every wait is bounded; every process is ended by its id when its owner is dropped; everything binds to loopback
 //! on ports that were free a moment ago, so tests run side by side.
 
+mod app;
 mod browser;
 mod config;
 mod draft;
 mod edge;
 pub mod generator;
+mod handset;
+pub mod hear;
 mod http;
 pub mod load;
 mod message;
@@ -34,10 +39,12 @@ mod sipp;
 mod stream;
 mod webhook;
 
+pub use app::{App, Carried, Verb};
 pub use browser::Browser;
 pub use config::{AUTH_TOKEN, Config};
 pub use draft::Draft;
-pub use edge::{Edge, answering, hookswitch};
+pub use edge::{Edge, answering, hookswitch, recording_keys, serving, serving_with};
+pub use handset::{Coding, Handset, Picks, Setup};
 pub use http::{Answer, get, post};
 pub use message::Message;
 pub use neighbours::{Kamailio, Phone, tool};

@@ -159,7 +159,8 @@ fn tone() -> Vec<u8> {
     file
 }
 
-fn modules() -> &'static str {
+/// Where Debian has put baresip's modules.
+pub(crate) fn modules() -> &'static str {
     let places = [
         "/usr/lib/baresip/modules",
         "/usr/lib/x86_64-linux-gnu/baresip/modules",

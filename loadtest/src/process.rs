@@ -48,13 +48,18 @@ impl Log {
             .is_some()
     }
 
+    /// Adds to it.
+    pub(crate) fn push(&self, more: &str) {
+        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        text.push_str(more);
+        self.grown.notify_all();
+    }
+
     fn follow(self: Arc<Self>, mut from: impl Read + Send + 'static) {
         thread::spawn(move || {
             let mut chunk = [0; 8192];
             while let Ok(count @ 1..) = from.read(&mut chunk) {
-                let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-                text.push_str(&String::from_utf8_lossy(&chunk[..count]));
-                self.grown.notify_all();
+                self.push(&String::from_utf8_lossy(&chunk[..count]));
             }
         });
     }

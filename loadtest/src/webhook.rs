@@ -4,16 +4,21 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{AUTH_TOKEN, Process};
+use crate::{AUTH_TOKEN, Process, Scratch};
 
 /// How long an expected request may take.
 const PATIENCE: Duration = Duration::from_secs(8);
+
+/// The same for one that sound has to be made, heard or written for.
+const LONG_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The customer's web server: Python, with the official library.
 #[derive(Debug)]
 pub struct Webhook {
     process: Process,
     port: u16,
+    /// The files that it serves.
+    _files: Option<Scratch>,
 }
 
 impl Webhook {
@@ -24,11 +29,20 @@ impl Webhook {
     /// When it does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// The same with the documents of this file, the files of this folder, and a server of media streams.
+    pub(crate) fn start_with(app: Option<(&Path, Scratch)>) -> Self {
         let home = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new(python());
         command
             .arg(home.join("python/webhook.py"))
             .args(["--token", AUTH_TOKEN]);
+        if let Some((pages, files)) = &app {
+            command.arg("--streams").arg("--pages").arg(pages);
+            command.arg("--files").arg(files.path());
+        }
         let process = Process::start("webhook", &mut command);
         let port = process.stdout.wait(Duration::from_secs(20), |text| {
             let ready: Value = serde_json::from_str(text.lines().next()?).ok()?;
@@ -39,7 +53,13 @@ impl Webhook {
         Self {
             process,
             port: port as u16,
+            _files: app.map(|(_, files)| files),
         }
+    }
+
+    /// What it has told of this kind, besides requests.
+    pub(crate) fn told(&self, kind: &str) -> Vec<Value> {
+        events(&self.process.stdout.text(), kind).collect()
     }
 
     /// The URL of a scenario, with its options: `say`, `redirect?n=3&then=busy`.
@@ -84,6 +104,18 @@ impl Webhook {
         };
         let hit = self.process.stdout.wait(PATIENCE, find);
         hit.unwrap_or_else(|| panic!("waited for {path}; came: {:#?}", self.hits()))
+    }
+
+    /// Waits for a request that pleases `is_it`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    #[must_use]
+    pub fn wait_until(&self, what: &str, is_it: impl Fn(&Hit) -> bool) -> Hit {
+        let find = |text: &str| events(text, "request").map(Hit).find(|hit| is_it(hit));
+        let hit = self.process.stdout.wait(LONG_PATIENCE, find);
+        hit.unwrap_or_else(|| panic!("waited for {what}; came: {:#?}", self.hits()))
     }
 
     /// Whether a client left before it was answered.

@@ -1,0 +1,224 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use crate::hear::Sound;
+use crate::{Scratch, Webhook};
+
+/// A verb or a noun, with the names that the official library gives to it and its attributes.
+#[derive(Clone, Debug)]
+pub struct Verb {
+    name: &'static str,
+    text: Option<String>,
+    attributes: Map<String, Value>,
+    children: Vec<Self>,
+}
+
+impl Verb {
+    /// One without anything.
+    #[must_use]
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            text: None,
+            attributes: Map::new(),
+            children: Vec::new(),
+        }
+    }
+
+    /// One with a text.
+    #[must_use]
+    pub fn of(name: &'static str, text: &str) -> Self {
+        let mut verb = Self::new(name);
+        verb.text = Some(text.to_owned());
+        verb
+    }
+
+    /// An attribute, by the library's name: `finish_on_key`.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.attributes.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Something within it.
+    #[must_use]
+    pub fn with(mut self, child: Self) -> Self {
+        self.children.push(child);
+        self
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "verb": self.name,
+            "text": self.text,
+            "attributes": self.attributes,
+            "children": self.children.iter().map(Self::json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// A customer's application: what it answers under which path, and the files that it serves.
+#[derive(Debug)]
+pub struct App {
+    pages: BTreeMap<String, Vec<Value>>,
+    folder: Scratch,
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl App {
+    /// One that answers nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            pages: BTreeMap::new(),
+            folder: Scratch::new("app"),
+        }
+    }
+
+    /// A document. A path that was given one before gives this one from its next request on.
+    #[must_use]
+    pub fn page(mut self, path: &str, verbs: impl IntoIterator<Item = Verb>) -> Self {
+        let verbs = verbs.into_iter().map(|verb| verb.json()).collect();
+        self.pages.entry(path.to_owned()).or_default().push(verbs);
+        self
+    }
+
+    /// A file under `/files/`.
+    #[must_use]
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        self.folder.write(name, content);
+        self
+    }
+
+    /// A WAV file under `/files/`.
+    #[must_use]
+    pub fn wav(self, name: &str, sound: &Sound) -> Self {
+        self.file(name, sound.wav(1))
+    }
+
+    /// The folder of the files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts the web server, and the one for media streams with it.
+    #[must_use]
+    pub fn start(self) -> Webhook {
+        let pages = json!({ "pages": self.pages }).to_string();
+        let path = self.folder.write("pages.json", pages);
+        Webhook::start_with(Some((&path, self.folder)))
+    }
+}
+
+/// What came over a media stream.
+#[derive(Clone, Debug)]
+pub struct Carried {
+    /// All messages but those of sound, in order; the first is `handshake`, and the last `gone` once it is over.
+    pub messages: Vec<Value>,
+    /// Whether the validator accepts the signature of the handshake.
+    pub is_valid: bool,
+}
+
+impl Carried {
+    /// The messages of this kind.
+    #[must_use]
+    pub fn of(&self, kind: &str) -> Vec<&Value> {
+        let all = self.messages.iter();
+        all.filter(|message| message["event"] == kind).collect()
+    }
+}
+
+impl Webhook {
+    /// What came over the streams to `path`, once a message of this kind is among it.
+    ///
+    /// # Panics
+    ///
+    /// When none comes.
+    #[must_use]
+    pub fn carried(&self, path: &str, kind: &str) -> Carried {
+        let until = Instant::now() + Duration::from_secs(15);
+        loop {
+            let events: Vec<_> = self
+                .told("stream")
+                .into_iter()
+                .filter(|event| event["path"] == path)
+                .collect();
+            let carried = Carried {
+                is_valid: events.iter().any(|event| event["valid"] == true),
+                messages: events
+                    .iter()
+                    .map(|event| event["message"].clone())
+                    .collect(),
+            };
+            if !carried.of(kind).is_empty() {
+                return carried;
+            }
+            assert!(
+                Instant::now() < until,
+                "no {kind} over {path}: {carried:?}; {:#?}",
+                self.hits()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The sound of a track (`inbound`, `outbound`) that came over the stream to `path`, which has to be over.
+    #[must_use]
+    pub fn streamed(&self, path: &str, track: &str) -> Option<Sound> {
+        let told = self.told("heard");
+        let event = told
+            .iter()
+            .find(|event| event["path"] == path && event["track"] == track)?;
+        Some(Sound::of_ulaw(&base64(event["payload"].as_str()?)))
+    }
+}
+
+/// RFC 4648; what is no letter of it is passed over.
+fn base64(text: &str) -> Vec<u8> {
+    let letter = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let mut bytes = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for value in text.bytes().filter_map(letter) {
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base64;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        for (text, bytes) in [
+            ("", ""),
+            ("Zg==", "f"),
+            ("Zm9v", "foo"),
+            ("Zm9vYmE=", "fooba"),
+        ] {
+            assert_eq!(base64(text), bytes.as_bytes());
+        }
+        assert_eq!(base64("//79"), [0xff, 0xfe, 0xfd]);
+    }
+}

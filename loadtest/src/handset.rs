@@ -1,0 +1,483 @@
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::hear::Sound;
+use crate::neighbours::modules;
+use crate::{Log, Process, Scratch, free_port};
+
+/// How long what has to happen may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A source is filled up with silence to this length: a baresip whose file ends hangs up.
+const SOURCE_SECONDS: f64 = 90.0;
+
+/// Between two looks at what was heard.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A kind of sound on the line, by the name that baresip gives it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Coding {
+    /// G.711 µ-law.
+    Pcmu,
+    /// G.711 A-law.
+    Pcma,
+    /// G.722.
+    G722,
+    /// Opus.
+    Opus,
+}
+
+impl Coding {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pcmu => "PCMU/8000/1",
+            Self::Pcma => "PCMA/8000/1",
+            Self::G722 => "G722/16000/1",
+            Self::Opus => "opus/48000/2",
+        }
+    }
+
+    /// Samples a second and channels of the files that baresip takes and makes.
+    fn file(self) -> (u32, u16) {
+        match self {
+            Self::Pcmu | Self::Pcma => (8000, 1),
+            Self::G722 => (16_000, 1),
+            Self::Opus => (48_000, 2),
+        }
+    }
+
+    fn module(self) -> &'static str {
+        match self {
+            Self::Pcmu | Self::Pcma => "g711.so",
+            Self::G722 => "g722.so",
+            Self::Opus => "opus.so",
+        }
+    }
+}
+
+/// What a handset does with a call that comes in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Picks {
+    /// It rings until [`Handset::accept`].
+    WhenTold,
+    /// It rings with 183 and sound of its own until [`Handset::accept`].
+    Early,
+    /// It answers at once.
+    AtOnce,
+}
+
+/// What a handset has to say.
+#[derive(Clone, Debug)]
+enum Says {
+    Once(Sound),
+    Always(u32),
+}
+
+/// A baresip to be.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    user: String,
+    says: Says,
+    coding: Coding,
+    picks: Picks,
+    outbound: Option<SocketAddr>,
+    is_secret: bool,
+}
+
+/// A baresip that says what a file holds, keeps what it hears in another, and does what it is told.
+///
+/// It is on 127.0.0.1, has no sound device, and registers nowhere. What it hears is kept as its decoder made it, packet
+/// by packet: what is never sent takes no time in it.
+#[derive(Debug)]
+pub struct Handset {
+    process: Process,
+    control: TcpStream,
+    events: Arc<Log>,
+    address: SocketAddr,
+    coding: Coding,
+    user: String,
+    scratch: Scratch,
+}
+
+impl Setup {
+    /// A silent one that speaks µ-law and answers at once.
+    #[must_use]
+    pub fn new(user: &str) -> Self {
+        Self {
+            user: user.to_owned(),
+            says: Says::Once(Sound::silence(8000, 0.0)),
+            coding: Coding::Pcmu,
+            picks: Picks::AtOnce,
+            outbound: None,
+            is_secret: false,
+        }
+    }
+
+    /// What it says from the begin of a call, and then silence.
+    #[must_use]
+    pub fn saying(mut self, sound: &Sound) -> Self {
+        self.says = Says::Once(sound.clone());
+        self
+    }
+
+    /// Says this tone all the time.
+    #[must_use]
+    pub fn humming(mut self, hz: u32) -> Self {
+        self.says = Says::Always(hz);
+        self
+    }
+
+    /// Offers and takes only this.
+    #[must_use]
+    pub fn coding(mut self, coding: Coding) -> Self {
+        self.coding = coding;
+        self
+    }
+
+    /// What it does with a call.
+    #[must_use]
+    pub fn picking(mut self, picks: Picks) -> Self {
+        self.picks = picks;
+        self
+    }
+
+    /// Sends all its calls there.
+    #[must_use]
+    pub fn through(mut self, proxy: SocketAddr) -> Self {
+        self.outbound = Some(proxy);
+        self
+    }
+
+    /// Insists on SRTP with keys in the SDP (RFC 4568).
+    #[must_use]
+    pub fn secret(mut self) -> Self {
+        self.is_secret = true;
+        self
+    }
+
+    /// Starts it and waits until it takes commands.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    #[must_use]
+    pub fn start(self) -> Handset {
+        let scratch = Scratch::new(&format!("handset-{}", self.user));
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let control = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let media = free_port();
+        let source = match &self.says {
+            Says::Once(sound) => write_source(scratch.path(), "says.wav", sound, self.coding),
+            Says::Always(hz) => {
+                let sound = Sound::tone(self.coding.file().0, *hz, SOURCE_SECONDS);
+                write_source(scratch.path(), "says.wav", &sound, self.coding)
+            }
+        };
+        scratch.write("accounts", self.account(address));
+        scratch.write("contacts", "");
+        scratch.write(
+            "config",
+            self.config(scratch.path(), &source, address, control, media),
+        );
+        let mut command = Command::new("baresip");
+        command.arg("-f").arg(scratch.path());
+        let process = Process::start(&format!("baresip {}", self.user), &mut command);
+        let control = connect(control, &process);
+        let events = Arc::<Log>::default();
+        let incoming = control.try_clone().expect("a socket can be shared");
+        follow(incoming, events.clone());
+        Handset {
+            process,
+            control,
+            events,
+            address,
+            coding: self.coding,
+            user: self.user,
+            scratch,
+        }
+    }
+
+    fn account(&self, address: SocketAddr) -> String {
+        let mode = match self.picks {
+            Picks::WhenTold => "manual",
+            Picks::Early => "early",
+            Picks::AtOnce => "auto",
+        };
+        let outbound = self
+            .outbound
+            .map_or_else(String::new, |to| format!(";outbound=\"sip:{to}\""));
+        let secret = if self.is_secret {
+            ";mediaenc=srtp-mand"
+        } else {
+            ""
+        };
+        format!(
+            "<sip:{}@{address};transport=udp>;regint=0;answermode={mode};audio_codecs={}{outbound}{secret}\n",
+            self.user,
+            self.coding.name()
+        )
+    }
+
+    fn config(
+        &self,
+        folder: &Path,
+        source: &Path,
+        address: SocketAddr,
+        control: SocketAddr,
+        media: u16,
+    ) -> String {
+        let (source, folder) = (source.display(), folder.display());
+        format!(
+            "sip_listen {address}\nnet_interface 127.0.0.1\nrtp_ports {media}-{}\njitter_buffer_delay 1-40\n\
+             call_local_timeout 120\ncall_max_calls 4\naudio_source aufile,{source}\naudio_alert aufile,/dev/null\n\
+             snd_path {folder}\nctrl_tcp_listen {control}\nmodule_path {}\nmodule {}\nmodule aufile.so\n\
+             module sndfile.so\nmodule srtp.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n",
+            media + 3,
+            modules(),
+            self.coding.module(),
+        )
+    }
+}
+
+fn write_source(folder: &Path, name: &str, sound: &Sound, coding: Coding) -> PathBuf {
+    let (rate, channels) = coding.file();
+    let path = folder.join(name);
+    let sound = sound.at_rate(rate).padded(SOURCE_SECONDS);
+    fs::write(&path, sound.wav(channels)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    path
+}
+
+fn connect(to: SocketAddr, process: &Process) -> TcpStream {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match TcpStream::connect_timeout(&to, Duration::from_secs(1)) {
+            Ok(stream) => return stream,
+            Err(error) => assert!(
+                Instant::now() < until,
+                "no baresip ({error}), is `make deps` done? {}",
+                process.output()
+            ),
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Reads netstrings, and keeps what is in each as a line.
+fn follow(mut from: TcpStream, into: Arc<Log>) {
+    thread::spawn(move || {
+        let mut waiting = Vec::new();
+        let mut chunk = [0; 8192];
+        while let Ok(count @ 1..) = from.read(&mut chunk) {
+            waiting.extend_from_slice(&chunk[..count]);
+            while let Some((text, used)) = netstring(&waiting) {
+                into.push(&format!("{}\n", text.replace('\n', " ")));
+                waiting.drain(..used);
+            }
+        }
+    });
+}
+
+fn netstring(bytes: &[u8]) -> Option<(String, usize)> {
+    let colon = bytes.iter().position(|byte| *byte == b':')?;
+    let length: usize = std::str::from_utf8(&bytes[..colon]).ok()?.parse().ok()?;
+    let text = bytes.get(colon + 1..colon + 1 + length)?;
+    let used = colon + length + 2;
+    (bytes.len() >= used).then(|| (String::from_utf8_lossy(text).into_owned(), used))
+}
+
+impl Handset {
+    /// Where it can be called.
+    #[must_use]
+    pub fn uri(&self) -> String {
+        format!("sip:{}@{}", self.user, self.address)
+    }
+
+    /// Its SIP address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Calls somebody.
+    pub fn dial(&self, uri: &str) {
+        self.command("dial", uri);
+    }
+
+    /// Calls somebody, and waits for the answer.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn calls(&self, uri: &str) {
+        self.dial(uri);
+        self.is_through();
+    }
+
+    /// Answers the call that rings.
+    pub fn accept(&self) {
+        self.command("accept", "");
+    }
+
+    /// Ends the call.
+    pub fn hang_up(&self) {
+        self.command("hangup", "");
+    }
+
+    /// Puts the other side on hold (a re-INVITE).
+    pub fn hold(&self) {
+        self.command("hold", "");
+    }
+
+    /// Ends the hold.
+    pub fn resume(&self) {
+        self.command("resume", "");
+    }
+
+    /// Asks the other side to call somebody else (REFER).
+    pub fn transfer(&self, uri: &str) {
+        self.command("transfer", uri);
+    }
+
+    /// Presses keys, one after the other, as telephone events (RFC 4733).
+    pub fn keys(&self, keys: &str) {
+        for key in keys.chars() {
+            self.command("sndcode", &key.to_string());
+            thread::sleep(Duration::from_millis(300));
+        }
+    }
+
+    /// Says something else from now on: this, and then silence.
+    pub fn say(&self, sound: &Sound) {
+        let path = write_source(self.scratch.path(), "next.wav", sound, self.coding);
+        self.command("ausrc", &format!("aufile,{}", path.display()));
+    }
+
+    fn command(&self, command: &str, params: &str) {
+        let text = json!({"command": command, "params": params, "token": "t"}).to_string();
+        let line = format!("{}:{text},", text.len());
+        let sent = (&self.control).write_all(line.as_bytes());
+        assert!(
+            sent.is_ok(),
+            "{} is gone: {}",
+            self.user,
+            self.process.output()
+        );
+    }
+
+    /// The events of this type so far.
+    #[must_use]
+    pub fn events(&self, kind: &str) -> Vec<Value> {
+        events(&self.events.text(), kind)
+    }
+
+    /// Waits for an event: `CALL_INCOMING`, `CALL_RINGING`, `CALL_PROGRESS`, `CALL_ESTABLISHED`, `CALL_CLOSED`, ….
+    #[must_use]
+    pub fn has(&self, kind: &str, within: Duration) -> Option<Value> {
+        self.events
+            .wait(within, |text| events(text, kind).into_iter().next())
+    }
+
+    /// Waits for an event that has to come.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    pub fn wait(&self, kind: &str) -> Value {
+        self.has(kind, PATIENCE).unwrap_or_else(|| {
+            panic!(
+                "{} waited for {kind}; came:\n{}",
+                self.user,
+                self.events.text()
+            )
+        })
+    }
+
+    /// Waits until the call is answered.
+    pub fn is_through(&self) {
+        self.wait("CALL_ESTABLISHED");
+    }
+
+    /// Waits until the other side, or a failure, has ended the call, and gives what it has heard in it.
+    pub fn is_over(&self) -> Sound {
+        self.wait("CALL_CLOSED");
+        self.heard()
+    }
+
+    /// All that it has heard since its call began.
+    #[must_use]
+    pub fn heard(&self) -> Sound {
+        let (rate, _) = self.coding.file();
+        let nothing = Sound::silence(rate, 0.0);
+        let mut names: Vec<PathBuf> = fs::read_dir(self.scratch.path())
+            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+            .unwrap_or_default();
+        names.retain(|path| path.to_string_lossy().ends_with("-dec.wav"));
+        names.sort();
+        let found = names.iter().filter_map(|path| Sound::read(path));
+        found.fold(nothing, |all, sound| all.then(&sound))
+    }
+
+    /// Waits until what it has heard pleases `is_it`, and gives that.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    pub fn hears(&self, what: &str, is_it: impl Fn(&Sound) -> bool) -> Sound {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let heard = self.heard();
+            if is_it(&heard) {
+                return heard;
+            }
+            assert!(
+                Instant::now() < until,
+                "{} waited for {what} and heard {heard:?}; {}",
+                self.user,
+                self.events.text()
+            );
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Waits until it has heard so many seconds of a tone with hardly anything beside it.
+    pub fn hears_tone(&self, hz: u32, seconds: f64) -> Sound {
+        self.hears(&format!("{seconds} s of {hz} Hz"), |sound| {
+            sound.seconds_of(hz) >= seconds
+        })
+    }
+
+    /// What baresip has printed.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.process.output()
+    }
+}
+
+impl Drop for Handset {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!(
+                "---- {} heard {:?}; events:\n{}",
+                self.user,
+                self.heard(),
+                self.events.text()
+            );
+        }
+        self.control.shutdown(Shutdown::Both).ok();
+    }
+}
+
+fn events(text: &str, kind: &str) -> Vec<Value> {
+    text.lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|event| event["event"] == true && event["type"] == kind)
+        .collect()
+}
