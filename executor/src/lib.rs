@@ -13,6 +13,7 @@
 //! agent around them does.
 
 mod agent;
+pub mod conference;
 mod dialog;
 mod digest;
 mod error_code;
@@ -20,6 +21,7 @@ mod executor;
 mod gauges;
 pub mod media;
 mod observer;
+pub mod queue;
 mod sdp;
 mod secret;
 mod settings;

@@ -168,6 +168,7 @@ impl Settings {
             status_callback: domain.status_callback.clone(),
             fetch_failed: self.fetch_failed,
             cancelled: self.cancelled,
+            plain_streams: false,
             limits: self.run.clone(),
         }
     }

@@ -19,15 +19,21 @@ pub enum SidKind {
     Account,
     /// `CA`: one leg of a call.
     Call,
+    /// `CF`: a conference.
+    Conference,
     /// `SD`: a SIP domain.
     Domain,
+    /// `QU`: a queue.
+    Queue,
     /// `RE`: a recording.
     Recording,
+    /// `MZ`: a media stream.
+    Stream,
 }
 
 /// A text that is no identifier.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("an identifier is AC, CA, SD or RE and 32 lower-case hexadecimal digits")]
+#[error("an identifier is two letters that are known and 32 lower-case hexadecimal digits")]
 pub struct SidError;
 
 impl Sid {
@@ -59,13 +65,26 @@ impl Sid {
 }
 
 impl SidKind {
+    const ALL: [Self; 7] = [
+        Self::Account,
+        Self::Call,
+        Self::Conference,
+        Self::Domain,
+        Self::Queue,
+        Self::Recording,
+        Self::Stream,
+    ];
+
     /// The two letters.
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Account => "AC",
             Self::Call => "CA",
+            Self::Conference => "CF",
             Self::Domain => "SD",
+            Self::Queue => "QU",
             Self::Recording => "RE",
+            Self::Stream => "MZ",
         }
     }
 }
@@ -89,15 +108,10 @@ impl FromStr for Sid {
     type Err = SidError;
 
     fn from_str(text: &str) -> Result<Self, SidError> {
-        let kind = [
-            SidKind::Account,
-            SidKind::Call,
-            SidKind::Domain,
-            SidKind::Recording,
-        ]
-        .into_iter()
-        .find(|kind| text.starts_with(kind.prefix()))
-        .ok_or(SidError)?;
+        let kind = SidKind::ALL
+            .into_iter()
+            .find(|kind| text.starts_with(kind.prefix()))
+            .ok_or(SidError)?;
         let digits = text.as_bytes().get(2..).ok_or(SidError)?;
         if digits.len() != 32 {
             return Err(SidError);

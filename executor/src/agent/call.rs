@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sip::{Reply, Request, TransactionId};
 
-use crate::Sid;
 use crate::gauges::Held;
 use crate::media::MediaEvent;
 use crate::observer::{CallEvent, Ended};
-use crate::run::{self, Action, Event, Finish, MediaOutcome, TimerKind};
+use crate::run::{
+    self, Action, ConferenceEnd, ConferenceNotice, DialOutcome, DialReason, Event, Finish,
+    MediaOutcome, QueueEnd, QueueReason, StreamError, TimerKind,
+};
 use crate::sdp::{self, Description};
 use crate::settings::Domain;
 use crate::webhook::{CallContext, FetchError, FetchId, Reply as WebhookReply};
+use crate::{ErrorCode, Sid, SidKind};
 
 use super::bridge::Bridge;
 use super::core::{Core, InitialKey, Purpose};
@@ -124,6 +128,51 @@ impl Call {
             Action::CancelDial => self.cancel_dial(core),
             Action::Connect => self.callee_passed(leg),
             Action::Dial(plan) => self.start_dial(core, *plan),
+            // What this user agent cannot do ends at once.
+            Action::DialQueue(plan) => {
+                let outcome = DialOutcome {
+                    reason: DialReason::NoQueue,
+                    ..DialOutcome::default()
+                };
+                self.tell(leg, Event::DialEnded(plan.id, vec![outcome]));
+            }
+            Action::Enqueue(_) => {
+                let (reason, waited) = (QueueReason::Removed, Duration::ZERO);
+                let sid = None;
+                self.tell(
+                    leg,
+                    Event::QueueEnded(QueueEnd {
+                        reason,
+                        sid,
+                        waited,
+                    }),
+                );
+            }
+            Action::JoinConference(_) => {
+                let end = ConferenceNotice::Ended(ConferenceEnd::Left);
+                self.tell(leg, Event::Conference(end));
+            }
+            Action::StartStream(plan) => {
+                let (id, sid) = (plan.id, Sid::new(SidKind::Stream, core.random.bytes()));
+                let error = Some(StreamError {
+                    code: ErrorCode::NOT_SUPPORTED,
+                    detail: "streams are not supported by this version".to_owned(),
+                });
+                self.tell(leg, Event::StreamEnded { id, sid, error });
+            }
+            // These follow only what this user agent does not tell.
+            Action::AnswerRefer { .. }
+            | Action::AskQueue
+            | Action::LeaveConference
+            | Action::LeaveQueue
+            | Action::LetCalleeGo
+            | Action::NotifyRefer { .. }
+            | Action::ParkCallee
+            | Action::ReleaseCallee
+            | Action::RestoreCallee
+            | Action::StopStream(_)
+            | Action::TransferCallee(_)
+            | Action::TransferDone(_) => {}
             Action::Fetch(request) => {
                 if let Some(Leg {
                     script: Some(script),

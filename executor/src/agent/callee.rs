@@ -8,7 +8,9 @@ use sip::{Headers, Instant, Response};
 
 use crate::digest::Digest;
 use crate::observer::{CallEvent, Ended};
-use crate::run::{DialOutcome, DialReason, Event, LegCallbacks, LegStage, Run, dial_call_status};
+use crate::run::{
+    DialOutcome, DialReason, Event, LegCallbacks, LegEnd, LegStage, Run, dial_call_status,
+};
 use crate::sdp::Description;
 use crate::webhook::{CallContext, CallStatus, Hook};
 
@@ -203,6 +205,8 @@ impl Call {
             bridged: callee.bridged,
             duration,
             reason,
+            recording: None,
+            queue: None,
         };
         let status = if outcome.answered {
             CallStatus::Completed
@@ -219,7 +223,13 @@ impl Call {
                 duration,
             }),
         );
-        self.stage(core, key, LegStage::Completed(status, duration));
+        let end = LegEnd {
+            status,
+            duration,
+            sip_code,
+            recording: None,
+        };
+        self.stage(core, key, LegStage::Completed(end));
         if self
             .bridge
             .as_ref()

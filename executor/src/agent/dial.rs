@@ -167,8 +167,9 @@ impl Call {
                 continue;
             }
             let outcomes = std::mem::take(&mut dial.outcomes);
+            let id = dial.plan.id;
             self.dial = None;
-            self.tell(CALLER, Event::DialEnded(outcomes));
+            self.tell(CALLER, Event::DialEnded(id, outcomes));
         }
     }
 }

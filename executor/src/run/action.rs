@@ -2,31 +2,74 @@
 
 use std::time::Duration;
 
-use crate::webhook::{CallStatus, FetchId, Hook, Request};
-use crate::{Secret, Warning, twiml};
+use crate::Warning;
+use crate::webhook::{CallStatus, FetchId, Request};
+
+use super::{
+    ConferencePlan, DialPlan, DialQueuePlan, EnqueuePlan, Media, MediaId, Party, ReferPlan,
+    StreamId, StreamPlan, TransferPlan,
+};
 
 /// Something to do, in the order given.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Action {
     /// Stop a request: drop its future. No `Fetched` is needed.
     AbortFetch(FetchId),
-    /// Send 200 OK with a session description: the waiting callee's if a `<Dial>` is answered,
-    /// otherwise the executor's own. Then [`Event::Answered`](super::Event::Answered).
+    /// Send 200 OK with a session description. Then [`Event::Answered`](super::Event::Answered).
     Answer,
-    /// Connect the media of the answered caller and the answered callee.
+    /// Answer the REFER of a party. 202 begins a subscription (RFC 3515 §2.4.4): send the NOTIFY
+    /// with `100 Trying` that it owes at once, and the last one at [`Action::NotifyRefer`].
+    AnswerRefer {
+        /// Who sent it.
+        by: Party,
+        /// 202, or the status that refuses it.
+        status: u16,
+    },
+    /// Ask where the caller stands in its queue. Then
+    /// [`Event::QueuePlace`](super::Event::QueuePlace).
+    AskQueue,
+    /// Connect the media of the answered caller and the party that waits for it: the answered
+    /// callee, or who was taken from the queue.
     Bridge,
-    /// End every leg of the `<Dial>`: CANCEL or BYE. Then `DialEnded`.
+    /// End every leg of the `<Dial>`: CANCEL or BYE. Then `DialEnded`. Of a `<Queue>`: give up
+    /// waiting for somebody, or part with who came.
     CancelDial,
-    /// A screening document let the call through: this leg may be bridged.
+    /// The document that this leg was to hear is at its end: it may be bridged. Said by the run of
+    /// a screened callee as the last but `Finished`, and by that of a queued caller.
     Connect,
-    /// Call the targets.
+    /// Call the targets. Then `DialRinging`, `DialAnswered`, `DialRecording` and, once, `DialEnded`.
     Dial(Box<DialPlan>),
+    /// Take the head of a queue. Then `DialAnswered` when it may be bridged and, once, `DialEnded`.
+    DialQueue(Box<DialQueuePlan>),
+    /// Put the caller into a queue. Then `Enqueued`, `Dequeued` and, once, `QueueEnded`.
+    Enqueue(Box<EnqueuePlan>),
     /// Make a request. Then `Fetched`.
     Fetch(Box<Request>),
     /// The run is over and wants no more events. Always the last action, exactly once.
     Finished(Finish),
     /// Send BYE.
     HangUp,
+    /// Put the caller into a conference. Then `Conference`.
+    JoinConference(Box<ConferencePlan>),
+    /// Take the caller out of its conference. Then `Conference` with the end, as always once.
+    LeaveConference,
+    /// Take the caller out of the queue, or out of the bridge with who dequeued it. Then
+    /// `QueueEnded`.
+    LeaveQueue,
+    /// A callee that was transferred for the time being ([`TransferPlan::kept`]) has nowhere to
+    /// come back to: its leg lives on by itself.
+    LetCalleeGo,
+    /// Send the last NOTIFY of a REFER, with this status in its `message/sipfrag` and
+    /// `Subscription-State: terminated;reason=noresource`.
+    NotifyRefer {
+        /// Who sent the REFER.
+        by: Party,
+        /// How the transfer went.
+        status: u16,
+    },
+    /// Take the bridged callee out of the bridge and keep its leg aside, silent: it asked for a
+    /// transfer that may fail. Another [`Action::Dial`] may follow meanwhile.
+    ParkCallee,
     /// Send REFER in the dialog. Then `ReferAccepted` or `ReferRefused`, then `ReferNotified`.
     Refer(ReferPlan),
     /// Answer the INVITE with a final error.
@@ -36,23 +79,38 @@ pub enum Action {
         /// The reason phrase.
         reason: &'static str,
     },
-    /// Send 180, or 183 with the callee's session description.
+    /// End the leg of the parked callee: BYE. Then the `DialEnded` of its `<Dial>`.
+    ReleaseCallee,
+    /// The parked callee is the one of the `<Dial>` again. `Bridge` follows.
+    RestoreCallee,
+    /// Send 180, or 183 with a session description of our own and the callee's early media.
     Ring {
         /// 183, because the callee sends early media.
         early_media: bool,
     },
-    /// Speak, play or record. Then `MediaDone`.
+    /// Speak, play, listen or record. Then `MediaDone`.
     StartMedia(Box<Media>),
+    /// Connect a WebSocket to the leg's sound. Then `StreamStarted` and `StreamEnded`.
+    StartStream(Box<StreamPlan>),
     /// Start a timer; one of the same kind that still runs is replaced.
     StartTimer(TimerId, Duration),
     /// Make a request whose answer does not matter to the run; a failure is a 15003 warning.
     StatusCallback(Box<Request>),
     /// Stop a medium. Only a recording answers with `MediaDone`.
     StopMedia(MediaId),
+    /// Close a stream. No `StreamEnded` is needed.
+    StopStream(StreamId),
     /// Stop a timer.
     StopTimer(TimerId),
     /// Something for the call's record, in words.
     Trace(Trace),
+    /// Take the bridged callee out of the bridge and give its leg a run of its own,
+    /// [`Run::transferee`](super::Run::transferee). If it is kept, the end of the attempt comes as
+    /// `TransferEnded`.
+    TransferCallee(Box<TransferPlan>),
+    /// Said by the run of a transferee that is kept: whether the transfer succeeded. Tell it to
+    /// the run of the caller as [`Event::TransferEnded`](super::Event::TransferEnded).
+    TransferDone(bool),
     /// Something numbered for the log and the call's record.
     Warn(Warning),
 }
@@ -77,37 +135,6 @@ pub struct Finish {
     pub duration: Duration,
 }
 
-/// The number of a medium within its run.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct MediaId(pub u32);
-
-/// Something to hear or to record.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Media {
-    /// Tells the media of one run apart.
-    pub id: MediaId,
-    /// What.
-    pub kind: MediaKind,
-}
-
-/// What to render.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum MediaKind {
-    /// A file.
-    Play {
-        /// Where it is.
-        url: url::Url,
-        /// How many times; 0 is without end.
-        times: u32,
-    },
-    /// Keys to send as telephone events; `w` is half a second, `W` a second.
-    PlayDigits(String),
-    /// Record the caller.
-    Record(twiml::Record),
-    /// Text to speech.
-    Speak(twiml::Say),
-}
-
 /// A timer of a run. There is at most one of each kind.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct TimerId {
@@ -124,12 +151,14 @@ pub enum TimerKind {
     CallLength,
     /// `timeLimit` of `<Dial>`.
     DialLimit,
-    /// Waiting for a key.
+    /// Waiting for a key or for speech.
     GatherInput,
     /// `<Pause>`.
     Pause,
     /// The longest time without an answer.
     PreAnswer,
+    /// `timeout` of a `<Dial>` with a `<Queue>`.
+    QueueWait,
     /// The end of the transfer after the first NOTIFY.
     ReferEnd,
     /// The final response to REFER.
@@ -140,80 +169,12 @@ pub enum TimerKind {
     ReferHangUp,
     /// RFC 3261 §13.3.1.1: a provisional response every minute.
     Ring,
+    /// The recogniser's result.
+    SpeechResult,
+    /// The next request for a document to wait with, when the last one took no time.
+    WaitAgain,
     /// What is still owed after the leg's end.
     WrapUp,
-}
-
-/// `<Dial>` as a plan: nothing is left to parse.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DialPlan {
-    /// Who to call, 1 to 10.
-    pub targets: Vec<DialTarget>,
-    /// One after the other instead of all at once.
-    pub sequential: bool,
-    /// How long each may ring.
-    pub timeout: Duration,
-    /// The user part of From, if given; otherwise the caller's From.
-    pub caller_id: Option<String>,
-    /// The caller is answered only by the bridge.
-    pub answer_on_bridge: bool,
-    /// What to record.
-    pub record: twiml::DialRecord,
-    /// `ringTone`, for an answered caller.
-    pub ring_tone: Option<String>,
-}
-
-/// One target.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DialTarget {
-    /// Where.
-    pub to: DialTo,
-    /// Header fields of the INVITE, checked, in order.
-    pub headers: Vec<(String, String)>,
-    /// For a 401 or 407.
-    pub credentials: Option<Credentials>,
-    /// Keys to send after the answer.
-    pub send_digits: Option<String>,
-    /// The screening document, for [`Run::screening`](super::Run::screening).
-    pub screening: Option<Hook>,
-    /// Status callbacks of this leg.
-    pub status_callback: Option<LegCallback>,
-}
-
-/// Where a target is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum DialTo {
-    /// A registered client.
-    Client(String),
-    /// A number, for the trunk.
-    Number(String),
-    /// A SIP URI without headers, such as `sip:alice@example.com;transport=tcp`.
-    Sip(String),
-}
-
-/// User name and password.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Credentials {
-    /// The user name.
-    pub username: String,
-    /// The password.
-    pub password: Secret,
-}
-
-/// Status callbacks of a callee's leg.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LegCallback {
-    /// Where.
-    pub hook: Hook,
-    /// At which stages.
-    pub events: twiml::CallbackEvents,
-}
-
-/// `<Refer>` as a plan.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ReferPlan {
-    /// The URI for Refer-To, as written. The header is `Refer-To: <…>`.
-    pub refer_to: String,
 }
 
 impl Trace {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::webhook::{CallStatus, FetchId, Purpose, Request};
 
-use super::LegCallback;
+use super::recording::result_params;
+use super::{LegCallback, Recording};
 
 /// Makes the status callbacks of one leg of a `<Dial>`, numbered in order.
 #[derive(Debug)]
@@ -14,16 +15,29 @@ pub struct LegCallbacks {
 }
 
 /// A stage of a callee's leg.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum LegStage {
     /// It was answered.
     Answered,
-    /// It is over, after this long (zero if it was not answered).
-    Completed(CallStatus, Duration),
+    /// It is over.
+    Completed(LegEnd),
     /// The INVITE was sent.
     Initiated,
     /// It rings.
     Ringing,
+}
+
+/// How a leg ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LegEnd {
+    /// The final `CallStatus`.
+    pub status: CallStatus,
+    /// From the answer to the end; zero if it was not answered.
+    pub duration: Duration,
+    /// The final response to its INVITE.
+    pub sip_code: u16,
+    /// The recording of its `<Dial>`, if it is finished.
+    pub recording: Option<Recording>,
 }
 
 impl LegCallbacks {
@@ -39,9 +53,9 @@ impl LegCallbacks {
     /// [`Client::status_callback`](crate::webhook::Client::status_callback).
     pub fn on(&mut self, stage: LegStage) -> Option<Request> {
         let events = self.callback.events;
-        let (wanted, call_status) = match stage {
+        let (wanted, call_status) = match &stage {
             LegStage::Answered => (events.answered, CallStatus::InProgress),
-            LegStage::Completed(status, _) => (events.completed, status),
+            LegStage::Completed(end) => (events.completed, end.status),
             LegStage::Initiated => (events.initiated, CallStatus::Initiated),
             LegStage::Ringing => (events.ringing, CallStatus::Ringing),
         };
@@ -49,8 +63,12 @@ impl LegCallbacks {
             return None;
         }
         let mut params = Vec::new();
-        if let LegStage::Completed(_, duration) = stage {
-            params.push(("CallDuration".to_owned(), duration.as_secs().to_string()));
+        if let LegStage::Completed(end) = &stage {
+            let seconds = end.duration.as_secs().to_string();
+            params.push(("CallDuration".to_owned(), seconds));
+            let code = end.sip_code.to_string();
+            params.push(("SipResponseCode".to_owned(), code));
+            params.extend(end.recording.iter().flat_map(result_params));
         }
         params.push((
             "CallbackSource".to_owned(),

@@ -1,18 +1,17 @@
-//! `<Dial>`: a plan for the user agent, and what its end means.
+//! `<Dial>`: a plan for the user agent, the bridge, and its end.
 
 use crate::ErrorCode;
-use crate::twiml::{ClientNoun, Common, Dial, Link, Noun};
-use crate::webhook::{Hook, Purpose, header_params};
+use crate::twiml::{Dial, DialRecord, Link, Noun, QueueNoun};
+use crate::webhook::Hook;
 
+use super::dial_result::DialEnd;
 use super::document::Then;
 use super::phase::{Bridge, Dialling, Phase};
+use super::recording::{About, State, Teller};
 use super::{
-    Action, Credentials, DialOutcome, DialPlan, DialReason, DialTarget, DialTo, Leg, LegCallback,
-    Run, TimerKind,
+    Action, DialOutcome, DialPlan, DialQueuePlan, DialRecording, Leg, Party, Recording, Run,
+    TimerKind,
 };
-
-/// The carrier of `<Parameter>`s towards a SIP client: percent-encoded pairs, joined by `&`.
-const CLIENT_PARAMETERS: &str = "X-Custom-Parameters";
 
 impl Run {
     pub(super) fn dial(&mut self, verb: Box<Dial>) -> Then {
@@ -26,29 +25,111 @@ impl Run {
             self.fail(fault, fault.summary(), &failed);
             return Then::Wait;
         }
-        let targets: Vec<_> = verb.nouns.iter().map(|noun| self.target(noun)).collect();
+        match verb.nouns.first() {
+            Some(Noun::Conference(noun)) => {
+                let noun = noun.clone();
+                self.confer(verb, &noun)
+            }
+            Some(Noun::Queue(noun)) => {
+                let noun = noun.clone();
+                self.dial_queue(verb, &noun)
+            }
+            _ => self.dial_targets(verb),
+        }
+    }
+
+    fn dial_targets(&mut self, verb: Box<Dial>) -> Then {
+        let nouns = verb.nouns.iter();
+        let targets: Vec<_> = nouns.filter_map(|noun| self.target(noun)).collect();
         if targets.is_empty() {
             self.trace("Dial", "there is nobody to call");
-            return self.dial_result(&verb, &[DialOutcome::default()], false);
+            return self.dial_result(&DialEnd::nobody(&verb));
         }
+        let id = self.next_dial_id();
         self.act(Action::Dial(Box::new(DialPlan {
+            id,
             targets,
             sequential: verb.sequential,
             timeout: verb.timeout,
             caller_id: verb.caller_id.clone(),
             answer_on_bridge: verb.answer_on_bridge,
-            record: verb.record,
+            record: dial_recording(&verb),
             ring_tone: verb.ring_tone.clone(),
         })));
+        let teller = (verb.record != DialRecord::Nothing).then(|| {
+            let about = About {
+                source: "DialVerb",
+                track: verb.recording_track,
+            };
+            self.teller(verb.recording.as_ref(), about)
+        });
         self.phase = Phase::Dialling(Dialling {
+            id,
             verb,
             bridge: Bridge::Calling,
+            teller,
+            recording: None,
+            timed_out: false,
+            bridged_at: None,
+            refer: None,
         });
         Then::Wait
     }
 
-    /// `answerOnBridge`: the unanswered caller hears what the callee's phone does.
+    /// The head of a queue; if it is empty, whoever comes within `timeout`.
+    fn dial_queue(&mut self, verb: Box<Dial>, noun: &QueueNoun) -> Then {
+        let id = self.next_dial_id();
+        let whisper = noun.whisper.as_ref().and_then(|link| {
+            let hook = self.resolve(link);
+            if hook.is_none() {
+                self.warn(ErrorCode::QUEUE_URL, "the url of <Queue> is no URL");
+            }
+            hook
+        });
+        let timeout = verb.timeout;
+        self.act(Action::DialQueue(Box::new(DialQueuePlan {
+            id,
+            name: noun.name.clone(),
+            whisper,
+        })));
+        self.phase = Phase::Dialling(Dialling {
+            id,
+            verb,
+            bridge: Bridge::Calling,
+            teller: None,
+            recording: None,
+            timed_out: false,
+            bridged_at: None,
+            refer: None,
+        });
+        self.start_timer(TimerKind::QueueWait, timeout);
+        Then::Wait
+    }
+
+    /// Nobody was in the queue in time.
+    pub(super) fn dial_queue_timed_out(&mut self) {
+        if let Phase::Dialling(dialling) = &mut self.phase
+            && dialling.bridge == Bridge::Calling
+        {
+            dialling.timed_out = true;
+            self.cancel_dial("nobody was in the queue");
+        }
+    }
+
+    /// Who was taken from the queue did not wait for the bridge.
+    pub(super) fn dial_queue_waits(&mut self) {
+        if let Phase::Dialling(dialling) = &self.phase
+            && dialling.bridge == Bridge::Calling
+        {
+            let timeout = dialling.verb.timeout;
+            self.start_timer(TimerKind::QueueWait, timeout);
+        }
+    }
+
+    /// `answerOnBridge`: the unanswered caller hears what the callee's phone does. Of a queue: its
+    /// head was found, and hears something first.
     pub(super) fn dial_ringing(&mut self, early_media: bool) {
+        self.stop_timer(TimerKind::QueueWait);
         if self.leg == Leg::Unanswered
             && matches!(&self.phase, Phase::Dialling(dialling) if dialling.bridge == Bridge::Calling)
         {
@@ -66,6 +147,7 @@ impl Run {
         }
         if unanswered {
             dialling.bridge = Bridge::Answering;
+            self.stop_timer(TimerKind::QueueWait);
             self.answer();
         } else {
             self.bridge();
@@ -74,18 +156,37 @@ impl Run {
 
     /// Caller and callee have both answered.
     pub(super) fn bridge(&mut self) {
+        let now = self.now;
         let Phase::Dialling(dialling) = &mut self.phase else {
             return;
         };
         dialling.bridge = Bridge::Bridged;
+        dialling.bridged_at = Some(now);
         let limit = dialling.verb.time_limit;
+        self.stop_timer(TimerKind::QueueWait);
+        self.trial_succeeded();
         self.act(Action::Bridge);
         self.start_timer(TimerKind::DialLimit, limit);
     }
 
+    /// The recording has begun.
+    pub(super) fn dial_recording(&mut self, recording: &Recording) {
+        let Phase::Dialling(dialling) = &mut self.phase else {
+            return;
+        };
+        dialling.recording = Some(recording.clone());
+        if let Some(teller) = dialling.teller.clone() {
+            self.tell_recording(&teller, State::InProgress, recording);
+        }
+    }
+
     /// `timeLimit` ends the callee's leg; the document goes on as after any call.
     pub(super) fn dial_limit_reached(&mut self) {
-        self.cancel_dial("timeLimit is reached");
+        if self.stay.is_some() {
+            self.leave_conference("timeLimit is reached");
+        } else {
+            self.cancel_dial("timeLimit is reached");
+        }
     }
 
     /// `hangupOnStar`.
@@ -112,15 +213,25 @@ impl Run {
         self.act(Action::CancelDial);
     }
 
-    /// Gives the `<Dial>` up for something else: its end no longer matters.
-    pub(super) fn abandon_dial(&mut self) {
-        self.abandoned_dials += 1;
-        self.act(Action::CancelDial);
+    /// Gives the `<Dial>` up for something else: of its end only the recording matters.
+    pub(super) fn abandon_dial(&mut self, mut dialling: Dialling) {
+        self.drop_refer(&mut dialling, Party::Callee);
+        if dialling.bridge == Bridge::Away {
+            self.act(Action::LetCalleeGo);
+        } else if !matches!(dialling.bridge, Bridge::Cancelled { .. }) {
+            self.act(Action::CancelDial);
+        }
+        self.owed.dial(dialling.id, dialling.teller);
     }
 
     /// The caller is gone. An answered caller's `action` still learns the end; an unanswered
     /// one's has nothing to learn.
     pub(super) fn dial_lost_caller(&mut self, mut dialling: Dialling, answered: bool) {
+        self.drop_refer(&mut dialling, Party::Callee);
+        if dialling.bridge == Bridge::Away {
+            dialling.bridge = Bridge::Cancelled { was_bridged: true };
+            self.act(Action::LetCalleeGo);
+        }
         if !matches!(dialling.bridge, Bridge::Cancelled { .. }) {
             let was_bridged = dialling.bridge == Bridge::Bridged;
             dialling.bridge = Bridge::Cancelled { was_bridged };
@@ -131,28 +242,33 @@ impl Run {
         }
     }
 
-    pub(super) fn dial_ended(&mut self, outcomes: &[DialOutcome]) {
-        if self.abandoned_dials > 0 {
-            self.abandoned_dials -= 1;
+    /// There is no time left for a transfer. Who asked for it is told, if it is there: the
+    /// `other` party.
+    fn drop_refer(&mut self, dialling: &mut Dialling, other: Party) {
+        if let Some(request) = dialling.refer.take() {
+            self.act(Action::AbortFetch(request.fetch));
+            if request.by == other {
+                let (by, status) = (other, 487);
+                self.act(Action::NotifyRefer { by, status });
+            }
+        }
+    }
+
+    pub(super) fn dial_ended(&mut self, id: super::DialId, outcomes: &[DialOutcome]) {
+        if self.parked_ended(id, outcomes) {
             return;
         }
-        if !matches!(self.phase, Phase::Dialling(_)) {
-            return;
+        if !matches!(&self.phase, Phase::Dialling(dialling) if dialling.id == id) {
+            return self.owed_dial(id, outcomes);
         }
         if self.is_answering() {
             // The callee is gone before the caller's ACK: the document goes on after it.
             return self.dial_ended_while_answering(outcomes);
         }
         let phase = std::mem::replace(&mut self.phase, Phase::Idle);
-        let Phase::Dialling(dialling) = phase else {
-            return;
-        };
-        self.stop_timer(TimerKind::DialLimit);
-        let bridged = matches!(
-            dialling.bridge,
-            Bridge::Bridged | Bridge::Cancelled { was_bridged: true }
-        );
-        self.dial_over(&dialling.verb, outcomes, bridged);
+        if let Phase::Dialling(dialling) = phase {
+            self.dialling_over(dialling, outcomes);
+        }
     }
 
     fn dial_ended_while_answering(&mut self, outcomes: &[DialOutcome]) {
@@ -160,6 +276,9 @@ impl Run {
         let Phase::Dialling(dialling) = phase else {
             return;
         };
+        if let Some(teller) = &dialling.teller {
+            self.tell_dial_recording(teller, outcomes);
+        }
         self.early_dial_end = Some((dialling.verb, outcomes.to_vec()));
     }
 
@@ -168,13 +287,50 @@ impl Run {
         let Some((verb, outcomes)) = self.early_dial_end.take() else {
             return false;
         };
-        self.dial_over(&verb, &outcomes, false);
+        self.dial_over(&DialEnd {
+            verb: &verb,
+            outcomes: &outcomes,
+            bridged: false,
+            timed_out: false,
+            recording: None,
+        });
         true
     }
 
-    fn dial_over(&mut self, verb: &Dial, outcomes: &[DialOutcome], bridged: bool) {
+    pub(super) fn dialling_over(&mut self, mut dialling: Dialling, outcomes: &[DialOutcome]) {
+        self.stop_timer(TimerKind::DialLimit);
+        self.stop_timer(TimerKind::QueueWait);
+        self.drop_refer(&mut dialling, Party::Caller);
+        if dialling.bridge == Bridge::Away {
+            let (by, status) = (Party::Caller, 487);
+            self.act(Action::NotifyRefer { by, status });
+        }
+        if let Some(teller) = &dialling.teller {
+            self.tell_dial_recording(teller, outcomes);
+        }
+        let bridged = matches!(
+            dialling.bridge,
+            Bridge::Away | Bridge::Bridged | Bridge::Cancelled { was_bridged: true }
+        );
+        let ended = outcomes
+            .iter()
+            .find_map(|outcome| outcome.recording.clone());
+        let end = DialEnd {
+            verb: &dialling.verb,
+            outcomes,
+            bridged,
+            timed_out: dialling.timed_out,
+            recording: ended.or(dialling.recording),
+        };
+        if !bridged && self.trial_failed(end.sip_code()) {
+            return;
+        }
+        self.dial_over(&end);
+    }
+
+    fn dial_over(&mut self, end: &DialEnd<'_>) {
         self.took_time();
-        if let Then::Advance = self.dial_result(verb, outcomes, bridged) {
+        if let Then::Advance = self.dial_result(end) {
             if self.leg == Leg::Ended {
                 self.finish()
             } else {
@@ -183,153 +339,46 @@ impl Run {
         }
     }
 
-    /// `action` with the result, or the next verb.
-    fn dial_result(&mut self, verb: &Dial, outcomes: &[DialOutcome], bridged: bool) -> Then {
-        let nothing = DialOutcome::default();
-        let outcome = outcomes
+    /// The callback of the recording, whether there is one or not.
+    pub(super) fn tell_dial_recording(&mut self, teller: &Teller, outcomes: &[DialOutcome]) {
+        match outcomes
             .iter()
-            .find(|outcome| outcome.bridged)
-            .or_else(|| outcomes.iter().find(|outcome| outcome.answered))
-            .or_else(|| outcomes.last())
-            .unwrap_or(&nothing);
-        let bridged = bridged || outcome.bridged;
-        let status = match (self.leg, bridged) {
-            (_, true) => "completed",
-            (Leg::Ended, false) => "canceled",
-            (_, false) => dial_call_status(outcome),
-        };
-        self.trace("Dial", format!("ended: {status}"));
-        let Some(action) = &verb.action else {
-            return Then::Advance;
-        };
-        self.follow(
-            Purpose::DialAction,
-            action,
-            dial_params(outcome, status, bridged),
-        );
-        Then::Wait
-    }
-
-    fn target(&mut self, noun: &Noun) -> DialTarget {
-        let (to, headers, credentials, send_digits, common) = match noun {
-            Noun::Client(client) => {
-                let to = DialTo::Client(client.identity.clone());
-                (to, client_headers(client), None, None, &client.common)
-            }
-            Noun::Number(number) => {
-                let to = DialTo::Number(number.number.clone());
-                (
-                    to,
-                    Vec::new(),
-                    None,
-                    number.send_digits.clone(),
-                    &number.common,
-                )
-            }
-            Noun::Sip(sip) => {
-                let credentials = sip.username.clone().map(|username| Credentials {
-                    username,
-                    password: sip.password.clone().unwrap_or_default(),
-                });
-                let to = DialTo::Sip(sip.uri.address.clone());
-                (to, sip.uri.headers.clone(), credentials, None, &sip.common)
-            }
-        };
-        let (screening, status_callback) = self.links(common);
-        DialTarget {
-            to,
-            headers,
-            credentials,
-            send_digits,
-            screening,
-            status_callback,
+            .find_map(|outcome| outcome.recording.as_ref())
+        {
+            Some(recording) => self.tell_recording(teller, State::Completed, recording),
+            None => self.tell_recording(teller, State::Absent, &Recording::default()),
         }
     }
 
-    fn links(&mut self, common: &Common) -> (Option<Hook>, Option<LegCallback>) {
-        let screening = common
-            .screening
-            .as_ref()
-            .and_then(|link| self.resolve_or_warn(link));
-        let callback = common.status_callback.as_ref();
-        let status_callback = callback.and_then(|callback| {
-            let hook = self.resolve_or_warn(&callback.link)?;
-            Some(LegCallback {
-                hook,
-                events: callback.events,
-            })
-        });
-        (screening, status_callback)
-    }
-
-    fn resolve_or_warn(&mut self, link: &Link) -> Option<Hook> {
+    /// The URL of an attribute, or a warning.
+    pub(super) fn resolve_or_warn(&mut self, link: &Link, attribute: &'static str) -> Option<Hook> {
         let hook = self.resolve(link);
         if hook.is_none() {
-            self.warn(
-                ErrorCode::INVALID_URL,
-                "the URL of a noun of <Dial> is invalid",
-            );
+            self.warn(ErrorCode::CALLBACK_URL, format!("{attribute} is no URL"));
         }
         hook
     }
 }
 
-/// What the end of a callee's leg is in the words of `DialCallStatus`, if it was not bridged.
-///
-/// 486 and 600 are busy; no answer within the time, 480, 487 and 603 are no answer; 408 is no
-/// answer if it rang. Everything else failed.
-pub fn dial_call_status(outcome: &DialOutcome) -> &'static str {
-    match (outcome.reason, outcome.sip_code) {
-        _ if outcome.bridged => "completed",
-        (DialReason::RingTimeout, _) => "no-answer",
-        (DialReason::Cancelled, _) => "canceled",
-        (DialReason::ScreenedOut | DialReason::CalleeHungUp, _) if outcome.answered => "no-answer",
-        (_, Some(486 | 600)) => "busy",
-        (_, Some(480 | 487 | 603)) => "no-answer",
-        (_, Some(408)) if outcome.rang => "no-answer",
-        _ => "failed",
+impl Dialling {
+    /// Whether somebody from a queue is called.
+    pub(super) fn is_queue(&self) -> bool {
+        matches!(self.verb.nouns.first(), Some(Noun::Queue(_)))
     }
 }
 
-fn dial_params(outcome: &DialOutcome, status: &str, bridged: bool) -> Vec<(String, String)> {
-    let mut params = vec![("DialCallStatus".to_owned(), status.to_owned())];
-    if let Some(sid) = outcome.call_sid {
-        params.push(("DialCallSid".to_owned(), sid.to_string()));
-    }
-    if outcome.answered {
-        let seconds = outcome.duration.as_secs().to_string();
-        params.push(("DialCallDuration".to_owned(), seconds));
-    }
-    params.push(("DialBridged".to_owned(), bridged.to_string()));
-    if let Some(call_id) = &outcome.sip_call_id {
-        params.push(("DialSipCallId".to_owned(), call_id.clone()));
-    }
-    if let Some(code) = outcome.sip_code {
-        params.push(("DialSipResponseCode".to_owned(), code.to_string()));
-    }
-    let is_extension = |name: &str| {
-        name.get(..2)
-            .is_some_and(|start| start.eq_ignore_ascii_case("x-"))
+fn dial_recording(verb: &Dial) -> Option<DialRecording> {
+    let (from_ringing, dual) = match verb.record {
+        DialRecord::Answer => (false, false),
+        DialRecord::AnswerDual => (false, true),
+        DialRecord::Nothing => return None,
+        DialRecord::Ringing => (true, false),
+        DialRecord::RingingDual => (true, true),
     };
-    let headers = outcome
-        .sip_headers
-        .iter()
-        .filter(|(name, _)| is_extension(name));
-    params.extend(header_params("DialSipHeader_", headers));
-    params
-}
-
-fn client_headers(client: &ClientNoun) -> Vec<(String, String)> {
-    if client.parameters.is_empty() {
-        return Vec::new();
-    }
-    let encode = |text: &str| {
-        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-    };
-    let pairs: Vec<_> = client
-        .parameters
-        .iter()
-        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
-        .collect();
-    vec![(CLIENT_PARAMETERS.to_owned(), pairs.join("&"))]
+    Some(DialRecording {
+        from_ringing,
+        dual,
+        track: verb.recording_track,
+        trim_silence: verb.trim_silence,
+    })
 }

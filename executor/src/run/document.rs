@@ -1,5 +1,7 @@
 //! Walking the verbs of a document.
 
+use url::Url;
+
 use crate::ErrorCode;
 use crate::twiml::{Document, Link, Pause, Play, Say, Verb};
 use crate::webhook::{Hook, Purpose};
@@ -40,6 +42,10 @@ impl Run {
             }
             let step = step.clone();
             self.cursor += 1;
+            if !self.allows(&step.verb) {
+                continue;
+            }
+            self.trial_meets(&step.verb);
             self.verb_began = self.now;
             self.trace(step.verb.name(), format!("at {}", step.location));
             match self.execute(step.verb) {
@@ -47,6 +53,27 @@ impl Run {
                 Then::Wait => return,
             }
         }
+    }
+
+    /// Whether a verb may stand in the document that runs: one of a stay, or of a callee who is
+    /// screened, is limited.
+    fn allows(&mut self, verb: &Verb) -> bool {
+        let name = verb.name();
+        if !self.stay_allows(verb) {
+            let message = format!("<{name}> is not allowed here and is skipped");
+            self.warn(ErrorCode::CONFERENCE_WAIT_VERB, message);
+            return false;
+        }
+        let shared = matches!(
+            verb,
+            Verb::Connect(_) | Verb::Enqueue(_) | Verb::Leave | Verb::Start(_) | Verb::Stop(_)
+        );
+        if self.screening && (shared || matches!(verb, Verb::Record(_))) {
+            let message = format!("<{name}> is not allowed in a screening document");
+            self.warn(ErrorCode::SCHEMA, message);
+            return false;
+        }
+        true
     }
 
     /// A verb that took time is over.
@@ -67,7 +94,9 @@ impl Run {
     /// `<Hangup>`. A screening document that comes to its end lets the call through.
     fn end_of_document(&mut self) {
         self.trace("document", "at its end");
-        if self.screening {
+        if self.stay.is_some() {
+            self.stay_document_ended();
+        } else if self.screening {
             self.connect();
         } else if self.leg == Leg::Unanswered {
             self.phase = Phase::Answering;
@@ -84,9 +113,12 @@ impl Run {
 
     fn execute(&mut self, verb: Verb) -> Then {
         match verb {
+            Verb::Connect(connect) => return self.connect_stream(connect),
             Verb::Dial(dial) => return self.dial(dial),
+            Verb::Enqueue(enqueue) => return self.enqueue(enqueue),
             Verb::Gather(gather) => self.gather(gather),
             Verb::Hangup => self.hang_up(),
+            Verb::Leave => return self.leave(),
             Verb::Pause(pause) => self.pause(pause),
             Verb::Play(play) => return self.play(play),
             Verb::Record(record) => self.record(record),
@@ -94,6 +126,8 @@ impl Run {
             Verb::Refer(refer) => self.refer(refer),
             Verb::Reject(reason) => self.reject(reason),
             Verb::Say(say) => self.say(say),
+            Verb::Start(streams) => return self.start_streams(&streams),
+            Verb::Stop(names) => return self.stop_streams(&names),
         }
         Then::Wait
     }
@@ -105,7 +139,10 @@ impl Run {
 
     fn play(&mut self, play: Play) -> Then {
         let keys = play.digits.clone().map(MediaKind::PlayDigits);
-        let file = self.play_file(&play);
+        let times = play.times;
+        let file = self
+            .play_url(&play)
+            .map(|url| MediaKind::Play { url, times });
         let (first, next) = if keys.is_some() {
             (keys, file)
         } else {
@@ -120,24 +157,17 @@ impl Run {
     }
 
     /// The file of a `<Play>`, if it has one and its URL makes sense.
-    pub(super) fn play_file(&mut self, play: &Play) -> Option<MediaKind> {
+    pub(super) fn play_url(&mut self, play: &Play) -> Option<Url> {
         let link = Link {
             url: play.url.clone()?,
             ..Link::default()
         };
-        match self.resolve(&link) {
-            Some(hook) => Some(MediaKind::Play {
-                url: hook.url,
-                times: play.times,
-            }),
-            None => {
-                self.warn(
-                    ErrorCode::INVALID_URL,
-                    "the URL of <Play> is invalid: it is skipped",
-                );
-                None
-            }
+        let hook = self.resolve(&link);
+        if hook.is_none() {
+            let message = "the URL of <Play> is invalid: it is skipped";
+            self.warn(ErrorCode::INVALID_URL, message);
         }
+        hook.map(|hook| hook.url)
     }
 
     /// Before the answer a pause is ringing; after it, silence.
@@ -187,12 +217,17 @@ fn answers(verb: &Verb) -> bool {
     match verb {
         Verb::Dial(dial) => !dial.answer_on_bridge,
         Verb::Pause(_) | Verb::Redirect(_) | Verb::Reject(_) => false,
-        Verb::Gather(_)
+        Verb::Connect(_)
+        | Verb::Enqueue(_)
+        | Verb::Gather(_)
         | Verb::Hangup
+        | Verb::Leave
         | Verb::Play(_)
         | Verb::Record(_)
         | Verb::Refer(_)
-        | Verb::Say(_) => true,
+        | Verb::Say(_)
+        | Verb::Start(_)
+        | Verb::Stop(_) => true,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Sid;
 use crate::webhook::{FetchError, FetchId, Hook, Reply};
 
-use super::{MediaId, TimerId};
+use super::{DialId, MediaId, MediaOutcome, Party, Recording, Speech, StreamId, TimerId};
 
 /// Something that happened, told to [`Run::step`](super::Run::step).
 ///
@@ -21,28 +21,58 @@ pub enum Event {
     CallerCancelled,
     /// The caller sent BYE, or the dialog was lost.
     CallerHungUp,
-    /// A callee answered (and passed its screening): it waits to be bridged.
+    /// How the caller fares in its conference.
+    Conference(ConferenceNotice),
+    /// A callee answered (and passed its screening), or somebody came out of the queue: it waits
+    /// to be bridged.
     DialAnswered,
-    /// All legs of the `<Dial>` are over. Comes exactly once for each
-    /// [`Action::Dial`](super::Action::Dial), also after
-    /// [`Action::CancelDial`](super::Action::CancelDial).
-    DialEnded(Vec<DialOutcome>),
-    /// A callee rings.
+    /// All legs of the `<Dial>` are over, and its recording is written. Comes exactly once for
+    /// each [`Action::Dial`](super::Action::Dial) and
+    /// [`Action::DialQueue`](super::Action::DialQueue), also after
+    /// [`Action::CancelDial`](super::Action::CancelDial),
+    /// [`Action::ReleaseCallee`](super::Action::ReleaseCallee) and
+    /// [`Action::TransferCallee`](super::Action::TransferCallee) (of a callee that is kept: when
+    /// it cannot come back any more).
+    DialEnded(DialId, Vec<DialOutcome>),
+    /// The recording of the `<Dial>` has begun.
+    DialRecording(Recording),
+    /// Of a queue: who was taken from it is gone before the bridge; the next one is waited for.
+    DialQueueWaits,
+    /// A callee rings. Of a queue: somebody was taken from it, and hears a document first.
     DialRinging {
         /// It sent 183 with a session description.
         early_media: bool,
     },
+    /// The caller's turn in the queue has come.
+    Dequeued {
+        /// The call that took it.
+        by: Sid,
+        /// `QueueSid`.
+        queue: Sid,
+        /// How long it has waited.
+        waited: Duration,
+        /// What the caller is to hear first. Then
+        /// [`Action::Connect`](super::Action::Connect), also if there is nothing to hear.
+        whisper: Option<Hook>,
+    },
     /// The caller pressed a key.
     Digit(char),
+    /// The caller waits in a queue: it is in, or is back at the head because who took it is gone.
+    Enqueued(QueuePlace),
     /// The webhook answered [`Action::Fetch`](super::Action::Fetch).
     Fetched(FetchId, Box<Result<Reply, FetchError>>),
     /// The operator ends the call.
     HangUp,
     /// A medium ended by itself, or a recording ended because it was stopped.
     MediaDone(MediaId, MediaOutcome),
-    /// REFER got a 2xx.
+    /// The caller is out of the queue, and out of the bridge if it was bridged. Comes exactly once
+    /// for each [`Action::Enqueue`](super::Action::Enqueue).
+    QueueEnded(QueueEnd),
+    /// The answer to [`Action::AskQueue`](super::Action::AskQueue).
+    QueuePlace(QueuePlace),
+    /// Our REFER got a 2xx.
     ReferAccepted(u16),
-    /// NOTIFY of the REFER came, and was answered.
+    /// NOTIFY of our REFER came, and was answered.
     ReferNotified {
         /// The code in the `message/sipfrag` body; `None` if there is none.
         code: Option<u16>,
@@ -51,38 +81,122 @@ pub enum Event {
         /// The `expires` parameter of `Subscription-State`.
         expires: Option<Duration>,
     },
-    /// REFER got a final response of 300 or more, or none (408).
+    /// Our REFER got a final response of 300 or more, or none (408).
     ReferRefused(u16),
+    /// A party sent REFER, which waits for
+    /// [`Action::AnswerRefer`](super::Action::AnswerRefer).
+    ReferRequested {
+        /// Who.
+        by: Party,
+        /// The value of Refer-To.
+        refer_to: String,
+    },
+    /// The recording of a `<Record>` has begun.
+    RecordingStarted(MediaId, Recording),
     /// The operator puts another document in place of the current one.
     Replace(Hook),
+    /// The recogniser has something to tell before its end.
+    Speech(MediaId, Speech),
     /// The leg is there: the first event, once.
     Start,
+    /// A stream is over: its server closed it, or it failed.
+    StreamEnded {
+        /// Which.
+        id: StreamId,
+        /// `StreamSid`.
+        sid: Sid,
+        /// What went wrong, with its number: 31900 to 31960.
+        error: Option<StreamError>,
+    },
+    /// A stream is connected.
+    StreamStarted {
+        /// Which.
+        id: StreamId,
+        /// `StreamSid`.
+        sid: Sid,
+    },
     /// A timer fired.
     TimerFired(TimerId),
+    /// The end of a transfer that may come back
+    /// ([`Action::TransferCallee`](super::Action::TransferCallee)): whether it succeeded.
+    TransferEnded(bool),
 }
 
-/// How a medium ended.
+/// How a participant fares.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum MediaOutcome {
-    /// It could not be rendered; the reason in a few words.
-    Failed(String),
-    /// Spoken or played to its end.
-    Finished,
-    /// A recording ended with sound in it.
-    Recorded(Recording),
-    /// A recording ended, and there was only silence.
-    Silent,
+pub enum ConferenceNotice {
+    /// It is in, but the conference has not begun: it waits.
+    Waits,
+    /// It talks with the others.
+    Talks,
+    /// It is out. Comes exactly once for each
+    /// [`Action::JoinConference`](super::Action::JoinConference).
+    Ended(ConferenceEnd),
 }
 
-/// A recording.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Recording {
-    /// `RecordingUrl`, if there is a file.
-    pub url: Option<String>,
-    /// `RecordingSid`, if there is a file.
+/// Why a participant is out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ConferenceEnd {
+    /// The conference is over.
+    Over,
+    /// It left, or was taken out.
+    Left,
+    /// It never was in: there were enough already (16020).
+    Full,
+    /// It never was in: another participant has its label (16025).
+    LabelTaken,
+    /// It never was in: whom it should coach is no participant (13240).
+    NobodyToCoach,
+}
+
+/// Where a caller stands in its queue.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct QueuePlace {
+    /// `QueueSid`.
+    pub sid: Sid,
+    /// From 1.
+    pub position: u32,
+    /// How long it has waited.
+    pub waited: Duration,
+    /// How long those who were dequeued had waited on average.
+    pub average: Duration,
+    /// How many wait.
+    pub size: u32,
+    /// How many may.
+    pub size_max: u32,
+}
+
+/// How a stay in a queue ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct QueueEnd {
+    /// Why.
+    pub reason: QueueReason,
+    /// `QueueSid`, if it was in.
     pub sid: Option<Sid>,
-    /// `RecordingDuration`.
-    pub duration: Duration,
+    /// How long it waited until its turn came or it left.
+    pub waited: Duration,
+}
+
+/// Why a stay in a queue ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum QueueReason {
+    /// It was bridged with who dequeued it, and that is over.
+    Bridged,
+    /// It never was in: enough wait already.
+    Full,
+    /// [`Action::LeaveQueue`](super::Action::LeaveQueue).
+    Left,
+    /// It was taken out by force.
+    Removed,
+}
+
+/// Why a stream failed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StreamError {
+    /// The number.
+    pub code: crate::ErrorCode,
+    /// What happened.
+    pub detail: String,
 }
 
 /// How one target of a `<Dial>` ended, in the order in which they ended.
@@ -103,10 +217,14 @@ pub struct DialOutcome {
     pub answered: bool,
     /// It was bridged with the caller.
     pub bridged: bool,
-    /// From its answer to its end.
+    /// From its answer to its end; of a queue, from the bridge.
     pub duration: Duration,
     /// Why it ended.
     pub reason: DialReason,
+    /// The recording of the `<Dial>`, if there is one.
+    pub recording: Option<Recording>,
+    /// The queue that it came from, and how long it had waited there.
+    pub queue: Option<(Sid, Duration)>,
 }
 
 /// Why a callee's leg ended.
@@ -116,10 +234,12 @@ pub enum DialReason {
     Cancelled,
     /// The callee hung up.
     CalleeHungUp,
+    /// There is no such queue.
+    NoQueue,
     /// A final response other than 2xx, or none at all.
     #[default]
     Refused,
-    /// It rang for the whole `timeout`.
+    /// It rang for the whole `timeout`, or nobody was in the queue for so long.
     RingTimeout,
     /// Its screening document did not let the call through.
     ScreenedOut,

@@ -25,6 +25,9 @@ impl Run {
     }
 
     pub(super) fn fetched(&mut self, id: FetchId, result: Result<Reply, FetchError>) {
+        if self.awaits_refer(id) {
+            return self.refer_fetched(result);
+        }
         let hook = match &self.phase {
             Phase::Fetching {
                 id: awaited, hook, ..
@@ -41,15 +44,18 @@ impl Run {
         }
     }
 
-    fn take_reply(&mut self, reply: Reply, hook: &Hook) {
+    pub(super) fn take_reply(&mut self, reply: Reply, hook: &Hook) {
         self.report(reply.warnings);
         if self.leg == Leg::Ended {
             self.trace("document", "not run: the call is over");
             return self.finish();
         }
         match Document::parse(&reply.body, reply.content_type.as_deref()) {
-            Ok((document, warnings)) => {
+            Ok((mut document, warnings)) => {
                 self.report(warnings);
+                if self.stay.is_some() {
+                    document.take_off_hangup(reply.content_type.as_deref());
+                }
                 self.base = reply.url;
                 self.idle_documents += 1;
                 if self.idle_documents > self.settings.limits.redirects_max + 1 {
@@ -81,6 +87,12 @@ impl Run {
     fn recover(&mut self, code: ErrorCode, failed: &Hook) {
         if self.leg == Leg::Ended {
             return self.finish();
+        }
+        if self.stay.is_some() {
+            return self.stay_failed();
+        }
+        if self.trial_failed(503) {
+            return;
         }
         match self.settings.fallback.clone() {
             Some(fallback) if !self.fallback_used => {
@@ -117,6 +129,10 @@ impl Run {
     fn too_many_documents(&mut self, hook: &Hook) {
         let limit = self.settings.limits.redirects_max;
         let message = format!("{limit} redirects in a row");
+        if self.stay.is_some() || self.trial.is_some() {
+            self.idle_documents = 0;
+            return self.fail(ErrorCode::DOCUMENTS_MANY, message, hook);
+        }
         if self.settings.fallback.is_some() && !self.fallback_used {
             self.idle_documents = 0;
             return self.fail(ErrorCode::DOCUMENTS_MANY, message, hook);

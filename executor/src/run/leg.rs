@@ -6,6 +6,7 @@ use crate::twiml::{Document, RejectReason};
 use crate::webhook::{CallStatus, Purpose, Request};
 
 use super::phase::{Bridge, Phase};
+use super::recording::result_params;
 use super::{Action, Finish, Run, TimerKind};
 
 /// The state of a leg.
@@ -127,10 +128,10 @@ impl Run {
     /// Puts another document in place of what would run after the ACK.
     pub(super) fn answering_towards(&mut self, document: Document) {
         debug_assert!(self.is_answering());
-        if matches!(self.phase, Phase::Dialling(_)) {
-            self.abandon_dial();
+        let phase = std::mem::replace(&mut self.phase, Phase::Answering);
+        if let Phase::Dialling(dialling) = phase {
+            self.abandon_dial(dialling);
         }
-        self.phase = Phase::Answering;
         self.document = document;
         self.cursor = 0;
     }
@@ -166,8 +167,10 @@ impl Run {
             duration,
         });
         self.stop_all_timers();
+        self.close_streams();
         self.completed_callback(status, sip_code, answered.then_some(duration));
         self.settle(answered);
+        self.abandon_trial();
         match self.phase {
             Phase::Idle => self.finish(),
             Phase::Finished => {}
@@ -179,13 +182,19 @@ impl Run {
 
     /// Ends the phase of an ended leg: the matrix of what is still requested.
     fn settle(&mut self, answered: bool) {
-        match std::mem::replace(&mut self.phase, Phase::Idle) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Idle);
+        if self.stay.is_some() {
+            self.drop_phase(phase);
+            return self.stay_lost_caller();
+        }
+        match phase {
             Phase::Fetching { id, purpose, hook } if purpose.reports_result() => {
                 self.phase = Phase::Fetching { id, purpose, hook };
             }
             Phase::Recording {
                 media,
                 verb,
+                teller,
                 ended_by,
             } => {
                 if ended_by.is_none() {
@@ -194,6 +203,7 @@ impl Run {
                 self.phase = Phase::Recording {
                     media,
                     verb,
+                    teller,
                     ended_by,
                 };
             }
@@ -205,15 +215,10 @@ impl Run {
 
     /// Stops what runs, so that something else can.
     pub(super) fn interrupt(&mut self) {
-        let phase = std::mem::replace(&mut self.phase, Phase::Idle);
-        if matches!(phase, Phase::Dialling(_)) {
-            self.abandon_dial();
-        }
-        self.drop_phase(phase);
+        self.interrupt_inside();
         for kind in [
             TimerKind::DialLimit,
-            TimerKind::GatherInput,
-            TimerKind::Pause,
+            TimerKind::QueueWait,
             TimerKind::ReferEnd,
             TimerKind::ReferHangUp,
             TimerKind::ReferNotify,
@@ -223,23 +228,43 @@ impl Run {
         }
     }
 
+    /// Stops what the document does, but not what the stay around it waits for.
+    pub(super) fn interrupt_inside(&mut self) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Idle);
+        self.drop_phase(phase);
+        for kind in [
+            TimerKind::GatherInput,
+            TimerKind::Pause,
+            TimerKind::SpeechResult,
+            TimerKind::WaitAgain,
+        ] {
+            self.stop_timer(kind);
+        }
+    }
+
     fn drop_phase(&mut self, phase: Phase) {
         match phase {
             Phase::Fetching { id, .. } => self.act(Action::AbortFetch(id)),
-            Phase::Playing { media, .. } | Phase::Recording { media, .. } => {
+            Phase::Connected { stream, .. } => self.drop_connect(stream),
+            Phase::Dialling(dialling) => self.abandon_dial(dialling),
+            Phase::Playing { media, .. } => self.act(Action::StopMedia(media)),
+            Phase::Recording { media, teller, .. } => {
                 self.act(Action::StopMedia(media));
+                self.owed.recording(media, teller);
             }
             Phase::Gathering(gathering) => {
-                if let Some(media) = gathering.prompt {
+                let media = gathering.prompt.into_iter().chain(gathering.listening);
+                for media in media {
                     self.act(Action::StopMedia(media));
                 }
             }
             Phase::Answering
-            | Phase::Dialling(_)
+            | Phase::AskingPlace
             | Phase::Finished
             | Phase::Idle
             | Phase::Pausing
             | Phase::Referring(_)
+            | Phase::Staying
             | Phase::Transferred => {}
         }
     }
@@ -254,6 +279,7 @@ impl Run {
             params.push(("Duration".to_owned(), seconds.div_ceil(60).to_string()));
         }
         params.push(("SipResponseCode".to_owned(), sip_code.to_string()));
+        params.extend(self.recorded.iter().flat_map(result_params));
         params.push((
             "CallbackSource".to_owned(),
             "call-progress-events".to_owned(),

@@ -5,13 +5,17 @@ use std::time::Duration;
 use url::Url;
 
 use crate::twiml::{Dial, Document};
-use crate::webhook::{FetchId, Hook, Purpose};
+use crate::webhook::{FetchId, Hook, Purpose, Reply};
 use crate::{ErrorCode, Warning};
 
+use super::owed::Owed;
 use super::phase::Phase;
+use super::stay::Stay;
+use super::streaming::OpenStream;
+use super::transferring::Trial;
 use super::{
-    Action, DialOutcome, Event, Finish, Leg, Media, MediaId, MediaKind, MediaOutcome, Settings,
-    TimerId, TimerKind, Trace,
+    Action, DialId, DialOutcome, Event, Finish, Leg, Media, MediaId, MediaKind, MediaOutcome,
+    Recording, Settings, TimerId, TimerKind, Trace, TransferPlan,
 };
 
 /// One leg of a call and the document that it runs.
@@ -20,6 +24,8 @@ pub struct Run {
     pub(super) settings: Settings,
     /// A callee's leg before it is bridged: it ends with `Connect` instead of a BYE.
     pub(super) screening: bool,
+    /// The first document, if it need not be fetched.
+    first: Option<Box<Reply>>,
     pub(super) leg: Leg,
     pub(super) phase: Phase,
     pub(super) document: Document,
@@ -27,6 +33,10 @@ pub struct Run {
     pub(super) base: Url,
     /// The step that comes next.
     pub(super) cursor: usize,
+    /// The verb around the document that runs: a stay in a queue or a conference.
+    pub(super) stay: Option<Box<Stay>>,
+    /// A transfer that may fail.
+    pub(super) trial: Option<Trial>,
     /// Documents in a row that took no time.
     pub(super) idle_documents: u32,
     /// The fallback has been asked since something last took time.
@@ -34,8 +44,11 @@ pub struct Run {
     pub(super) answered_at: Option<Duration>,
     /// How the leg ended, once it has.
     pub(super) finish: Option<Finish>,
-    /// `<Dial>`s that were given up and whose end has not come yet.
-    pub(super) abandoned_dials: u32,
+    /// What was given up and still owes a result.
+    pub(super) owed: Owed,
+    pub(super) streams: Vec<OpenStream>,
+    /// The last recording of the leg.
+    pub(super) recorded: Option<Recording>,
     pub(super) now: Duration,
     /// When the current verb began.
     pub(super) verb_began: Duration,
@@ -53,15 +66,20 @@ impl Run {
             base: settings.voice.url.clone(),
             settings,
             screening: false,
+            first: None,
             leg: Leg::Unanswered,
             phase: Phase::Idle,
             document: Document::default(),
             cursor: 0,
+            stay: None,
+            trial: None,
             idle_documents: 0,
             fallback_used: false,
             answered_at: None,
             finish: None,
-            abandoned_dials: 0,
+            owed: Owed::default(),
+            streams: Vec::new(),
+            recorded: None,
             now: Duration::ZERO,
             verb_began: Duration::ZERO,
             early_dial_end: None,
@@ -75,11 +93,27 @@ impl Run {
     /// (`settings.voice`) before it is connected. It ends with [`Action::Connect`] or
     /// [`Action::HangUp`].
     pub fn screening(settings: Settings) -> Self {
-        let answered_at = Some(Duration::ZERO);
         Self {
             screening: true,
+            ..Self::answered_leg(settings)
+        }
+    }
+
+    /// A callee's leg that the caller has transferred ([`Action::TransferCallee`]): it runs what
+    /// the `referUrl` answered. If it is kept, it says [`Action::TransferDone`]; after a failure it
+    /// finishes without a BYE, and the leg is the callee's again.
+    pub fn transferee(settings: Settings, plan: TransferPlan) -> Self {
+        Self {
+            first: Some(Box::new(plan.reply)),
+            trial: plan.kept.then_some(Trial::Kept),
+            ..Self::answered_leg(settings)
+        }
+    }
+
+    fn answered_leg(settings: Settings) -> Self {
+        Self {
             leg: Leg::Answered,
-            answered_at,
+            answered_at: Some(Duration::ZERO),
             ..Self::new(settings)
         }
     }
@@ -104,13 +138,26 @@ impl Run {
             Event::Answered(established) => self.answered(established),
             Event::CallerCancelled => self.caller_cancelled(),
             Event::CallerHungUp => self.caller_hung_up(),
+            Event::Conference(notice) => self.conference(notice),
+            Event::Dequeued {
+                by,
+                queue,
+                waited,
+                whisper,
+            } => self.dequeued(by, (queue, waited), whisper),
             Event::DialAnswered => self.dial_answered(),
-            Event::DialEnded(outcomes) => self.dial_ended(&outcomes),
+            Event::DialEnded(id, outcomes) => self.dial_ended(id, &outcomes),
+            Event::DialQueueWaits => self.dial_queue_waits(),
+            Event::DialRecording(recording) => self.dial_recording(&recording),
             Event::DialRinging { early_media } => self.dial_ringing(early_media),
             Event::Digit(digit) => self.digit(digit),
+            Event::Enqueued(place) => self.enqueued(place),
             Event::Fetched(id, result) => self.fetched(id, *result),
             Event::HangUp => self.operator_hangs_up(),
             Event::MediaDone(id, outcome) => self.media_done(id, outcome),
+            Event::QueueEnded(end) => self.queue_ended(end),
+            Event::QueuePlace(place) => self.queue_place(place),
+            Event::RecordingStarted(id, recording) => self.recording_started(id, &recording),
             Event::ReferAccepted(code) => self.refer_accepted(code),
             Event::ReferNotified {
                 code,
@@ -120,9 +167,14 @@ impl Run {
                 self.refer_notified(code, terminated, expires);
             }
             Event::ReferRefused(code) => self.refer_refused(code),
+            Event::ReferRequested { by, refer_to } => self.refer_requested(by, &refer_to),
             Event::Replace(hook) => self.replace(hook),
+            Event::Speech(id, speech) => self.speech(id, speech),
             Event::Start => self.start(),
+            Event::StreamEnded { id, sid, error } => self.stream_ended(id, sid, error),
+            Event::StreamStarted { id, sid } => self.stream_started(id, sid),
             Event::TimerFired(timer) => self.timer_fired(timer),
+            Event::TransferEnded(succeeded) => self.transfer_ended(succeeded),
         }
     }
 
@@ -134,6 +186,11 @@ impl Run {
             self.act(Action::Ring { early_media: false });
             self.start_timer(TimerKind::Ring, self.settings.limits.ring_interval);
             self.start_timer(TimerKind::PreAnswer, self.settings.limits.pre_answer);
+        }
+        if let Some(reply) = self.first.take() {
+            self.start_timer(TimerKind::CallLength, self.settings.limits.call_length);
+            let hook = Hook::post(reply.url.clone());
+            return self.take_reply(*reply, &hook);
         }
         let purpose = if self.screening {
             Purpose::Screening
@@ -154,18 +211,24 @@ impl Run {
                 self.operator_hangs_up();
             }
             TimerKind::DialLimit => self.dial_limit_reached(),
-            TimerKind::GatherInput => self.gather_ended(),
+            TimerKind::GatherInput => self.gather_timed_out(),
             TimerKind::Pause => self.pause_ended(),
             TimerKind::PreAnswer => self.give_up_unanswered("the call was not answered in time"),
+            TimerKind::QueueWait => self.dial_queue_timed_out(),
             TimerKind::ReferEnd | TimerKind::ReferNotify => self.refer_gave_up(),
             TimerKind::ReferHangUp => self.hang_up(),
             TimerKind::ReferResponse => self.refer_refused(408),
             TimerKind::Ring => self.ring_again(),
+            TimerKind::SpeechResult => self.gather_ended(None),
+            TimerKind::WaitAgain => self.wait_again(),
             TimerKind::WrapUp => self.wrap_up_timed_out(),
         }
     }
 
     fn digit(&mut self, digit: char) {
+        if self.stay_digit(digit) {
+            return;
+        }
         match &self.phase {
             Phase::Gathering(_) => self.gather_digit(digit),
             Phase::Recording { .. } => self.record_digit(digit),
@@ -175,14 +238,26 @@ impl Run {
     }
 
     fn media_done(&mut self, id: MediaId, outcome: MediaOutcome) {
-        if let MediaOutcome::Failed(reason) = &outcome {
-            self.warn(
-                ErrorCode::PLAY_CONTENT_TYPE,
-                format!("nothing was heard: {reason}"),
-            );
+        if self.owed_recording(id, &outcome) || !self.awaits_media(id) {
+            return;
+        }
+        match &outcome {
+            MediaOutcome::Failed(reason) => {
+                let (code, what) = self.failure(id);
+                self.warn(code, format!("{what}: {reason}"));
+            }
+            MediaOutcome::Unavailable { code, url, detail } => {
+                let failed = Hook::post(url.clone());
+                let (code, detail) = (*code, detail.clone());
+                self.forget_media(id);
+                self.interrupt();
+                self.took_time();
+                return self.fail(code, detail, &failed);
+            }
+            _ => {}
         }
         match &mut self.phase {
-            Phase::Playing { media, next } if *media == id => match next.take() {
+            Phase::Playing { next, .. } => match next.take() {
                 Some(kind) => {
                     let media = self.start_media(kind);
                     self.phase = Phase::Playing { media, next: None };
@@ -190,10 +265,42 @@ impl Run {
                 None => self.verb_ended(),
             },
             Phase::Gathering(gathering) if gathering.prompt == Some(id) => {
-                self.gather_prompt_ended()
+                self.gather_prompt_ended();
             }
-            Phase::Recording { media, .. } if *media == id => self.record_ended(outcome),
+            Phase::Gathering(_) => self.gather_heard(outcome),
+            Phase::Recording { .. } => self.record_ended(outcome),
             _ => {}
+        }
+    }
+
+    /// Whether the phase waits for the end of this medium.
+    fn awaits_media(&self, id: MediaId) -> bool {
+        match &self.phase {
+            Phase::Playing { media, .. } | Phase::Recording { media, .. } => *media == id,
+            Phase::Gathering(gathering) => {
+                gathering.prompt == Some(id) || gathering.listening == Some(id)
+            }
+            _ => false,
+        }
+    }
+
+    /// What a medium that failed should have done.
+    fn failure(&self, id: MediaId) -> (ErrorCode, &'static str) {
+        match &self.phase {
+            Phase::Recording { .. } => (ErrorCode::SOUND, "nothing was recorded"),
+            Phase::Gathering(gathering) if gathering.listening == Some(id) => {
+                (ErrorCode::SPEECH, "speech was not recognised")
+            }
+            _ => (ErrorCode::PLAY_CONTENT_TYPE, "nothing was heard"),
+        }
+    }
+
+    /// A medium is over and need not be stopped.
+    fn forget_media(&mut self, id: MediaId) {
+        match &mut self.phase {
+            Phase::Gathering(gathering) if gathering.prompt == Some(id) => gathering.prompt = None,
+            Phase::Gathering(gathering) => gathering.listening = None,
+            _ => self.phase = Phase::Idle,
         }
     }
 
@@ -215,6 +322,8 @@ impl Run {
             return self.answering_towards(Document::redirect(&hook));
         }
         self.interrupt();
+        self.abandon_stay();
+        self.abandon_trial();
         self.fetch(Purpose::Redirect, hook, Vec::new());
     }
 
@@ -243,6 +352,10 @@ impl Run {
         FetchId(self.next_id())
     }
 
+    pub(super) fn next_dial_id(&mut self) -> DialId {
+        DialId(self.next_id())
+    }
+
     pub(super) fn start_media(&mut self, kind: MediaKind) -> MediaId {
         let id = MediaId(self.next_id());
         self.trace("media", super::nominal::describe(&kind));
@@ -259,6 +372,10 @@ impl Run {
         self.timers.push(timer);
         self.act(Action::StartTimer(timer, after));
         timer
+    }
+
+    pub(super) fn timer_runs(&self, kind: TimerKind) -> bool {
+        self.timers.iter().any(|running| running.kind == kind)
     }
 
     pub(super) fn stop_timer(&mut self, kind: TimerKind) {

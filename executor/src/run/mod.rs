@@ -14,12 +14,17 @@
 //! ```
 //!
 //! The files: `machine` takes events, `document` walks the verbs, `fetching` gets documents and
-//! decides what happens without one, `leg` answers and ends the call; `gathering`, `recording`,
-//! `dialling` and `referring` are the verbs that take more than one step; `nominal` stands in for
-//! the media engine.
+//! decides what happens without one, `leg` answers and ends the call. The verbs that take more
+//! than one step: `gathering`, `recording`, `dialling` (with `dial_target` and `dial_result`),
+//! `streaming`, `referring`; `queueing` and `conferring` are stays (`stay`), in which another
+//! document runs; `transferring` is REFER from a party of a `<Dial>`. `owed` keeps what was given
+//! up and still has a result to tell; `nominal` stands in for the media engine.
 
 mod action;
 mod callback;
+mod conferring;
+mod dial_result;
+mod dial_target;
 mod dialling;
 mod document;
 mod event;
@@ -27,19 +32,32 @@ mod fetching;
 mod gathering;
 mod leg;
 mod machine;
+mod media;
 pub mod nominal;
+mod owed;
 mod phase;
-mod recording;
+mod plan;
+mod queueing;
+pub(crate) mod recording;
 mod referring;
 mod settings;
+mod stay;
+mod streaming;
+mod transferring;
 
-pub use action::{
-    Action, Credentials, DialPlan, DialTarget, DialTo, Finish, LegCallback, Media, MediaId,
-    MediaKind, ReferPlan, TimerId, TimerKind, Trace,
+pub use action::{Action, Finish, TimerId, TimerKind, Trace};
+pub use callback::{LegCallbacks, LegEnd, LegStage};
+pub use dial_result::dial_call_status;
+pub use event::{
+    ConferenceEnd, ConferenceNotice, DialOutcome, DialReason, Event, QueueEnd, QueuePlace,
+    QueueReason, StreamError,
 };
-pub use callback::{LegCallbacks, LegStage};
-pub use dialling::dial_call_status;
-pub use event::{DialOutcome, DialReason, Event, MediaOutcome, Recording};
 pub use leg::Leg;
 pub use machine::Run;
+pub use media::{Heard, Listen, Media, MediaId, MediaKind, MediaOutcome, Recording, Speech};
+pub use plan::{
+    ConferenceCallback, ConferencePlan, Credentials, DialId, DialPlan, DialQueuePlan,
+    DialRecording, DialTarget, DialTo, EnqueuePlan, LegCallback, Party, RecordingCallback,
+    ReferPlan, StreamId, StreamPlan, TransferPlan,
+};
 pub use settings::{FetchFailed, Limits, Settings};

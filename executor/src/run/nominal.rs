@@ -6,6 +6,8 @@
 //!
 //! | medium | time |
 //! |---|---|
+//! | fetching files, recognising speech | none: neither is done |
+//! | music | [`LONGEST`] |
 //! | `<Say>` | 15 characters a second, at least a second, times `loop` |
 //! | `<Play>` | one second, times `loop` |
 //! | keys | 0.2 s a key, 0.5 s for `w`, 1 s for `W` |
@@ -23,6 +25,12 @@ pub const LONGEST: Duration = Duration::from_secs(600);
 /// How long a medium takes, and how it ends.
 pub fn render(kind: &MediaKind) -> (Duration, MediaOutcome) {
     let (time, outcome) = match kind {
+        MediaKind::Fetch(_) => (Duration::ZERO, MediaOutcome::Finished),
+        MediaKind::HoldMusic => (LONGEST, MediaOutcome::Finished),
+        MediaKind::Listen(_) => {
+            let reason = "speech is not recognised by this version".to_owned();
+            (Duration::ZERO, MediaOutcome::Failed(reason))
+        }
         MediaKind::Play { times, .. } => (repeat(SECOND, *times), MediaOutcome::Finished),
         MediaKind::PlayDigits(keys) => (keys.chars().map(key).sum(), MediaOutcome::Finished),
         MediaKind::Record(record) if record.timeout.is_zero() => {
@@ -50,6 +58,9 @@ pub fn stop(kind: &MediaKind) -> Option<MediaOutcome> {
 pub(super) fn describe(kind: &MediaKind) -> String {
     let (time, _) = render(kind);
     let what = match kind {
+        MediaKind::Fetch(urls) => format!("fetch {} files", urls.len()),
+        MediaKind::HoldMusic => "play music".to_owned(),
+        MediaKind::Listen(listen) => format!("listen for {}", listen.language),
         MediaKind::Play { url, .. } => format!("play {}", crate::webhook::shown(url)),
         MediaKind::PlayDigits(keys) => format!("play the keys {keys}"),
         MediaKind::Record(_) => "record".to_owned(),
@@ -61,13 +72,8 @@ pub(super) fn describe(kind: &MediaKind) -> String {
     )
 }
 
-/// `loop="0"` is without end, which [`LONGEST`] bounds.
 fn repeat(once: Duration, times: u32) -> Duration {
-    if times == 0 {
-        LONGEST
-    } else {
-        once.saturating_mul(times)
-    }
+    once.saturating_mul(times)
 }
 
 fn key(key: char) -> Duration {

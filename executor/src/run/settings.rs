@@ -17,6 +17,8 @@ pub struct Settings {
     pub fetch_failed: FetchFailed,
     /// The `CallStatus` of a leg that the caller cancelled.
     pub cancelled: CallStatus,
+    /// Whether a `<Stream>` may be a plain `ws:` one.
+    pub plain_streams: bool,
     /// The bounds.
     pub limits: Limits,
 }
@@ -63,6 +65,7 @@ impl Settings {
             status_callback: None,
             fetch_failed: FetchFailed::default(),
             cancelled: CallStatus::NoAnswer,
+            plain_streams: false,
             limits: Limits::default(),
         }
     }

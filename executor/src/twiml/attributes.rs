@@ -30,6 +30,11 @@ impl<'r, 'd> Attributes<'r, 'd> {
         self.element.attribute(name)
     }
 
+    /// The value, without counting it as read.
+    pub(super) fn peek(&self, name: &str) -> Option<&'d str> {
+        self.element.attribute(name).map(str::trim)
+    }
+
     /// A text that must satisfy `valid`; otherwise a warning, and as if it were absent.
     pub(super) fn text_if(
         &mut self,
@@ -74,6 +79,24 @@ impl<'r, 'd> Attributes<'r, 'd> {
                 default
             }
         }
+    }
+
+    /// A list of words, each of them one of `known`; the others are left out with a warning.
+    /// `None`: absent, or no word of it is known.
+    pub(super) fn words(
+        &mut self,
+        name: &'static str,
+        known: &[&'static str],
+        code: ErrorCode,
+    ) -> Option<Vec<&'d str>> {
+        let value = self.text(name)?;
+        let (words, others): (Vec<_>, Vec<_>) = value
+            .split_whitespace()
+            .partition(|word| known.contains(word));
+        if let Some(other) = others.first() {
+            self.invalid(name, other, code);
+        }
+        Some(words).filter(|words| !words.is_empty())
     }
 
     pub(super) fn method(&mut self, name: &'static str, code: ErrorCode) -> Method {

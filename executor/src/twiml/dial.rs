@@ -8,8 +8,11 @@ use crate::ErrorCode;
 
 use super::attributes::Attributes;
 use super::client::ClientNoun;
+use super::conference::ConferenceNoun;
 use super::nouns::{Common, Number, SipNoun};
 use super::parse::text_of;
+use super::queue::QueueNoun;
+use super::recording::{RecordingStatus, RecordingTrack, trims};
 use super::report::{Element, Report};
 use super::{Link, sip_uri};
 
@@ -35,13 +38,18 @@ pub struct Dial {
     pub ring_tone: Option<String>,
     /// What is recorded.
     pub record: DialRecord,
-    /// Told when the recording is ready.
-    pub recording_callback: Option<Link>,
+    /// Whom the recording holds.
+    pub recording_track: RecordingTrack,
+    /// Whether silence is cut off the recording.
+    pub trim_silence: bool,
+    /// Told about the states of the recording.
+    pub recording: Option<RecordingStatus>,
     /// One target after the other instead of all at once.
     pub sequential: bool,
     /// Asked when a party sends REFER.
     pub refer: Option<Link>,
-    /// The targets that can be called, at most [`NOUNS_PER_DIAL_MAX`].
+    /// The targets that can be called, at most [`NOUNS_PER_DIAL_MAX`]; a conference or a queue
+    /// stands there alone.
     pub nouns: Vec<Noun>,
     /// Why the verb cannot be executed at all: 13000.
     pub fault: Option<ErrorCode>,
@@ -52,8 +60,12 @@ pub struct Dial {
 pub enum Noun {
     /// A registered client.
     Client(ClientNoun),
+    /// A conference.
+    Conference(Box<ConferenceNoun>),
     /// A telephone number.
     Number(Number),
+    /// Who waits in a queue.
+    Queue(QueueNoun),
     /// A SIP URI.
     Sip(SipNoun),
 }
@@ -105,45 +117,39 @@ impl Dial {
                 .filter(|tone| *tone != "automatic")
                 .map(str::to_owned),
             record: record(a),
-            recording_callback: a.link(
-                "recordingStatusCallback",
-                "recordingStatusCallbackMethod",
-                ErrorCode::DIAL_METHOD,
-            ),
+            recording_track: RecordingTrack::parse(a),
+            trim_silence: trims(a, false, ErrorCode::RECORD_TRIM),
+            recording: RecordingStatus::parse(a, ErrorCode::DIAL_METHOD),
             sequential: a.flag("sequential", false, ErrorCode::DIAL_SEQUENTIAL),
             refer: a.link("referUrl", "referMethod", ErrorCode::DIAL_METHOD),
             nouns: Vec::new(),
             fault: None,
         };
         a.without_effect(WITHOUT_EFFECT);
-        if dial.record != DialRecord::Nothing {
-            a.warn(
-                ErrorCode::NOT_SUPPORTED,
-                "recording a <Dial> is not supported by this version".to_owned(),
-            );
-        }
-        if dial.refer.is_some() {
-            a.warn(
-                ErrorCode::NOT_SUPPORTED,
-                "referUrl is not supported by this version".to_owned(),
-            );
-        }
         attributes.finish();
         dial
     }
 
     fn parse_nouns(&mut self, element: Element<'_>, report: &mut Report) {
         let children: Vec<_> = element.children().filter(Node::is_element).collect();
-        let conferences = children
-            .iter()
-            .filter(|child| child.tag_name().name() == "Conference")
-            .count();
-        if conferences > 0 && children.len() > 1 {
+        let text = text_of(element);
+        let has = |name| children.iter().any(|child| child.tag_name().name() == name);
+        if has("Conference") && (children.len() > 1 || !text.is_empty()) {
             self.fault = Some(ErrorCode::DIAL_CONFERENCE_MIXED);
             return;
         }
-        let text = text_of(element);
-        if !text.is_empty() {
+        let children = match children
+            .iter()
+            .find(|child| child.tag_name().name() == "Queue")
+        {
+            Some(queue) if children.len() > 1 || !text.is_empty() => {
+                let message = "<Queue> stands alone: nothing else of this <Dial> counts";
+                report.warn(ErrorCode::DIAL_NESTED, *queue, message.to_owned());
+                vec![*queue]
+            }
+            _ => children,
+        };
+        if !text.is_empty() && !has_queue(&children) {
             self.nouns.extend(text_noun(element, &text, report));
         }
         let mut parameters = 0;
@@ -167,9 +173,13 @@ fn noun(
 ) -> Option<Noun> {
     match element.tag_name().name() {
         "Client" => ClientNoun::parse(element, parameters, report).map(Noun::Client),
+        "Conference" => ConferenceNoun::parse(element, report)
+            .map(Box::new)
+            .map(Noun::Conference),
         "Number" => Number::parse(element, report).map(Noun::Number),
+        "Queue" => QueueNoun::parse(element, report).map(Noun::Queue),
         "Sip" => SipNoun::parse(element, report).map(Noun::Sip),
-        name @ ("Conference" | "Queue" | "Sim" | "Application" | "WhatsApp") => {
+        name @ ("Sim" | "Application" | "WhatsApp") => {
             let message = format!("<{name}> is not supported by this version and is skipped");
             report.warn(ErrorCode::NOT_SUPPORTED, element, message);
             None
@@ -184,6 +194,12 @@ fn noun(
             None
         }
     }
+}
+
+fn has_queue(children: &[Element<'_>]) -> bool {
+    children
+        .iter()
+        .any(|child| child.tag_name().name() == "Queue")
 }
 
 /// The text of a `<Dial>`: a number, or in old documents `client:…` or `sip:…`.
@@ -275,11 +291,5 @@ const RING_TONES: &[&str] = &[
     "ve",
     "za",
 ];
-const WITHOUT_EFFECT: &[&str] = &[
-    "callReason",
-    "events",
-    "recordingConfigurationId",
-    "recordingStatusCallbackEvent",
-    "recordingTrack",
-    "trim",
-];
+/// `callReason` is for display on a telephone network, the others belong to other products.
+const WITHOUT_EFFECT: &[&str] = &["callReason", "events", "recordingConfigurationId"];

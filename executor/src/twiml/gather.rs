@@ -8,16 +8,19 @@ use crate::ErrorCode;
 
 use super::attributes::Attributes;
 use super::report::{Element, Report};
+use super::speech::SpeechInput;
 use super::{Link, Pause, Play, Say};
 
-/// Collect keys while prompts are heard.
+/// Collect keys or speech while prompts are heard.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Gather {
-    /// Where the keys go; the default is the current document.
+    /// Where the input goes; the default is the current document.
     pub action: Link,
-    /// What counts as input.
-    pub input: GatherInput,
-    /// How long to wait for the first or next key.
+    /// Whether keys count as input.
+    pub dtmf: bool,
+    /// How speech counts as input, if it does.
+    pub speech: Option<SpeechInput>,
+    /// How long to wait for the first or next key, or for speech.
     pub timeout: Duration,
     /// The key that ends the input.
     pub finish_on_key: Option<char>,
@@ -27,18 +30,6 @@ pub struct Gather {
     pub action_on_empty_result: bool,
     /// What is heard meanwhile.
     pub prompts: Vec<Prompt>,
-}
-
-/// What counts as input of a `<Gather>`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum GatherInput {
-    /// Keys.
-    #[default]
-    Dtmf,
-    /// Either.
-    DtmfSpeech,
-    /// Speech.
-    Speech,
 }
 
 /// What may stand in a `<Gather>`.
@@ -69,15 +60,17 @@ impl Gather {
         );
         let finish_on_key = finish_key(&mut attributes);
         let digits_max = digits_max(&mut attributes);
-        let empty = ErrorCode::SCHEMA;
+        let empty = ErrorCode::GATHER_ACTION_ON_EMPTY_RESULT;
         let action_on_empty_result = attributes.flag("actionOnEmptyResult", false, empty);
-        let input = input(&mut attributes);
-        attributes.without_effect(SPEECH);
+        let (dtmf, speech) = input(&mut attributes);
+        let timeout = Duration::from_secs(timeout.into());
+        let input = SpeechInput::parse(&mut attributes, timeout);
         attributes.finish();
         Self {
             action,
-            input,
-            timeout: Duration::from_secs(timeout.into()),
+            dtmf,
+            speech: speech.then_some(input),
+            timeout,
             finish_on_key,
             digits_max,
             action_on_empty_result,
@@ -107,23 +100,15 @@ fn digits_max(attributes: &mut Attributes<'_, '_>) -> Option<u32> {
     Some(value).filter(|number| *number > 0)
 }
 
-fn input(attributes: &mut Attributes<'_, '_>) -> GatherInput {
+/// Whether keys count, and whether speech does.
+fn input(attributes: &mut Attributes<'_, '_>) -> (bool, bool) {
     let known = |text: &str| {
         let mut words = text.split_whitespace().peekable();
         words.peek().is_some() && words.all(|word| matches!(word, "dtmf" | "speech"))
     };
-    let Some(text) = attributes.text_if("input", ErrorCode::GATHER_INPUT, known) else {
-        return GatherInput::Dtmf;
-    };
-    if !text.contains("speech") {
-        return GatherInput::Dtmf;
-    }
-    let message = "speech is not recognised by this version: only keys count".to_owned();
-    attributes.warn(ErrorCode::NOT_SUPPORTED, message);
-    if text.contains("dtmf") {
-        GatherInput::DtmfSpeech
-    } else {
-        GatherInput::Speech
+    match attributes.text_if("input", ErrorCode::GATHER_INPUT, known) {
+        Some(text) => (text.contains("dtmf"), text.contains("speech")),
+        None => (true, false),
     }
 }
 
@@ -169,16 +154,3 @@ pub(super) fn is_key(text: &str) -> bool {
 
 const TIMEOUT_SECS_MAX: u32 = 14_400;
 const DIGITS_MAX: u32 = 256;
-const SPEECH: &[&str] = &[
-    "bargeIn",
-    "debug",
-    "enhanced",
-    "hints",
-    "language",
-    "maxSpeechTime",
-    "partialResultCallback",
-    "partialResultCallbackMethod",
-    "profanityFilter",
-    "speechModel",
-    "speechTimeout",
-];

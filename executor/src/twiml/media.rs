@@ -2,26 +2,25 @@
 
 use std::time::Duration;
 
-use roxmltree::Node;
-
 use crate::ErrorCode;
 
 use super::attributes::Attributes;
 use super::parse::text_of;
 use super::report::{Element, Report};
+use super::ssml;
 
 /// Speak a text.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Say {
     /// What to say, without markup, white space collapsed.
     pub text: String,
-    /// The content as written, if there is SSML in it.
+    /// The content with its markup, if there is SSML in it: the elements that are known only.
     pub ssml: Option<String>,
-    /// The voice, as written.
+    /// The voice: `man`, `woman`, `Polly.…` or `Google.…`; `None`: the usual one.
     pub voice: Option<String>,
     /// The language.
     pub language: String,
-    /// How many times; 0 is until the end of the call (1,000 times at most).
+    /// How many times, at least once; `loop="0"` is [`LOOP_MAX`] times.
     pub times: u32,
 }
 
@@ -30,7 +29,7 @@ pub struct Say {
 pub struct Play {
     /// The file; an empty URL is the current document.
     pub url: Option<String>,
-    /// How many times; 0 is until the end of the call (1,000 times at most).
+    /// How many times, at least once; `loop="0"` is [`LOOP_MAX`] times.
     pub times: u32,
     /// Keys: `0-9 A-D * #`; `w` waits half a second, `W` a second.
     pub digits: Option<String>,
@@ -46,7 +45,8 @@ pub struct Pause {
 impl Say {
     /// A text to say once.
     pub fn plain(text: &str) -> Self {
-        let text = collapse(text).chars().take(TEXT_CHARS_MAX).collect();
+        let mut text = collapse(text);
+        text.truncate(fitting(&text, BASIC_CHARS_MAX));
         Self {
             text,
             language: LANGUAGE.to_owned(),
@@ -57,38 +57,31 @@ impl Say {
 
     pub(super) fn parse(element: Element<'_>, report: &mut Report) -> Option<Self> {
         let mut attributes = Attributes::of(element, report);
-        let voice = attributes.text("voice").map(str::to_owned);
-        let language = attributes.text("language").unwrap_or(LANGUAGE).to_owned();
-        let times = attributes.integer("loop", 1, 0..=LOOP_MAX, ErrorCode::SAY_LOOP);
+        let voice = attributes.text_if("voice", ErrorCode::SAY_VOICE, is_voice);
+        // The old name of a voice that is gone.
+        let voice = voice.map(|voice| if voice == "alice" { "woman" } else { voice });
+        let language = attributes
+            .text_if("language", ErrorCode::SAY_LANGUAGE, is_language)
+            .unwrap_or(LANGUAGE)
+            .to_owned();
+        let times = times(&mut attributes, ErrorCode::SAY_LOOP);
         attributes.finish();
-        for child in element
-            .descendants()
-            .filter(|node| node.is_element() && *node != element)
-        {
-            if !SSML.contains(&child.tag_name().name()) {
-                report.unknown_child(element, child);
-            }
-        }
-        let spoken: String = element
-            .descendants()
-            .filter(Node::is_text)
-            .filter_map(|node| node.text())
-            .collect();
-        let mut text = collapse(&spoken);
+        let content = ssml::read(element, report);
+        let text = collapse(&content.text);
         if text.is_empty() {
             report.warn(ErrorCode::SAY_TEXT, element, "<Say> has no text".to_owned());
             return None;
         }
-        if text.chars().count() > TEXT_CHARS_MAX {
-            let message =
-                format!("<Say> has more than {TEXT_CHARS_MAX} characters: the rest is cut off");
+        let length = fitting(&text, characters_max(voice));
+        let whole = length == text.len();
+        if !whole {
+            let message = "<Say> is too long: the rest is cut off".to_owned();
             report.warn(ErrorCode::SAY_TEXT_LONG, element, message);
-            text = text.chars().take(TEXT_CHARS_MAX).collect();
         }
         Some(Self {
-            text,
-            ssml: inner_xml(element),
-            voice,
+            text: text.get(..length).unwrap_or_default().to_owned(),
+            ssml: content.ssml.filter(|_| whole),
+            voice: voice.map(str::to_owned),
             language,
             times,
         })
@@ -98,7 +91,7 @@ impl Say {
 impl Play {
     pub(super) fn parse(element: Element<'_>, report: &mut Report) -> Option<Self> {
         let mut attributes = Attributes::of(element, report);
-        let times = attributes.integer("loop", 1, 0..=LOOP_MAX, ErrorCode::PLAY_LOOP);
+        let times = times(&mut attributes, ErrorCode::PLAY_LOOP);
         let keys = |text: &str| {
             !text.is_empty()
                 && text.len() <= KEYS_MAX
@@ -133,25 +126,67 @@ impl Pause {
     }
 }
 
-/// The source between the tags, if it has elements in it.
-fn inner_xml(element: Element<'_>) -> Option<String> {
-    element.children().find(Node::is_element)?;
-    let (first, last) = (element.first_child()?, element.last_child()?);
-    let source = element.document().input_text();
-    source
-        .get(first.range().start..last.range().end)
-        .map(str::to_owned)
+/// `loop`.
+fn times(attributes: &mut Attributes<'_, '_>, code: ErrorCode) -> u32 {
+    match attributes.integer("loop", 1, 0..=LOOP_MAX, code) {
+        0 => LOOP_MAX,
+        times => times,
+    }
+}
+
+fn is_voice(voice: &str) -> bool {
+    let service = |prefix| {
+        voice.strip_prefix(prefix).is_some_and(|name: &str| {
+            let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+            !name.is_empty() && name.chars().all(fits)
+        })
+    };
+    matches!(voice, "man" | "woman" | "alice") || service("Polly.") || service("Google.")
+}
+
+/// RFC 5646 §2.1, roughly: a language of two or three letters and its subtags.
+pub(super) fn is_language(tag: &str) -> bool {
+    let mut subtags = tag.split('-');
+    let alphanumeric = |tag: &str| tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    subtags.next().is_some_and(|language| {
+        matches!(language.len(), 2 | 3) && language.bytes().all(|byte| byte.is_ascii_alphabetic())
+    }) && subtags.all(|tag| matches!(tag.len(), 1..=8) && alphanumeric(tag))
+}
+
+/// The longest text of a voice.
+fn characters_max(voice: Option<&str>) -> usize {
+    match voice {
+        Some(voice) if voice.starts_with("Polly.") => POLLY_CHARS_MAX,
+        Some(voice) if voice.starts_with("Google.") => GOOGLE_CHARS_MAX,
+        _ => BASIC_CHARS_MAX,
+    }
+}
+
+/// How many bytes of a text fit: by characters, and by their number when they are URL-encoded.
+fn fitting(text: &str, characters_max: usize) -> usize {
+    let mut encoded = 0;
+    for (count, (at, c)) in text.char_indices().enumerate() {
+        encoded += match c {
+            ' ' | '*' | '-' | '.' | '_' | '0'..='9' | 'A'..='Z' | 'a'..='z' => 1,
+            c => 3 * c.len_utf8(),
+        };
+        if count == characters_max || encoded > ENCODED_MAX {
+            return at;
+        }
+    }
+    text.len()
 }
 
 fn collapse(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-const LANGUAGE: &str = "en-US";
-const TEXT_CHARS_MAX: usize = 4096;
-const LOOP_MAX: u32 = 1000;
+/// Most repetitions of a text or a file.
+pub const LOOP_MAX: u32 = 1000;
+pub(super) const LANGUAGE: &str = "en-US";
+const BASIC_CHARS_MAX: usize = 4096;
+const POLLY_CHARS_MAX: usize = 3000;
+const GOOGLE_CHARS_MAX: usize = 5000;
+const ENCODED_MAX: usize = 4500;
 const KEYS_MAX: usize = 256;
 const LENGTH_SECS_MAX: u32 = 14_400;
-const SSML: &[&str] = &[
-    "break", "emphasis", "lang", "p", "phoneme", "prosody", "s", "say-as", "sub", "w",
-];

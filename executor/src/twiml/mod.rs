@@ -8,28 +8,44 @@
 
 mod attributes;
 mod client;
+mod conference;
 mod content_type;
 mod dial;
 mod gather;
 mod media;
 mod nouns;
 mod parse;
+mod queue;
 mod record;
+mod recording;
 mod refer;
 mod report;
 pub mod sip_uri;
+mod speech;
+mod ssml;
+mod stream;
 
 pub use client::{
     ClientError, ClientNoun, IDENTITY_CHARS_MAX, PARAMETER_NAME_BYTES_MAX,
     PARAMETER_VALUE_BYTES_MAX, PARAMETERS_PER_DIAL_MAX,
 };
+pub use conference::{
+    Beep, CONFERENCE_NAME_CHARS_MAX, ConferenceEvents, ConferenceNoun, ConferenceStatus,
+    JitterBuffer, LABEL_CHARS_MAX, PARTICIPANTS_MAX, Wait,
+};
 pub use dial::{Dial, DialRecord, NOUNS_PER_DIAL_MAX, Noun};
-pub use gather::{Gather, GatherInput, Prompt};
-pub use media::{Pause, Play, Say};
+pub use gather::{Gather, Prompt};
+pub use media::{LOOP_MAX, Pause, Play, Say};
 pub use nouns::{CallbackEvents, Common, Number, SipNoun, StatusCallback};
 pub use parse::{BODY_BYTES_MAX, DEPTH_MAX, NODES_MAX, TwimlError};
+pub use queue::{Enqueue, QUEUE_NAME_CHARS_MAX, QUEUE_SIZE_MAX, QueueNoun};
 pub use record::Record;
+pub use recording::{RecordingEvents, RecordingStatus, RecordingTrack};
 pub use refer::Refer;
+pub use speech::{HINT_CHARS_MAX, HINTS_MAX, SPEECH_SECS_MAX, SpeechInput, SpeechTimeout};
+pub use stream::{
+    Connect, STREAM_PARAMETER_CHARS_LIMIT, STREAM_PARAMETERS_MAX, Stream, StreamTracks,
+};
 
 use crate::Location;
 use crate::webhook::Method;
@@ -53,12 +69,18 @@ pub struct Step {
 /// A verb.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Verb {
+    /// Talk with a WebSocket.
+    Connect(Box<Connect>),
     /// Call somebody and connect the two.
     Dial(Box<Dial>),
-    /// Collect keys.
+    /// Wait in a queue.
+    Enqueue(Box<Enqueue>),
+    /// Collect keys or speech.
     Gather(Box<Gather>),
     /// End the call.
     Hangup,
+    /// Leave the queue.
+    Leave,
     /// Wait.
     Pause(Pause),
     /// Play a file or keys.
@@ -73,6 +95,10 @@ pub enum Verb {
     Reject(RejectReason),
     /// Speak a text.
     Say(Say),
+    /// Send the sound to WebSockets meanwhile.
+    Start(Vec<Stream>),
+    /// End streams, by their names.
+    Stop(Vec<String>),
 }
 
 /// A URL as written, which may be relative or empty (the current document), and its method.
@@ -98,9 +124,12 @@ impl Verb {
     /// The name of the element.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Connect(_) => "Connect",
             Self::Dial(_) => "Dial",
+            Self::Enqueue(_) => "Enqueue",
             Self::Gather(_) => "Gather",
             Self::Hangup => "Hangup",
+            Self::Leave => "Leave",
             Self::Pause(_) => "Pause",
             Self::Play(_) => "Play",
             Self::Record(_) => "Record",
@@ -108,6 +137,8 @@ impl Verb {
             Self::Refer(_) => "Refer",
             Self::Reject(_) => "Reject",
             Self::Say(_) => "Say",
+            Self::Start(_) => "Start",
+            Self::Stop(_) => "Stop",
         }
     }
 }

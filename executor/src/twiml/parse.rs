@@ -11,7 +11,8 @@ use super::attributes::Attributes;
 use super::content_type::{self, Content};
 use super::report::{Element, Report, location, short};
 use super::{
-    Dial, Document, Gather, Link, Pause, Play, Record, Refer, RejectReason, Say, Step, Verb,
+    Connect, Dial, Document, Enqueue, Gather, Link, Pause, Play, Record, Refer, RejectReason, Say,
+    Step, Verb, stream,
 };
 
 /// Largest body, in bytes (11750).
@@ -76,6 +77,21 @@ impl Document {
             digits: None,
         };
         Self::of([Verb::Play(play), Verb::Hangup])
+    }
+
+    /// A sound file or a plain text that is heard while a caller waits does not end the call.
+    pub(crate) fn take_off_hangup(&mut self, content_type: Option<&str>) {
+        let stands_for_itself = matches!(
+            content_type::of(content_type),
+            Some(Content::Audio | Content::Text)
+        );
+        let ends = self
+            .steps
+            .last()
+            .is_some_and(|step| step.verb == Verb::Hangup);
+        if stands_for_itself && ends {
+            self.steps.pop();
+        }
     }
 
     /// The document that a plain text stands for.
@@ -206,9 +222,12 @@ fn parse_verbs(root: Element<'_>, report: &mut Report) -> Vec<Step> {
 
 fn parse_verb(root: Element<'_>, element: Element<'_>, report: &mut Report) -> Option<Verb> {
     match element.tag_name().name() {
+        "Connect" => Some(Verb::Connect(Box::new(Connect::parse(element, report)))),
         "Dial" => Some(Verb::Dial(Box::new(Dial::parse(element, report)))),
+        "Enqueue" => Some(Verb::Enqueue(Box::new(Enqueue::parse(element, report)))),
         "Gather" => Some(Verb::Gather(Box::new(Gather::parse(element, report)))),
         "Hangup" => Some(parse_hangup(element, report)),
+        "Leave" => Some(parse_leave(element, report)),
         "Pause" => Some(Verb::Pause(Pause::parse(element, report))),
         "Play" => Play::parse(element, report).map(Verb::Play),
         "Record" => Some(Verb::Record(Box::new(Record::parse(element, report)))),
@@ -216,7 +235,9 @@ fn parse_verb(root: Element<'_>, element: Element<'_>, report: &mut Report) -> O
         "Refer" => Refer::parse(element, report).map(Verb::Refer),
         "Reject" => Some(parse_reject(element, report)),
         "Say" => Say::parse(element, report).map(Verb::Say),
-        name @ ("Enqueue" | "Leave" | "Start" | "Stop" | "Connect") => {
+        "Start" => Some(Verb::Start(stream::started(element, report))),
+        "Stop" => Some(Verb::Stop(stream::stopped(element, report))),
+        name @ ("Pay" | "Prompt" | "Sms" | "Message") => {
             let message = format!("<{name}> is not supported by this version and is skipped");
             report.warn(ErrorCode::NOT_SUPPORTED, element, message);
             None
@@ -232,6 +253,12 @@ fn parse_hangup(element: Element<'_>, report: &mut Report) -> Verb {
     Attributes::of(element, report).finish();
     skip_parameters(element, report);
     Verb::Hangup
+}
+
+fn parse_leave(element: Element<'_>, report: &mut Report) -> Verb {
+    Attributes::of(element, report).finish();
+    report.no_children(element);
+    Verb::Leave
 }
 
 fn parse_reject(element: Element<'_>, report: &mut Report) -> Verb {

@@ -7,6 +7,7 @@ use crate::ErrorCode;
 use super::Link;
 use super::attributes::Attributes;
 use super::gather::is_key;
+use super::recording::{RecordingStatus, trims};
 use super::report::{Element, Report};
 
 /// Record the caller.
@@ -24,47 +25,36 @@ pub struct Record {
     pub play_beep: bool,
     /// Whether silence is cut off at both ends.
     pub trim_silence: bool,
-    /// Told when the recording is ready.
-    pub status_callback: Option<Link>,
+    /// Told about the states of the recording.
+    pub recording: Option<RecordingStatus>,
 }
 
 impl Record {
     pub(super) fn parse(element: Element<'_>, report: &mut Report) -> Self {
         let mut attributes = Attributes::of(element, report);
-        let method = attributes.method("method", ErrorCode::RECORD_METHOD);
-        let url = attributes
-            .text("action")
-            .unwrap_or_default()
-            .trim()
-            .to_owned();
-        let timeout = attributes.integer("timeout", 5, 0..=SECS_MAX, ErrorCode::RECORD_TIMEOUT);
-        let finish_on_key = attributes
+        let a = &mut attributes;
+        let method = a.method("method", ErrorCode::RECORD_METHOD);
+        let url = a.text("action").unwrap_or_default().trim().to_owned();
+        let timeout = a.integer("timeout", 5, 0..=SECS_MAX, ErrorCode::RECORD_TIMEOUT);
+        let finish_on_key = a
             .text_if("finishOnKey", ErrorCode::RECORD_FINISH_ON_KEY, is_key)
             .unwrap_or("1234567890*#")
             .to_owned();
-        let length = attributes.integer(
+        let length = a.integer(
             "maxLength",
             3600,
             2..=SECS_MAX,
             ErrorCode::RECORD_MAX_LENGTH,
         );
-        let play_beep = attributes.flag("playBeep", true, ErrorCode::RECORD_PLAY_BEEP);
-        let known = |text: &str| matches!(text, "trim-silence" | "do-not-trim");
-        let trim = attributes.text_if("trim", ErrorCode::RECORD_TRIM, known);
-        let status_callback = attributes.link(
-            "recordingStatusCallback",
-            "recordingStatusCallbackMethod",
-            ErrorCode::RECORD_METHOD,
-        );
-        if attributes.flag("transcribe", false, ErrorCode::RECORD_TRANSCRIBE) {
+        let play_beep = a.flag("playBeep", true, ErrorCode::RECORD_PLAY_BEEP);
+        let trim_silence = trims(a, true, ErrorCode::RECORD_TRIM);
+        let recording = RecordingStatus::parse(a, ErrorCode::RECORD_METHOD);
+        let wants_text = a.flag("transcribe", false, ErrorCode::RECORD_TRANSCRIBE);
+        if wants_text || a.text("transcribeCallback").is_some() {
             let message = "transcription is not supported by this version".to_owned();
-            attributes.warn(ErrorCode::NOT_SUPPORTED, message);
+            a.warn(ErrorCode::NOT_SUPPORTED, message);
         }
-        attributes.without_effect(&[
-            "recordingConfigurationId",
-            "recordingStatusCallbackEvent",
-            "transcribeCallback",
-        ]);
+        a.without_effect(&["recordingConfigurationId", "transcribeCallback"]);
         attributes.finish();
         report.no_children(element);
         Self {
@@ -73,10 +63,10 @@ impl Record {
             finish_on_key,
             length_max: Duration::from_secs(length.into()),
             play_beep,
-            trim_silence: trim != Some("do-not-trim"),
-            status_callback,
+            trim_silence,
+            recording,
         }
     }
 }
 
-const SECS_MAX: u32 = 14_400;
+const SECS_MAX: u32 = 86_400;

@@ -15,8 +15,8 @@ use super::outgoing::{Outgoing, random_token};
 use super::phases::{ReadTimedOut, bounded};
 use super::request::shown;
 use super::{
-    CallContext, Client, Exchange, FetchError, Method, Overrides, Purpose, Reply, Request,
-    RetryPolicy, call_params, incoming,
+    CallContext, Client, Exchange, FetchError, Method, Overrides, Reply, Request, RetryPolicy,
+    call_params, incoming,
 };
 
 /// Most cookies that one response sets.
@@ -263,8 +263,8 @@ impl<'f> Fetch<'f> {
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
         let content_type = content_type.map(str::to_owned);
-        let ignored = self.request.purpose == Purpose::StatusCallback
-            || incoming::is_audio(content_type.as_deref());
+        let ignored =
+            self.request.purpose.is_callback() || incoming::is_audio(content_type.as_deref());
         let body = if ignored {
             Bytes::new()
         } else {

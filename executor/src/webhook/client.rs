@@ -14,7 +14,7 @@ use super::call::Fetch;
 use super::gate::Gate;
 use super::guard::{Guard, Lookup, SystemLookup};
 use super::phases::ConnectLayer;
-use super::{CallContext, FetchError, Reply, Request, date};
+use super::{CallContext, FetchError, Purpose, Reply, Request, date};
 
 /// Makes the requests of all calls. Clones share connections, cache and bounds.
 #[derive(Clone)]
@@ -83,12 +83,18 @@ impl Client {
         Fetch::new(self, request, call).run().await
     }
 
-    /// Makes the request of a status callback, with its `Timestamp`. Its reply is ignored; a
+    /// Makes the request of a status callback, with its `Timestamp` if that kind has one. Its reply is ignored; a
     /// failure is a 15003 warning.
     pub async fn status_callback(&self, request: &Request, call: &CallContext) -> Option<Warning> {
         let mut request = request.clone();
-        let timestamp = date::rfc2822(SystemTime::now());
-        request.params.push(("Timestamp".to_owned(), timestamp));
+        let now = SystemTime::now();
+        let timestamp = match request.purpose {
+            Purpose::PartialResult | Purpose::RecordingCallback => None,
+            Purpose::StreamCallback => Some(date::iso8601(now)),
+            _ => Some(date::rfc2822(now)),
+        };
+        let timestamp = timestamp.map(|text| ("Timestamp".to_owned(), text));
+        request.params.extend(timestamp);
         let error = self.fetch(&request, call).await.err()?;
         Some(Warning::new(
             ErrorCode::STATUS_CALLBACK,

@@ -1,13 +1,10 @@
-//! RFC 2822 dates, as the `Timestamp` parameter has them.
+//! Dates as parameters have them: RFC 2822, and ISO 8601 for media streams.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// `Fri, 27 Mar 2026 10:00:00 +0000`.
-pub(super) fn rfc2822(time: SystemTime) -> String {
-    let seconds = time
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
+pub(crate) fn rfc2822(time: SystemTime) -> String {
+    let (days, second) = split(time);
     let (year, month, day) = civil(days);
     let weekday = WEEKDAYS
         .get((days % 7) as usize)
@@ -16,6 +13,25 @@ pub(super) fn rfc2822(time: SystemTime) -> String {
     let month = MONTHS.get(month as usize - 1).copied().unwrap_or_default();
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} +0000")
+}
+
+/// `2026-03-27T10:00:00.000Z`.
+pub(super) fn iso8601(time: SystemTime) -> String {
+    let (days, second) = split(time);
+    let millis = time
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.subsec_millis());
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// Days, and the second of the last one.
+fn split(time: SystemTime) -> (u64, u64) {
+    let seconds = time
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    (seconds / 86_400, seconds % 86_400)
 }
 
 /// Year, month (1–12) and day of a count of days since 1 January 1970: Howard Hinnant's
@@ -59,5 +75,11 @@ mod tests {
         ] {
             assert_eq!(rfc2822(UNIX_EPOCH + Duration::from_secs(seconds)), text);
         }
+    }
+
+    #[test]
+    fn the_other_form() {
+        let time = UNIX_EPOCH + Duration::from_millis(1_774_605_600_250);
+        assert_eq!(iso8601(time), "2026-03-27T10:00:00.250Z");
     }
 }

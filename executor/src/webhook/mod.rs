@@ -36,4 +36,5 @@ pub use request::{CallStatus, FetchId, Hook, Method, Purpose, Request};
 pub use session::Session;
 pub use signature::{sign, sign_body_hash};
 
+pub(crate) use date::rfc2822;
 pub(crate) use request::shown;

@@ -4,7 +4,7 @@ use url::form_urlencoded::Serializer;
 
 use crate::Sid;
 
-use super::{CallContext, Request};
+use super::{CallContext, Purpose, Request};
 
 /// The legacy date that names the API, and with it the set of parameters.
 const API_VERSION: &str = "2010-04-01";
@@ -17,7 +17,14 @@ const HEADERS_MAX: usize = 64;
 /// All parameters of a request, in the order in which they are sent: the call's, then the
 /// SIP leg's, then those of the verb. A name stands there once: the call's own parameters cannot
 /// be overridden by what comes later.
+///
+/// A request about something else than a leg (a recording, a conference, a media stream) has its
+/// own parameters, and the account and the call that it belongs to; a participant's event is
+/// about the participant's call.
 pub fn call_params(request: &Request, call: &CallContext) -> Vec<(String, String)> {
+    if !request.purpose.is_about_call() {
+        return own_params(request, call);
+    }
     let sid = |sid: Option<Sid>| sid.map(|sid| sid.to_string());
     let sip = &call.sip;
     let fixed = [
@@ -50,6 +57,15 @@ pub fn call_params(request: &Request, call: &CallContext) -> Vec<(String, String
             params.push((name.clone(), value.clone()));
         }
     }
+    params
+}
+
+fn own_params(request: &Request, call: &CallContext) -> Vec<(String, String)> {
+    let mut params = vec![("AccountSid".to_owned(), call.account_sid.to_string())];
+    if request.purpose != Purpose::ConferenceCallback {
+        params.push(("CallSid".to_owned(), call.call_sid.to_string()));
+    }
+    params.extend(request.params.iter().cloned());
     params
 }
 

@@ -48,22 +48,42 @@ pub struct FetchId(pub u32);
 /// Why a request is made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Purpose {
+    /// Events of a conference; the reply is ignored.
+    ConferenceCallback,
+    /// The `waitUrl` of a `<Conference>`.
+    ConferenceWait,
+    /// `action` of `<Connect>`.
+    ConnectAction,
     /// `action` of `<Dial>`.
     DialAction,
     /// The fallback URL, after an error.
     Fallback,
     /// `action` of `<Gather>`.
     GatherAction,
+    /// What a `<Gather>` has understood so far; the reply is ignored.
+    PartialResult,
+    /// `action` of `<Enqueue>`.
+    QueueAction,
+    /// The `waitUrl` of an `<Enqueue>`.
+    QueueWait,
+    /// The `url` of a `<Queue>`, for the caller who was taken out of it.
+    QueueWhisper,
     /// `action` of `<Record>`.
     RecordAction,
+    /// The states of a recording; the reply is ignored.
+    RecordingCallback,
     /// `<Redirect>`, or a document put in place of the current one.
     Redirect,
     /// `action` of `<Refer>`.
     ReferAction,
+    /// The `referUrl` of a `<Dial>`, because a party sent REFER.
+    ReferRequest,
     /// The `url` of a noun, on the callee's leg before it is bridged.
     Screening,
     /// A status callback; its reply is ignored.
     StatusCallback,
+    /// Events of a media stream; the reply is ignored.
+    StreamCallback,
     /// The first document of the leg.
     Voice,
 }
@@ -122,7 +142,28 @@ impl Purpose {
     pub fn reports_result(self) -> bool {
         matches!(
             self,
-            Self::DialAction | Self::RecordAction | Self::ReferAction | Self::StatusCallback
+            Self::DialAction | Self::QueueAction | Self::RecordAction | Self::ReferAction
+        ) || self.is_callback()
+    }
+
+    /// Whether the reply is ignored.
+    pub fn is_callback(self) -> bool {
+        matches!(
+            self,
+            Self::ConferenceCallback
+                | Self::PartialResult
+                | Self::RecordingCallback
+                | Self::StatusCallback
+                | Self::StreamCallback
+        )
+    }
+
+    /// Whether the parameters of the call are those of its SIP leg, its parties and its state
+    /// too, and not only who it is.
+    pub(super) fn is_about_call(self) -> bool {
+        !matches!(
+            self,
+            Self::ConferenceCallback | Self::RecordingCallback | Self::StreamCallback
         )
     }
 }

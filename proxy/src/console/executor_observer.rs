@@ -94,14 +94,24 @@ fn notice(warning: &Warning) -> CallEvent {
 /// Why a webhook is asked, in the words of TwiML.
 fn purpose(purpose: Purpose) -> &'static str {
     match purpose {
+        Purpose::ConferenceCallback => "conference callback",
+        Purpose::ConferenceWait => "Conference waitUrl",
+        Purpose::ConnectAction => "Connect action",
         Purpose::DialAction => "Dial action",
         Purpose::Fallback => "fallback",
         Purpose::GatherAction => "Gather action",
+        Purpose::PartialResult => "partial result",
+        Purpose::QueueAction => "Enqueue action",
+        Purpose::QueueWait => "Enqueue waitUrl",
+        Purpose::QueueWhisper => "Queue url",
         Purpose::RecordAction => "Record action",
+        Purpose::RecordingCallback => "recording callback",
         Purpose::Redirect => "Redirect",
         Purpose::ReferAction => "Refer action",
+        Purpose::ReferRequest => "referUrl",
         Purpose::Screening => "screening",
         Purpose::StatusCallback => "status callback",
+        Purpose::StreamCallback => "stream callback",
         Purpose::Voice => "voice",
     }
 }

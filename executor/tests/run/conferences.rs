@@ -1,0 +1,470 @@
+//! The conferences of all calls: who comes and goes, and what follows.
+
+use std::sync::Arc;
+
+use executor::conference::{Conferences, Effect, Exit};
+use executor::run::{ConferenceCallback, ConferencePlan, Recording, RecordingCallback};
+use executor::twiml::{Beep, ConferenceEvents, JitterBuffer, RecordingEvents};
+use executor::webhook::{CallContext, Direction, Hook, Purpose, Session, SipContext};
+use executor::{Secret, Sid, SidKind};
+use url::Url;
+
+/// The legs are letters.
+struct World {
+    conferences: Conferences<char>,
+    fresh: u8,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            conferences: Conferences::default(),
+            fresh: 0,
+        }
+    }
+
+    fn join(&mut self, key: char, change: impl FnOnce(&mut ConferencePlan)) -> Vec<String> {
+        let mut plan = plan();
+        change(&mut plan);
+        self.fresh += 1;
+        let fresh = Sid::new(SidKind::Conference, [self.fresh; 16]);
+        let effects = self.conferences.join(key, &call(key), &plan, fresh);
+        effects.iter().map(shown).collect()
+    }
+
+    fn leave(&mut self, key: char) -> Vec<String> {
+        let effects = self.conferences.leave(key, Exit::Left);
+        effects.iter().map(shown).collect()
+    }
+}
+
+fn call(key: char) -> Arc<CallContext> {
+    Arc::new(CallContext {
+        call_sid: sid(key),
+        account_sid: Sid::derive(SidKind::Account, "test"),
+        auth_token: Secret::new("token"),
+        from: "sip:a@b.test".to_owned(),
+        to: "sip:c@d.test".to_owned(),
+        direction: Direction::Inbound,
+        parent_call_sid: None,
+        sip: SipContext::default(),
+        session: Session::default(),
+    })
+}
+
+fn sid(key: char) -> Sid {
+    Sid::new(SidKind::Call, [key as u8; 16])
+}
+
+fn plan() -> ConferencePlan {
+    ConferencePlan {
+        name: "room".to_owned(),
+        muted: false,
+        beep: Beep::Always,
+        start_on_enter: true,
+        end_on_exit: false,
+        label: None,
+        jitter_buffer: JitterBuffer::Large,
+        participants_max: 250,
+        record: false,
+        trim_silence: true,
+        coach: None,
+        status_callback: None,
+        recording_callback: None,
+    }
+}
+
+fn hook(path: &str) -> Hook {
+    Hook::post(Url::parse(&format!("http://app.test/{path}")).unwrap())
+}
+
+fn told(plan: &mut ConferencePlan) {
+    plan.status_callback = Some(ConferenceCallback {
+        hook: hook("events"),
+        events: ConferenceEvents {
+            start: true,
+            end: true,
+            join: true,
+            leave: true,
+            mute: true,
+            hold: true,
+            modify: true,
+            speaker: true,
+            announcement: true,
+        },
+    });
+}
+
+fn shown(effect: &Effect<char>) -> String {
+    match effect {
+        Effect::Callback { request, .. } => {
+            let what = match request.purpose {
+                Purpose::ConferenceCallback => "event",
+                _ => "recording",
+            };
+            let params: Vec<_> = request
+                .params
+                .iter()
+                .filter(|(name, _)| !matches!(name.as_str(), "ConferenceSid" | "FriendlyName"))
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            format!("{what} {}", params.join(" "))
+        }
+        Effect::Close { .. } => "close".to_owned(),
+        Effect::Record { trim_silence, .. } => format!("record trim {trim_silence}"),
+        Effect::Seat { key, member, .. } => {
+            let mut text = format!("seat {key}");
+            text.push_str(if member.muted { " muted" } else { "" });
+            text.push_str(if member.hold { " hold" } else { "" });
+            text.push_str(if member.beep_on_enter { " beep" } else { "" });
+            text.push_str(if member.beep_on_exit {
+                " beep-later"
+            } else {
+                ""
+            });
+            if let Some(pupil) = member.coach {
+                text.push_str(&format!(" coaches {pupil}"));
+            }
+            text
+        }
+        Effect::StopRecording { .. } => "stop recording".to_owned(),
+        Effect::Tell { key, event } => {
+            let text = format!("{event:?}");
+            let text = text.trim_start_matches("Conference(").trim_end_matches(')');
+            format!("tell {key} {}", text.replace('(', " "))
+        }
+        Effect::Unseat { key, .. } => format!("unseat {key}"),
+    }
+}
+
+#[test]
+fn it_begins_with_the_second_participant() {
+    let mut world = World::new();
+    assert_eq!(world.join('a', |_| {}), ["tell a Waits"]);
+    assert_eq!(
+        world.join('b', |_| {}),
+        [
+            "seat a beep-later",
+            "tell a Talks",
+            "seat b beep beep-later",
+            "tell b Talks",
+        ]
+    );
+    assert_eq!(
+        world.join('c', |_| {}),
+        ["seat c beep beep-later", "tell c Talks"]
+    );
+    assert_eq!(world.leave('b'), ["unseat b", "tell b Ended Left"]);
+    assert_eq!(world.leave('a'), ["unseat a", "tell a Ended Left"]);
+    assert_eq!(world.leave('c'), ["unseat c", "tell c Ended Left", "close"]);
+    assert!(world.conferences.is_empty());
+}
+
+#[test]
+fn it_waits_for_somebody_who_may_start_it() {
+    let mut world = World::new();
+    let guest = |plan: &mut ConferencePlan| plan.start_on_enter = false;
+    assert_eq!(world.join('a', guest), ["tell a Waits"]);
+    assert_eq!(world.join('b', guest), ["tell b Waits"]);
+    assert_eq!(world.leave('b'), ["tell b Ended Left"]);
+    assert_eq!(
+        world.join('m', |_| {}),
+        [
+            "seat a beep-later",
+            "tell a Talks",
+            "seat m beep beep-later",
+            "tell m Talks"
+        ]
+    );
+}
+
+#[test]
+fn it_ends_with_the_moderator() {
+    let mut world = World::new();
+    world.join('m', |plan| {
+        plan.end_on_exit = true;
+        told(plan);
+        plan.label = Some("boss".to_owned());
+    });
+    world.join('b', |_| {});
+    let m = sid('m');
+    let b = sid('b');
+    assert_eq!(
+        world.leave('m'),
+        [
+            "unseat m".to_owned(),
+            "tell m Ended Left".to_owned(),
+            format!(
+                "event StatusCallbackEvent=participant-leave CallSid={m} Muted=false Hold=false \
+                 Coaching=false EndConferenceOnExit=true StartConferenceOnEnter=true \
+                 ParticipantLabel=boss SequenceNumber=3"
+            ),
+            "unseat b".to_owned(),
+            "tell b Ended Over".to_owned(),
+            format!(
+                "event StatusCallbackEvent=participant-leave CallSid={b} Muted=false Hold=false \
+                 Coaching=false EndConferenceOnExit=false StartConferenceOnEnter=true \
+                 SequenceNumber=4"
+            ),
+            "close".to_owned(),
+            format!(
+                "event StatusCallbackEvent=conference-end CallSidEndingConference={m} \
+                 ParticipantLabelEndingConference=boss \
+                 ReasonConferenceEnded=participant-with-end-conference-on-exit-left \
+                 SequenceNumber=5"
+            ),
+        ]
+    );
+    assert!(world.conferences.is_empty());
+    assert_eq!(world.leave('b'), Vec::<String>::new());
+    // The name is free again, for another conference.
+    assert_eq!(world.join('b', |_| {}), ["tell b Waits"]);
+}
+
+#[test]
+fn the_first_participant_says_where_events_go() {
+    let mut world = World::new();
+    let a = sid('a');
+    assert_eq!(
+        world.join('a', |plan| {
+            told(plan);
+            plan.muted = true;
+        }),
+        [
+            format!(
+                "event StatusCallbackEvent=participant-join CallSid={a} Muted=true Hold=false \
+                 Coaching=false EndConferenceOnExit=false StartConferenceOnEnter=true \
+                 SequenceNumber=0"
+            ),
+            "tell a Waits".to_owned(),
+        ]
+    );
+    let effects = world.join('b', |plan| {
+        plan.status_callback = Some(ConferenceCallback {
+            hook: hook("elsewhere"),
+            events: ConferenceEvents::default(),
+        });
+    });
+    assert!(effects[0].contains("participant-join"), "{effects:?}");
+    assert!(effects[1].contains("conference-start"), "{effects:?}");
+    assert!(effects[1].ends_with("SequenceNumber=2"), "{effects:?}");
+    assert_eq!(effects[2], "seat a muted beep-later");
+}
+
+#[test]
+fn only_the_events_that_are_wanted_are_told() {
+    let mut world = World::new();
+    let only_end = |plan: &mut ConferencePlan| {
+        plan.status_callback = Some(ConferenceCallback {
+            hook: hook("events"),
+            events: ConferenceEvents {
+                end: true,
+                ..ConferenceEvents::default()
+            },
+        });
+    };
+    assert_eq!(world.join('a', only_end), ["tell a Waits"]);
+    assert_eq!(
+        world.leave('a'),
+        [
+            "tell a Ended Left".to_owned(),
+            format!(
+                "event StatusCallbackEvent=conference-end CallSidEndingConference={} \
+                 ReasonConferenceEnded=last-participant-left SequenceNumber=0",
+                sid('a')
+            ),
+        ]
+    );
+}
+
+#[test]
+fn who_cannot_join_is_told_why() {
+    let mut world = World::new();
+    world.join('a', |plan| {
+        plan.participants_max = 2;
+        plan.label = Some("one".to_owned());
+    });
+    let taken = |plan: &mut ConferencePlan| plan.label = Some("one".to_owned());
+    assert_eq!(world.join('b', taken), ["tell b Ended LabelTaken"]);
+    let lost = |plan: &mut ConferencePlan| plan.coach = Some(sid('z'));
+    assert_eq!(world.join('b', lost), ["tell b Ended NobodyToCoach"]);
+    world.join('b', |_| {});
+    assert_eq!(world.join('c', |_| {}), ["tell c Ended Full"]);
+    // Nobody is left to coach in a conference that is not there.
+    let other = |plan: &mut ConferencePlan| {
+        plan.name = "other".to_owned();
+        plan.coach = Some(sid('a'));
+    };
+    assert_eq!(world.join('c', other), ["tell c Ended NobodyToCoach"]);
+    assert_eq!(world.conferences.len(), 1);
+}
+
+#[test]
+fn a_coach_is_heard_by_one_and_then_by_nobody() {
+    let mut world = World::new();
+    world.join('a', |_| {});
+    world.join('b', |_| {});
+    let coach = |plan: &mut ConferencePlan| {
+        plan.coach = Some(sid('a'));
+        plan.beep = Beep::Never;
+    };
+    assert_eq!(world.join('c', coach), ["seat c coaches a", "tell c Talks"]);
+    assert_eq!(
+        world.leave('a'),
+        ["unseat a", "tell a Ended Left", "seat c muted coaches a"]
+    );
+}
+
+#[test]
+fn beeps_are_the_participants_own() {
+    for (beep, seat) in [
+        (Beep::Always, "seat c beep beep-later"),
+        (Beep::Never, "seat c"),
+        (Beep::OnEnter, "seat c beep"),
+        (Beep::OnExit, "seat c beep-later"),
+    ] {
+        let mut world = World::new();
+        world.join('a', |_| {});
+        world.join('b', |_| {});
+        assert_eq!(world.join('c', |plan| plan.beep = beep)[0], seat);
+    }
+}
+
+#[test]
+fn mute_hold_and_speech_are_told() {
+    let mut world = World::new();
+    world.join('a', told);
+    world.join('b', |_| {});
+    let conferences = &mut world.conferences;
+    assert!(conferences.wants_speakers('b'));
+    let events = |effects: Vec<Effect<char>>| -> Vec<String> {
+        let shown = effects.iter().map(shown);
+        shown
+            .map(|text| text.split(" CallSid").next().unwrap().to_owned())
+            .collect()
+    };
+    let name = |event: &str| format!("event StatusCallbackEvent=participant-{event}");
+    for (effects, expected) in [
+        (
+            conferences.set_muted('b', true),
+            vec!["seat b muted beep-later".to_owned(), name("mute")],
+        ),
+        (conferences.set_muted('b', true), vec![]),
+        (
+            conferences.set_muted('b', false),
+            vec!["seat b beep-later".to_owned(), name("unmute")],
+        ),
+        (
+            conferences.set_hold('b', true),
+            vec![
+                "seat b hold beep-later".to_owned(),
+                name("hold"),
+                "tell b Waits".to_owned(),
+            ],
+        ),
+        (
+            conferences.set_hold('b', false),
+            vec![
+                "seat b beep-later".to_owned(),
+                name("unhold"),
+                "tell b Talks".to_owned(),
+            ],
+        ),
+        (
+            conferences.set_end_on_exit('b', true),
+            vec!["seat b beep-later".to_owned(), name("modify")],
+        ),
+        (conferences.speaks('b', true), vec![name("speech-start")]),
+        (conferences.speaks('b', true), vec![]),
+        (conferences.speaks('b', false), vec![name("speech-stop")]),
+        (conferences.speaks('x', true), vec![]),
+    ] {
+        assert_eq!(events(effects), expected);
+    }
+}
+
+#[test]
+fn a_recording_outlives_its_conference() {
+    let mut world = World::new();
+    world.join('a', |plan| {
+        plan.record = true;
+        plan.recording_callback = Some(RecordingCallback {
+            hook: hook("recorded"),
+            events: RecordingEvents {
+                in_progress: true,
+                completed: true,
+                absent: true,
+            },
+        });
+    });
+    let effects = world.join('b', |_| {});
+    assert_eq!(effects.last().unwrap(), "record trim true");
+    let room = world.conferences.of('a').unwrap();
+    let recording = Recording {
+        url: Some("http://media.test/RE1".to_owned()),
+        duration: std::time::Duration::from_secs(9),
+        ..Recording::default()
+    };
+    let started = world.conferences.recording_started(room, &recording);
+    assert_eq!(
+        shown(&started[0]),
+        format!(
+            "recording RecordingUrl=http://media.test/RE1 RecordingStatus=in-progress \
+             RecordingChannels=1 RecordingSource=Conference RecordingTrack=both"
+        )
+    );
+    world.leave('a');
+    assert_eq!(
+        world.leave('b'),
+        ["unseat b", "tell b Ended Left", "stop recording", "close"]
+    );
+    assert_eq!(world.conferences.len(), 0);
+    assert!(!world.conferences.is_empty());
+    let done = world.conferences.recorded(room, Some(&recording));
+    assert_eq!(
+        shown(&done[0]),
+        "recording RecordingUrl=http://media.test/RE1 RecordingDuration=9 \
+         RecordingStatus=completed RecordingChannels=1 RecordingSource=Conference \
+         RecordingTrack=both"
+    );
+    assert!(world.conferences.is_empty());
+    assert!(world.conferences.recorded(room, None).is_empty());
+}
+
+#[test]
+fn the_operator_ends_a_conference_and_takes_people_out() {
+    let mut world = World::new();
+    world.join('a', told);
+    world.join('b', |_| {});
+    let room = world.conferences.of('a').unwrap();
+    let kicked = world.conferences.leave('b', Exit::Kicked);
+    assert_eq!(shown(&kicked[1]), "tell b Ended Left");
+    let ended = world.conferences.end_by_operator(room);
+    let last = shown(ended.last().unwrap());
+    assert!(
+        last.contains("ReasonConferenceEnded=conference-ended-via-api"),
+        "{last}"
+    );
+    assert!(world.conferences.end_by_operator(room).is_empty());
+    world.join('a', told);
+    let kicked = world.conferences.leave('a', Exit::Kicked);
+    let last = shown(kicked.last().unwrap());
+    assert!(last.contains("last-participant-kicked"), "{last}");
+}
+
+#[test]
+fn accounts_do_not_meet() {
+    let mut world = World::new();
+    world.join('a', |_| {});
+    let mut other = (*call('b')).clone();
+    other.account_sid = Sid::derive(SidKind::Account, "other");
+    let fresh = Sid::new(SidKind::Conference, [99; 16]);
+    let effects = world
+        .conferences
+        .join('b', &Arc::new(other), &plan(), fresh);
+    assert_eq!(
+        effects.iter().map(shown).collect::<Vec<_>>(),
+        ["tell b Waits"]
+    );
+    assert_eq!(world.conferences.len(), 2);
+}
