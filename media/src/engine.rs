@@ -120,10 +120,13 @@ impl Engine {
         let number = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let worker = self.worker_of(number);
         let id = RoomId(number);
-        let shared = Arc::new(RoomShared::new(id, worker, spec, Arc::clone(links)));
-        let founding = Box::new(Founding { spec, sink });
-        links.send(worker, Mail::Room(Arc::clone(&shared), founding));
-        Room::new(shared)
+        let founding = Founding { spec, sink };
+        Room::new(Arc::new(RoomShared::new(
+            id,
+            worker,
+            founding,
+            Arc::clone(links),
+        )))
     }
 
     /// As many sessions are open as may be.
@@ -159,10 +162,14 @@ impl Drop for Inner {
         self.links.stop();
         let threads = self.threads.get_mut();
         let threads = threads.unwrap_or_else(PoisonError::into_inner);
+        // A sink may be what drops the last engine, on a thread that the others wait for.
+        let own = thread::current().id();
+        if threads.iter().any(|thread| thread.thread().id() == own) {
+            return;
+        }
         // The writer is the first, and ends after the workers: it is joined last.
         for thread in threads.drain(..).rev() {
-            // A sink may be what drops the last engine, on one of its own threads.
-            if thread.thread().id() != thread::current().id() && thread.join().is_err() {
+            if thread.join().is_err() {
                 tracing::error!("a media thread has panicked");
             }
         }

@@ -1,7 +1,7 @@
 //! The ways between handles and media threads.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mio::Waker;
@@ -9,8 +9,8 @@ use mio::Waker;
 use crate::SessionId;
 use crate::counters::Cells;
 use crate::leg::Leg;
-use crate::room::{RoomId, RoomShared};
-use crate::session::{Seat, SessionShared};
+use crate::room::RoomShared;
+use crate::session::{Seat, SessionShared, Stamp};
 use crate::writer::Writer;
 use crate::{Config, Member};
 
@@ -21,6 +21,7 @@ pub(crate) struct Links {
     pub(crate) writer: Writer,
     workers: Vec<Mailbox>,
     stopped: AtomicBool,
+    stamps: AtomicU64,
 }
 
 /// Where a worker is told things.
@@ -39,21 +40,20 @@ pub(crate) enum Mail {
     Give {
         session: Arc<SessionShared>,
         partner: Arc<SessionShared>,
+        stamp: Stamp,
         to: usize,
         hops: u8,
     },
     /// A session has commands.
     Ready(SessionId),
-    /// A new room.
-    Room(Arc<RoomShared>, Box<crate::room::Founding>),
     /// A room has commands.
-    RoomReady(RoomId),
+    RoomReady(Arc<RoomShared>),
 }
 
 /// What a session came for.
 pub(crate) enum Errand {
     Bridge(Arc<SessionShared>),
-    Join(Seat, Member),
+    Join(Seat, Member, Stamp),
     Open,
 }
 
@@ -69,6 +69,7 @@ impl Links {
             writer,
             workers: wakers.into_iter().map(mailbox).collect(),
             stopped: AtomicBool::new(false),
+            stamps: AtomicU64::new(1),
         }
     }
 
@@ -81,6 +82,11 @@ impl Links {
             .ok()?;
         self.counters.ports.fetch_add(2, Ordering::SeqCst);
         Some(Held(Arc::clone(self)))
+    }
+
+    /// Later than all before.
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp(self.stamps.fetch_add(1, Ordering::SeqCst))
     }
 
     pub(crate) fn workers(&self) -> usize {

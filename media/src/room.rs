@@ -1,7 +1,7 @@
 //! The handle of a room.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::inbox::{Inbox, Pushed};
 use crate::link::{Links, Mail};
@@ -133,6 +133,8 @@ pub(crate) struct RoomShared {
     seats: AtomicUsize,
     seats_max: usize,
     closed: AtomicBool,
+    /// Taken by the worker at the first that it hears of the room.
+    founding: Mutex<Option<Founding>>,
     links: Arc<Links>,
 }
 
@@ -155,14 +157,15 @@ pub(crate) enum RoomCommand {
 }
 
 impl RoomShared {
-    pub(crate) fn new(id: RoomId, worker: usize, spec: RoomSpec, links: Arc<Links>) -> Self {
+    pub(crate) fn new(id: RoomId, worker: usize, founding: Founding, links: Arc<Links>) -> Self {
         Self {
             id,
             worker,
             inbox: Inbox::new(),
             seats: AtomicUsize::new(0),
-            seats_max: spec.members_max.min(RoomSpec::MEMBERS_MAX),
+            seats_max: founding.spec.members_max.min(RoomSpec::MEMBERS_MAX),
             closed: AtomicBool::new(false),
+            founding: Mutex::new(Some(founding)),
             links,
         }
     }
@@ -185,22 +188,33 @@ impl RoomShared {
         self.seats.fetch_sub(1, Ordering::SeqCst);
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
+    /// What the room is made of, once.
+    pub(crate) fn found(&self) -> Option<Founding> {
+        let mut founding = self.founding.lock().unwrap_or_else(PoisonError::into_inner);
+        founding.take()
+    }
+
+    fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
 
-    fn send(&self, command: RoomCommand) {
+    fn send(self: &Arc<Self>, command: RoomCommand) {
         match self.inbox.push(command) {
             Pushed::Full => self.links.command_lost(),
-            Pushed::Notify => self.links.send(self.worker, Mail::RoomReady(self.id)),
+            Pushed::Notify => self.notify(),
             Pushed::Waits => {}
         }
     }
 
-    fn close(&self) {
+    fn close(self: &Arc<Self>) {
         self.closed.store(true, Ordering::SeqCst);
         if self.inbox.close() == Pushed::Notify {
-            self.links.send(self.worker, Mail::RoomReady(self.id));
+            self.notify();
         }
+    }
+
+    fn notify(self: &Arc<Self>) {
+        self.links
+            .send(self.worker, Mail::RoomReady(Arc::clone(self)));
     }
 }

@@ -76,12 +76,14 @@ impl Session {
     /// the rooms that they were in, they leave. Packets are handed on as they come where the codecs
     /// agree.
     pub fn bridge(&self, other: &Self) {
-        self.shared.send(Command::Bridge(Arc::clone(&other.shared)));
+        let other = Arc::clone(&other.shared);
+        self.shared
+            .send(Command::Bridge(other, self.shared.stamp()));
     }
 
     /// Ends the bridge that it is in, for both.
     pub fn unbridge(&self) {
-        self.shared.send(Command::Unbridge);
+        self.shared.send(Command::Unbridge(self.shared.stamp()));
     }
 
     /// Goes into a room; a bridge or another room that it is in, it leaves.
@@ -91,7 +93,8 @@ impl Session {
     /// The room is full or closed.
     pub fn join(&self, room: &Room, member: Member) -> Result<(), RoomError> {
         let seat = room.shared().take_seat()?;
-        self.shared.send(Command::Join(seat, member));
+        let stamp = self.shared.stamp();
+        self.shared.send(Command::Join(seat, member, stamp));
         Ok(())
     }
 
@@ -102,7 +105,7 @@ impl Session {
 
     /// Leaves its room.
     pub fn leave(&self) {
-        self.shared.send(Command::Leave);
+        self.shared.send(Command::Leave(self.shared.stamp()));
     }
 
     /// Lets somebody hear along.
@@ -173,6 +176,10 @@ impl SessionShared {
         }
     }
 
+    fn stamp(&self) -> Stamp {
+        self.links.stamp()
+    }
+
     fn close(&self) {
         if self.inbox.close() == Pushed::Notify {
             self.notify();
@@ -188,14 +195,14 @@ impl SessionShared {
 
 /// What a session is told to do.
 pub(crate) enum Command {
-    Bridge(Arc<SessionShared>),
+    Bridge(Arc<SessionShared>, Stamp),
     Connect(Box<Peer>),
-    Join(Seat, Member),
+    Join(Seat, Member, Stamp),
     Keys {
         id: PlayId,
         keys: String,
     },
-    Leave,
+    Leave(Stamp),
     Listen(bool),
     Play {
         id: PlayId,
@@ -207,9 +214,14 @@ pub(crate) enum Command {
     Stop(PlayId),
     StopRecord(RecordId),
     Tap(TapId, Tracks, Box<dyn TapSink>),
-    Unbridge,
+    Unbridge(Stamp),
     Untap(TapId),
 }
+
+/// When a session was told whom to be connected with. Sessions are told on different threads; of
+/// what two say of a third, the later counts, whichever is carried out first.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Stamp(pub(crate) u64);
 
 /// A place in a room, free again when it is dropped.
 pub(crate) struct Seat(pub(crate) Arc<RoomShared>);

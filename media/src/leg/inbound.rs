@@ -1,0 +1,329 @@
+//! The stream from the peer: from packets to frames.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use crate::codec::{Codec, Decoder};
+use crate::convert::samples;
+use crate::desk::Desk;
+use crate::jitter::{JitterBuffer, Kind, Pulled, Pushed};
+use crate::keys::{KeyEvent, KeyReader};
+use crate::resample::Resampler;
+use crate::rtcp::{Heard, Reception};
+use crate::rtp::Header;
+use crate::srtp::{Srtp, SrtpKeys};
+use crate::{Peer, SrtpPair};
+
+/// What comes from the peer.
+pub(crate) struct Inbound {
+    codecs: Vec<(u8, Codec)>,
+    events: Option<u8>,
+    srtp: Option<(SrtpKeys, Srtp)>,
+    /// The stream that is listened to.
+    ssrc: Option<u32>,
+    /// Another stream that may take its place.
+    rival: Option<(u32, u16)>,
+    /// The codec of the last packet with sound.
+    codec: Option<Codec>,
+    /// The tick of the last packet.
+    heard: Option<u64>,
+    buffer: JitterBuffer,
+    /// The buffer is filled: somebody listens.
+    decodes: bool,
+    decoders: Decoders,
+    /// Frames in a row that stand in for missing ones.
+    concealed: u32,
+    keys: KeyReader,
+    pub(crate) reception: Reception,
+    lost_told: u32,
+    report: Option<(u32, Instant)>,
+}
+
+/// A packet of the peer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Arrival {
+    pub(crate) header: Header,
+    pub(crate) what: What,
+    pub(crate) payload: Range<usize>,
+    /// The key that it is the first packet of.
+    pub(crate) pressed: Option<char>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum What {
+    Key(KeyEvent),
+    Sound(Codec),
+}
+
+impl Inbound {
+    pub(crate) fn new() -> Self {
+        Self {
+            codecs: Vec::new(),
+            events: None,
+            srtp: None,
+            ssrc: None,
+            rival: None,
+            codec: None,
+            heard: None,
+            buffer: JitterBuffer::new(),
+            decodes: false,
+            decoders: Decoders::default(),
+            concealed: CONCEALED_MAX,
+            keys: KeyReader::default(),
+            reception: Reception::default(),
+            lost_told: 0,
+            report: None,
+        }
+    }
+
+    /// Takes on what the peer says it sends.
+    pub(crate) fn configure(&mut self, peer: &Peer) {
+        self.codecs.clear();
+        self.codecs.push((peer.payload, peer.codec));
+        let others = peer.also_received.iter().take(CODECS_MAX - 1);
+        self.codecs.extend(others);
+        self.events = peer.events;
+        let codecs = &self.codecs;
+        let spoken = |codec: Codec| codecs.iter().any(|(_, known)| *known == codec);
+        self.decoders.list.retain(|(codec, _)| spoken(*codec));
+        self.codec = self.codec.filter(|codec| spoken(*codec));
+        let keys = peer.srtp.as_ref().map(|SrtpPair { theirs, .. }| theirs);
+        if self.srtp.as_ref().map(|(keys, _)| keys) != keys {
+            self.srtp = keys.map(|keys| (keys.clone(), Srtp::new(keys)));
+        }
+    }
+
+    /// The stream that is listened to.
+    pub(crate) fn ssrc(&self) -> Option<u32> {
+        self.ssrc
+    }
+
+    /// The codec that the peer speaks now.
+    pub(crate) fn codec(&self) -> Option<Codec> {
+        let first = || self.codecs.first().map(|(_, codec)| *codec);
+        self.codec.or_else(first)
+    }
+
+    /// The tick of the last packet.
+    pub(crate) fn heard(&self) -> Option<u64> {
+        self.heard
+    }
+
+    /// Somebody listens, or nobody any more.
+    pub(crate) fn listen(&mut self, on: bool) {
+        if self.decodes != on {
+            self.decodes = on;
+            self.buffer.restart();
+            self.decoders.ready.clear();
+            self.concealed = CONCEALED_MAX;
+        }
+    }
+
+    /// Opens a protected packet; false if it is not authentic.
+    pub(crate) fn unprotect(&mut self, packet: &mut Vec<u8>) -> bool {
+        match &mut self.srtp {
+            Some((_, srtp)) => srtp.unprotect(packet).is_ok(),
+            None => true,
+        }
+    }
+
+    /// Opens a protected report; false if it is not authentic.
+    pub(crate) fn unprotect_report(&mut self, packet: &mut Vec<u8>) -> bool {
+        match &mut self.srtp {
+            Some((_, srtp)) => srtp.unprotect_rtcp(packet).is_ok(),
+            None => true,
+        }
+    }
+
+    /// Reads a packet that is known to be the peer's.
+    pub(crate) fn accept(
+        &mut self,
+        header: Header,
+        payload: Range<usize>,
+        packet: &[u8],
+        desk: &mut Desk,
+    ) -> Option<Arrival> {
+        let body = packet.get(payload.clone())?;
+        let what = if self.events == Some(header.payload_type) {
+            What::Key(KeyEvent::parse(body)?)
+        } else {
+            let known = |(payload_type, _): &&(u8, Codec)| *payload_type == header.payload_type;
+            What::Sound(self.codecs.iter().find(known)?.1)
+        };
+        if !self.is_listened_to(&header, desk.tick) {
+            return None;
+        }
+        self.heard = Some(desk.tick);
+        let clock = match what {
+            What::Sound(codec) => codec.clock_rate(),
+            What::Key(_) => self.codec().map_or(8000, Codec::clock_rate),
+        };
+        let since = desk.now.saturating_duration_since(desk.epoch);
+        let arrival = since.as_micros() * u128::from(clock) / 1_000_000;
+        self.reception
+            .count(header.sequence, header.timestamp, arrival as u32);
+        let (kind, millis) = match what {
+            What::Key(_) => (Kind::Other, 0),
+            What::Sound(codec) => {
+                self.codec = Some(codec);
+                (Kind::Sound(codec), millis(codec, body.len()))
+            }
+        };
+        if self.decodes && self.buffer.push(header.sequence, kind, millis, body) == Pushed::Late {
+            desk.tally.lost += 1;
+        }
+        let pressed = match what {
+            What::Key(event) => self
+                .keys
+                .read(header.timestamp, header.marker, event, desk.tick),
+            What::Sound(_) => None,
+        };
+        Some(Arrival {
+            header,
+            what,
+            payload,
+            pressed,
+        })
+    }
+
+    /// The next frame at `rate`, or silence; whether anything is heard in it.
+    pub(crate) fn frame(&mut self, rate: u32, out: &mut Vec<i16>) -> bool {
+        out.clear();
+        let wanted = samples(rate);
+        self.buffer.tick();
+        let codec = self.codec();
+        while self.decoders.ready.len() < wanted {
+            match (self.buffer.pull(), codec) {
+                (Pulled::Sound(codec, payload), _) => {
+                    self.decoders.append(codec, Some(payload), rate);
+                    self.concealed = 0;
+                }
+                (Pulled::Lost, Some(codec)) => self.decoders.append(codec, None, rate),
+                (Pulled::Dry, Some(codec)) if self.concealed < CONCEALED_MAX => {
+                    self.concealed += 1;
+                    self.decoders.append(codec, None, rate);
+                    break;
+                }
+                (Pulled::Dry, _) => break,
+                (Pulled::Lost | Pulled::Other, _) => {}
+            }
+        }
+        let ready = &mut self.decoders.ready;
+        let heard = !ready.is_empty();
+        out.extend(ready.drain(..wanted.min(ready.len())));
+        out.resize(wanted, 0);
+        heard
+    }
+
+    /// Losses since this was last asked.
+    pub(crate) fn losses(&mut self) -> u64 {
+        let lost = self.reception.lost();
+        let more = lost.saturating_sub(self.lost_told);
+        self.lost_told = lost;
+        u64::from(more)
+    }
+
+    /// A sender report came.
+    pub(crate) fn reported(&mut self, ssrc: u32, middle: u32, now: Instant) {
+        if self.ssrc == Some(ssrc) {
+            self.report = Some((middle, now));
+        }
+    }
+
+    /// What our next report says of the last of theirs.
+    pub(crate) fn last_report(&self, now: Instant) -> Option<Heard> {
+        self.report.map(|(report, then)| Heard {
+            report,
+            ago: now.saturating_duration_since(then),
+        })
+    }
+
+    /// Whether a packet is of the stream that is listened to. Another one takes its place with its
+    /// second packet, or at once if there is nothing else.
+    fn is_listened_to(&mut self, header: &Header, now: u64) -> bool {
+        if self.ssrc == Some(header.ssrc) {
+            self.rival = None;
+            return true;
+        }
+        let idle = self
+            .heard
+            .is_none_or(|heard| now.saturating_sub(heard) > RIVAL_WAITS);
+        let follows = self.rival.is_some_and(|(ssrc, sequence)| {
+            ssrc == header.ssrc && header.sequence.wrapping_sub(sequence) < 100
+        });
+        if self.ssrc.is_some() && !idle && !follows {
+            self.rival = Some((header.ssrc, header.sequence));
+            return false;
+        }
+        if self.ssrc.is_some() {
+            self.buffer.restart();
+            self.keys.restart();
+        }
+        self.reception.restart();
+        self.lost_told = 0;
+        self.report = None;
+        self.ssrc = Some(header.ssrc);
+        self.rival = None;
+        true
+    }
+}
+
+/// Packets become samples at the rate of the session.
+#[derive(Default)]
+struct Decoders {
+    list: Vec<(Codec, Decoder)>,
+    resampler: Option<(u32, u32, Resampler)>,
+    own: Vec<i16>,
+    ready: Vec<i16>,
+}
+
+impl Decoders {
+    /// Appends a packet, or something in the place of a missing one.
+    fn append(&mut self, codec: Codec, payload: Option<&[u8]>, rate: u32) {
+        if !self.list.iter().any(|(known, _)| *known == codec) {
+            self.list.push((codec, Decoder::new(codec)));
+        }
+        let decoder = self.list.iter_mut().find(|(known, _)| *known == codec);
+        let Some((_, decoder)) = decoder else {
+            return;
+        };
+        let from = codec.sample_rate();
+        self.own.clear();
+        let out = if from == rate {
+            &mut self.ready
+        } else {
+            &mut self.own
+        };
+        match payload {
+            Some(payload) => decoder.decode(payload, out),
+            None => decoder.conceal(out),
+        }
+        if from == rate {
+            return;
+        }
+        if !matches!(self.resampler, Some((a, b, _)) if (a, b) == (from, rate)) {
+            self.resampler = Some((from, rate, Resampler::new(from, rate)));
+        }
+        if let Some((.., resampler)) = &mut self.resampler {
+            resampler.process(&self.own, &mut self.ready);
+        }
+    }
+}
+
+/// How much sound a payload holds.
+fn millis(codec: Codec, length: usize) -> u32 {
+    match codec {
+        // 64 kbit/s.
+        Codec::Pcmu | Codec::Pcma | Codec::G722 => u32::try_from(length / 8).unwrap_or(20),
+        Codec::Opus => 20,
+    }
+}
+
+/// Payload types that a peer may use; more are not read.
+const CODECS_MAX: usize = 8;
+
+/// Frames that stand in for missing ones before there is silence.
+const CONCEALED_MAX: u32 = 3;
+
+/// Ticks without a packet after which another stream is taken at once.
+const RIVAL_WAITS: u64 = 5;
