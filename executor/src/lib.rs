@@ -1,16 +1,17 @@
 //! The TwiML executor: asks a customer's webhook what to do with a call, and does it.
 //!
-//! The four parts that matter:
+//! The parts that matter:
 //!
 //! - [`Executor`] is the user agent: it takes calls from the proxy, tells the run of each what
 //!   happens, and does what the run wants;
 //! - [`twiml`] turns a reply into a [`twiml::Document`] of typed verbs and a list of warnings;
 //! - [`run`] is the life of one call leg as a pure state machine: [`run::Event`] in,
 //!   [`run::Action`]s out;
+//! - [`conference`] and [`queue`] are what the runs of many calls share, as pure machines;
 //! - [`webhook`] makes the HTTP requests that the run asks for.
 //!
-//! `twiml` and `run` do no input or output, read no clock and draw no random numbers: the user
-//! agent around them does.
+//! `twiml`, `run`, `conference` and `queue` do no input or output, read no clock and draw no
+//! random numbers: the user agent around them does.
 
 mod agent;
 pub mod conference;

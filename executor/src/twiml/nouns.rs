@@ -169,6 +169,10 @@ impl Common {
             link,
             events: events.unwrap_or(CallbackEvents::COMPLETED),
         });
+        if attributes.text("machineDetection").is_some() {
+            let message = "machines are not detected by this version".to_owned();
+            attributes.warn(ErrorCode::NOT_SUPPORTED, message);
+        }
         attributes.without_effect(MACHINE_DETECTION);
         Self {
             screening,
@@ -205,7 +209,6 @@ const DIGITS_MAX: usize = 32;
 const MACHINE_DETECTION: &[&str] = &[
     "amdStatusCallback",
     "amdStatusCallbackMethod",
-    "machineDetection",
     "machineDetectionSilenceTimeout",
     "machineDetectionSpeechEndThreshold",
     "machineDetectionSpeechThreshold",

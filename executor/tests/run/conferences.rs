@@ -7,6 +7,7 @@ use executor::run::{ConferenceCallback, ConferencePlan, Recording, RecordingCall
 use executor::twiml::{Beep, ConferenceEvents, JitterBuffer, RecordingEvents};
 use executor::webhook::{CallContext, Direction, Hook, Purpose, Session, SipContext};
 use executor::{Secret, Sid, SidKind};
+use proptest::prelude::*;
 use url::Url;
 
 /// The legs are letters.
@@ -467,4 +468,79 @@ fn accounts_do_not_meet() {
         ["tell b Waits"]
     );
     assert_eq!(world.conferences.len(), 2);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    End,
+    Hold(char, bool),
+    Join(char, bool, bool),
+    Leave(char),
+    Mute(char, bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let key = || prop::sample::select(vec!['a', 'b', 'c', 'd']);
+    prop_oneof![
+        Just(Step::End),
+        (key(), any::<bool>()).prop_map(|(key, hold)| Step::Hold(key, hold)),
+        (key(), any::<bool>(), any::<bool>())
+            .prop_map(|(key, start, end)| Step::Join(key, start, end)),
+        key().prop_map(Step::Leave),
+        (key(), any::<bool>()).prop_map(|(key, muted)| Step::Mute(key, muted)),
+    ]
+}
+
+proptest! {
+    /// Whatever happens: each who joins is told its end once, seats are left as they were taken,
+    /// and nothing is left behind.
+    #[test]
+    fn each_who_joins_ends_once(steps in prop::collection::vec(step(), 0..60)) {
+        let mut world = World::new();
+        let (mut begun, mut log) = (0, Vec::new());
+        for step in steps {
+            log.extend(match step {
+                Step::End => {
+                    let room = ['a', 'b', 'c', 'd'].iter().find_map(|key| world.conferences.of(*key));
+                    let effects = room.map(|room| world.conferences.end_by_operator(room));
+                    effects.unwrap_or_default().iter().map(shown).collect()
+                }
+                Step::Hold(key, hold) => {
+                    world.conferences.set_hold(key, hold).iter().map(shown).collect()
+                }
+                Step::Join(key, start, end) => {
+                    begun += 1;
+                    world.join(key, |plan| {
+                        (plan.start_on_enter, plan.end_on_exit) = (start, end);
+                        told(plan);
+                    })
+                }
+                Step::Leave(key) => world.leave(key),
+                Step::Mute(key, muted) => {
+                    world.conferences.set_muted(key, muted).iter().map(shown).collect::<Vec<_>>()
+                }
+            });
+        }
+        for key in ['a', 'b', 'c', 'd'] {
+            log.extend(world.leave(key));
+        }
+        prop_assert!(world.conferences.is_empty());
+        let count = |what: &str| log.iter().filter(|text| text.contains(what)).count();
+        prop_assert_eq!(count(" Ended "), begun, "{:#?}", log);
+        prop_assert_eq!(count("conference-start"), count("close"), "{:#?}", log);
+        let mut seated = Vec::new();
+        for line in &log {
+            if let Some(rest) = line.strip_prefix("seat ") {
+                let key = rest.chars().next().unwrap();
+                if !seated.contains(&key) {
+                    seated.push(key);
+                }
+            } else if let Some(rest) = line.strip_prefix("unseat ") {
+                let key = rest.chars().next().unwrap();
+                prop_assert!(seated.contains(&key), "{:#?}", log);
+                seated.retain(|seated| *seated != key);
+            }
+        }
+        prop_assert_eq!(seated, Vec::<char>::new());
+    }
 }

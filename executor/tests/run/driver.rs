@@ -28,6 +28,7 @@ pub(crate) struct Driver {
     streams: HashMap<String, StreamId>,
     stream: StreamId,
     media_names: HashMap<MediaId, String>,
+    ended_first: usize,
 }
 
 #[derive(Clone)]
@@ -53,6 +54,7 @@ impl Default for Driver {
             streams: HashMap::new(),
             stream: StreamId(0),
             media_names: HashMap::new(),
+            ended_first: 0,
         }
     }
 }
@@ -148,7 +150,12 @@ impl Driver {
         self.dials.len() > 1
     }
 
-    fn event(&self, line: &str) -> Event {
+    /// How often the first `<Dial>` was said to be over.
+    pub(crate) fn ended_first(&self) -> usize {
+        self.ended_first
+    }
+
+    fn event(&mut self, line: &str) -> Event {
         let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
         match name {
             "start" => Event::Start,
@@ -193,7 +200,7 @@ impl Driver {
         Event::Fetched(self.fetch, Box::new(Ok(reply)))
     }
 
-    fn dial(&self, name: &str, rest: &str) -> Event {
+    fn dial(&mut self, name: &str, rest: &str) -> Event {
         match name {
             "ringing" => Event::DialRinging {
                 early_media: rest == "early",
@@ -204,6 +211,7 @@ impl Driver {
             _ => {
                 // `ended first …` is the first `<Dial>`, otherwise it is the last one.
                 let first = rest.strip_prefix("first ");
+                self.ended_first += usize::from(first.is_some());
                 let id = match first {
                     Some(_) => self.dials[1],
                     None => *self.dials.last().unwrap(),

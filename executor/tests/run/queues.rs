@@ -6,6 +6,7 @@ use executor::queue::{Effect, QUEUE_SIZE, Queues};
 use executor::run::{DialId, DialQueuePlan, EnqueuePlan, Event};
 use executor::webhook::{CallContext, Direction, Hook, Session, SipContext};
 use executor::{Secret, Sid, SidKind};
+use proptest::prelude::*;
 use sip::Instant;
 use url::Url;
 
@@ -279,4 +280,75 @@ fn a_leg_is_at_one_place_only() {
     assert_eq!(world.enqueue('a', None), ["a out Removed after 0 s"]);
     assert_eq!(world.dial('a', false), ["a dial ended NoQueue"]);
     assert_eq!(world.queues.count(), (1, 1));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Bridge(char),
+    Cancel(char),
+    Dial(char, bool),
+    Enqueue(char),
+    Leave(char),
+    Ready(char),
+    Remove(char),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let waiter = || prop::sample::select(vec!['a', 'b', 'c']);
+    let dialler = || prop::sample::select(vec!['X', 'Y', 'Z']);
+    prop_oneof![
+        dialler().prop_map(Step::Bridge),
+        dialler().prop_map(Step::Cancel),
+        (dialler(), any::<bool>()).prop_map(|(key, whisper)| Step::Dial(key, whisper)),
+        waiter().prop_map(Step::Enqueue),
+        waiter().prop_map(Step::Leave),
+        waiter().prop_map(Step::Ready),
+        waiter().prop_map(Step::Remove),
+    ]
+}
+
+proptest! {
+    /// Whatever happens: each stay and each `<Dial>` ends once, and nobody is left behind.
+    #[test]
+    fn each_stay_and_each_dial_ends_once(steps in prop::collection::vec(step(), 0..60)) {
+        let mut world = World::new();
+        let (mut begun, mut ended) = (0, 0);
+        let ends = |effects: &[String]| {
+            effects.iter().filter(|text| text.contains(" out ") || text.contains("dial ended")).count()
+        };
+        for (second, step) in steps.into_iter().enumerate() {
+            world.at(second as u64);
+            let effects = match step {
+                Step::Bridge(key) => {
+                    world.queues.bridge(key, world.now);
+                    Vec::new()
+                }
+                Step::Cancel(key) => world.cancel(key),
+                Step::Dial(key, whisper) => {
+                    begun += 1;
+                    world.dial(key, whisper)
+                }
+                Step::Enqueue(key) => {
+                    begun += 1;
+                    world.enqueue(key, None)
+                }
+                Step::Leave(key) => world.leave(key),
+                Step::Ready(key) => world.ready(key),
+                Step::Remove(key) => {
+                    let effects = world.queues.remove(key, world.now);
+                    effects.iter().map(shown).collect()
+                }
+            };
+            ended += ends(&effects);
+            prop_assert!(ended <= begun);
+        }
+        for key in ['a', 'b', 'c'] {
+            ended += ends(&world.leave(key));
+        }
+        for key in ['X', 'Y', 'Z'] {
+            ended += ends(&world.cancel(key));
+        }
+        prop_assert_eq!(begun, ended);
+        prop_assert_eq!(world.queues.count().1, 0);
+    }
 }

@@ -157,6 +157,10 @@ fn attributes_have_their_own_codes() {
         ("<Refer><Sip>a b</Sip></Refer>", 13243),
         (r#"<Redirect method="x"/>"#, 13710),
         (r#"<Reject reason="x"/>"#, 13810),
+        (
+            r#"<Dial><Number machineDetection="Enable">100</Number></Dial>"#,
+            90110,
+        ),
         (r#"<Dial recordingTrack="x">100</Dial>"#, 13622),
         (r#"<Dial trim="x">100</Dial>"#, 13699),
         (
