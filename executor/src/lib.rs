@@ -31,6 +31,7 @@ mod task;
 mod warning;
 
 pub mod run;
+pub mod sound;
 pub mod twiml;
 pub mod webhook;
 

@@ -22,7 +22,7 @@ use super::{
 /// Most cookies that one response sets.
 const COOKIES_MAX: usize = 16;
 /// Most redirects (11215).
-const REDIRECTS_MAX: u32 = 10;
+pub(super) const REDIRECTS_MAX: u32 = 10;
 /// The bound on everything, whatever the overrides say.
 const TOTAL_MAX: Duration = Duration::from_secs(15);
 
@@ -126,35 +126,13 @@ impl<'f> Fetch<'f> {
             challenged: false,
         };
         loop {
-            let place = self.enter(&hop.url).await?;
+            let place = self.client.enter(&hop.url).await?;
             let step = self.exchange_once(&mut hop).await?;
             drop(place);
             if let Step::Done(reply) = step {
                 return Ok(reply);
             }
         }
-    }
-
-    async fn enter(&self, url: &Url) -> Result<super::gate::Place, Failure> {
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(Failure::fatal(
-                ErrorCode::INVALID_URL,
-                "it is no http or https URL",
-            ));
-        }
-        if let Err(error) = self.client.guard.check(url) {
-            return Err(Failure::fatal(ErrorCode::BAD_HOST, error.to_string()));
-        }
-        self.client
-            .gate
-            .enter(url.host_str().unwrap_or_default())
-            .await
-            .map_err(|_| {
-                Failure::fatal(
-                    ErrorCode::CONNECTION_FAILURE,
-                    "too many requests to this host are waiting",
-                )
-            })
     }
 
     /// One HTTP request and what its response means.
@@ -295,7 +273,7 @@ impl<'f> Fetch<'f> {
     }
 }
 
-fn retryable(policy: RetryPolicy, class: Class) -> bool {
+pub(super) fn retryable(policy: RetryPolicy, class: Class) -> bool {
     match class {
         Class::ClientError => policy.client_errors,
         Class::Connect => policy.connect,

@@ -6,12 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 use reqwest::redirect;
+use url::Url;
 
 use crate::{ErrorCode, Warning};
 
 use super::cache::Cache;
 use super::call::Fetch;
-use super::gate::Gate;
+use super::classify::Failure;
+use super::gate::{Gate, Place};
 use super::guard::{Guard, Lookup, SystemLookup};
 use super::phases::ConnectLayer;
 use super::{CallContext, FetchError, Purpose, Reply, Request, date};
@@ -100,6 +102,33 @@ impl Client {
             ErrorCode::STATUS_CALLBACK,
             format!("status callback failed: {error}"),
         ))
+    }
+}
+
+impl Client {
+    /// Waits for a place among the requests to the host of a URL that may be asked at all.
+    pub(super) async fn enter(&self, url: &Url) -> Result<Place, Failure> {
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(Failure::fatal(
+                ErrorCode::INVALID_URL,
+                "it is no http or https URL",
+            ));
+        }
+        if let Err(error) = self.guard.check(url) {
+            return Err(Failure::fatal(ErrorCode::BAD_HOST, error.to_string()));
+        }
+        let host = url.host_str().unwrap_or_default();
+        self.gate.enter(host).await.map_err(|_| {
+            Failure::fatal(
+                ErrorCode::CONNECTION_FAILURE,
+                "too many requests to this host are waiting",
+            )
+        })
+    }
+
+    /// The check of addresses, for connections that are no HTTP requests.
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
     }
 }
 

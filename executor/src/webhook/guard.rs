@@ -13,6 +13,8 @@ use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Looks names up; a test puts its own in place.
 pub trait Lookup: Send + Sync + 'static {
     /// All addresses of a name.
@@ -74,17 +76,40 @@ impl Guard {
     }
 }
 
+impl Guard {
+    /// The addresses of a URL's host, all of them checked: what is connected to must be one of
+    /// these.
+    ///
+    /// # Errors
+    ///
+    /// The host does not resolve, or one of its addresses may not be asked.
+    pub(crate) async fn addresses(&self, url: &Url) -> Result<Vec<IpAddr>, BoxError> {
+        self.check(url)?;
+        match url.host() {
+            Some(Host::Ipv4(ip)) => Ok(vec![IpAddr::V4(ip)]),
+            Some(Host::Ipv6(ip)) => Ok(vec![IpAddr::V6(ip)]),
+            Some(Host::Domain(name)) => self.resolved(name).await,
+            None => Err(NoAddress.into()),
+        }
+    }
+
+    async fn resolved(&self, name: &str) -> Result<Vec<IpAddr>, BoxError> {
+        let addresses = self.lookup.lookup(name).await?;
+        if addresses.is_empty() {
+            return Err(NoAddress.into());
+        }
+        if !addresses.iter().all(|ip| self.allows(*ip)) {
+            return Err(NotPublic.into());
+        }
+        Ok(addresses)
+    }
+}
+
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
         Box::pin(async move {
-            let addresses = guard.lookup.lookup(name.as_str()).await?;
-            if addresses.is_empty() {
-                return Err(NoAddress.into());
-            }
-            if !addresses.iter().all(|ip| guard.allows(*ip)) {
-                return Err(NotPublic.into());
-            }
+            let addresses = guard.resolved(name.as_str()).await?;
             let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, 0));
             Ok(Box::new(addresses) as Addrs)
         })

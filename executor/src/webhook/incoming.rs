@@ -16,10 +16,19 @@ use super::request::bare;
 /// Largest body after decompression (11750).
 const BODY_BYTES_MAX: usize = crate::twiml::BODY_BYTES_MAX;
 
-/// Reads the body, bounded after its decompression. From here on nothing is repeated.
+/// Reads the body of a document.
 pub(super) async fn body(
+    response: reqwest::Response,
+    pause_max: Duration,
+) -> Result<Bytes, Failure> {
+    body_of(response, pause_max, BODY_BYTES_MAX).await
+}
+
+/// Reads a body, bounded after its decompression. From here on nothing is repeated.
+pub(super) async fn body_of(
     mut response: reqwest::Response,
     pause_max: Duration,
+    bytes_max: usize,
 ) -> Result<Bytes, Failure> {
     let mut body = BytesMut::new();
     loop {
@@ -35,8 +44,8 @@ pub(super) async fn body(
                 return Err(Failure::fatal(ErrorCode::TOTAL_TIMEOUT, detail));
             }
         };
-        if body.len() + chunk.len() > BODY_BYTES_MAX {
-            let detail = format!("the body has more than {BODY_BYTES_MAX} bytes");
+        if body.len() + chunk.len() > bytes_max {
+            let detail = format!("the body has more than {bytes_max} bytes");
             return Err(Failure::fatal(ErrorCode::BODY_TOO_LARGE, detail));
         }
         body.extend_from_slice(&chunk);

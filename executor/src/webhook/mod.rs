@@ -14,6 +14,7 @@ mod classify;
 mod client;
 mod context;
 mod date;
+mod download;
 mod gate;
 mod guard;
 mod incoming;
@@ -37,4 +38,5 @@ pub use session::Session;
 pub use signature::{sign, sign_body_hash};
 
 pub(crate) use date::rfc2822;
-pub(crate) use request::shown;
+pub(crate) use download::{Download, DownloadError, Downloaded, Validators};
+pub(crate) use request::{bare, shown};

@@ -208,7 +208,7 @@ pub(crate) fn shown(url: &Url) -> String {
 }
 
 /// A URL as it goes over the wire and into the signature: without userinfo and fragment.
-pub(super) fn bare(url: &Url) -> Url {
+pub(crate) fn bare(url: &Url) -> Url {
     let mut url = url.clone();
     url.set_fragment(None);
     // Both fail only for URLs that cannot have userinfo, which then have none.

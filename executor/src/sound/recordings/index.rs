@@ -1,0 +1,138 @@
+//! All recordings by identifier and by age, and which of them have to go.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, SystemTime};
+
+use crate::Sid;
+
+use super::entry::{Done, Entry};
+
+/// The table of recordings.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    entries: HashMap<Sid, Entry>,
+    /// The finished ones, the oldest first.
+    finished: BTreeSet<(SystemTime, Sid)>,
+    /// What the finished ones take.
+    bytes: u64,
+}
+
+/// The bounds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) bytes_max: u64,
+    pub(super) count_max: usize,
+    pub(super) age_max: Duration,
+}
+
+impl Index {
+    pub(super) fn find(&self, sid: Sid) -> Option<Entry> {
+        self.entries.get(&sid).copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn insert(&mut self, sid: Sid, entry: Entry) {
+        self.remove(sid);
+        if let Some(done) = entry.done {
+            self.finished.insert((entry.started, sid));
+            self.bytes = self.bytes.saturating_add(done.bytes);
+        }
+        self.entries.insert(sid, entry);
+    }
+
+    pub(super) fn remove(&mut self, sid: Sid) -> Option<Entry> {
+        let entry = self.entries.remove(&sid)?;
+        if let Some(done) = entry.done {
+            self.finished.remove(&(entry.started, sid));
+            self.bytes = self.bytes.saturating_sub(done.bytes);
+        }
+        Some(entry)
+    }
+
+    /// A finished recording takes more than it did.
+    pub(super) fn grow(&mut self, sid: Sid, bytes: u64) {
+        if let Some(mut entry) = self.find(sid)
+            && let Some(Done { bytes: before, .. }) = &mut entry.done
+        {
+            *before = before.saturating_add(bytes);
+            self.insert(sid, entry);
+        }
+    }
+
+    /// Takes out what is too old or too much, with room for `more` recordings.
+    pub(super) fn sweep(&mut self, now: SystemTime, bounds: Bounds, more: usize) -> Vec<Sid> {
+        let mut gone = Vec::new();
+        while let Some((started, sid)) = self.finished.first().copied() {
+            let age = now.duration_since(started).unwrap_or_default();
+            let too_many = self.len() + more > bounds.count_max;
+            if age <= bounds.age_max && self.bytes <= bounds.bytes_max && !too_many {
+                break;
+            }
+            self.remove(sid);
+            gone.push(sid);
+        }
+        gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::SidKind;
+    use crate::sound::recordings::{NewRecording, RecordingSource, RecordingTrack};
+
+    fn sid(number: u8) -> Sid {
+        Sid::new(SidKind::Recording, [number; 16])
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn entry(seconds: u64, bytes: Option<u64>) -> Entry {
+        Entry {
+            of: NewRecording {
+                account: Sid::new(SidKind::Account, [1; 16]),
+                call: Sid::new(SidKind::Call, [1; 16]),
+                source: RecordingSource::RecordVerb,
+                track: RecordingTrack::Inbound,
+                channels: 1,
+            },
+            started: at(seconds),
+            done: bytes.map(|bytes| Done {
+                duration: Duration::from_secs(1),
+                bytes,
+            }),
+        }
+    }
+
+    #[test]
+    fn age_bytes_and_count_are_bounded_and_what_goes_on_stays() {
+        let mut index = Index::default();
+        index.insert(sid(0), entry(0, None));
+        for number in 1..=4 {
+            index.insert(sid(number), entry(number.into(), Some(100)));
+        }
+        let mut bounds = Bounds {
+            bytes_max: 400,
+            count_max: 5,
+            age_max: Duration::from_secs(10),
+        };
+        assert_eq!(index.sweep(at(11), bounds, 0), []);
+        assert_eq!(index.sweep(at(12), bounds, 0), [sid(1)]);
+        index.grow(sid(2), 150);
+        assert_eq!(index.sweep(at(12), bounds, 0), [sid(2)]);
+        bounds.count_max = 3;
+        assert_eq!(index.sweep(at(12), bounds, 0), []);
+        assert_eq!(index.sweep(at(12), bounds, 1), [sid(3)]);
+        bounds.count_max = 0;
+        assert_eq!(index.sweep(at(12), bounds, 1), [sid(4)]);
+        assert_eq!(index.len(), 1);
+        assert_eq!(index.bytes, 0);
+    }
+}

@@ -1,0 +1,246 @@
+//! From request to response.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::header::{
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName,
+    HeaderValue, LAST_MODIFIED, RANGE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::settings::Domains;
+use crate::sound::{audio, scratch};
+use crate::webhook::rfc2822;
+
+use super::access;
+use super::body::Body;
+use super::entry::Entry;
+use super::range::{self, Part};
+use super::route::Route;
+use super::store::{Kind, Recordings};
+
+/// Answers requests for recordings.
+#[derive(Clone)]
+pub(super) struct Responder {
+    recordings: Recordings,
+    domains: Domains,
+    encoding: Arc<Semaphore>,
+}
+
+impl Responder {
+    pub(super) fn new(recordings: Recordings, domains: Domains) -> Self {
+        Self {
+            recordings,
+            domains,
+            encoding: Arc::new(Semaphore::new(ENCODING_MAX)),
+        }
+    }
+
+    /// Answers one request. The answer to HEAD has the headers of GET and no body.
+    pub(super) async fn answer(&self, request: &Parts) -> Response<Body> {
+        let Some(route) = Route::parse(request.uri.path()) else {
+            return refuse(StatusCode::NOT_FOUND, "nothing is here");
+        };
+        let method = &request.method;
+        if ![Method::GET, Method::HEAD, Method::DELETE].contains(method) {
+            let mut refused = refuse(StatusCode::METHOD_NOT_ALLOWED, "not with this method");
+            set(&mut refused, ALLOW, "GET, HEAD, DELETE");
+            return refused;
+        }
+        let open = method != Method::DELETE
+            && route.kind != Kind::Description
+            && !self.recordings.config().authenticate;
+        let domains = self.domains.all();
+        if !open && !access::permits(&request.headers, route.account, &domains) {
+            let mut refused = refuse(StatusCode::UNAUTHORIZED, "this needs the account's token");
+            let challenge = "Basic realm=\"recordings\", charset=\"UTF-8\"";
+            set(&mut refused, WWW_AUTHENTICATE, challenge);
+            return refused;
+        }
+        let entry = self.recordings.find(route.sid);
+        let Some(entry) = entry.filter(|entry| entry.of.account == route.account) else {
+            return refuse(StatusCode::NOT_FOUND, "there is no such recording");
+        };
+        if method == Method::DELETE {
+            return self.delete(route).await;
+        }
+        let mut response = match (route.kind, entry.done) {
+            (Kind::Description, _) => self.describe(route, entry),
+            (_, None) => refuse(StatusCode::NOT_FOUND, "the recording still goes on"),
+            (kind, Some(_)) => self.sound(request, route, kind).await,
+        };
+        if method == Method::HEAD {
+            *response.body_mut() = Body::empty();
+        }
+        response
+    }
+
+    async fn delete(&self, route: Route) -> Response<Body> {
+        let recordings = self.recordings.clone();
+        match audio::blocking(move || recordings.discard(route.sid)).await {
+            Ok(true) => with_status(StatusCode::NO_CONTENT, Body::empty()),
+            Ok(false) => refuse(StatusCode::NOT_FOUND, "there is no such recording"),
+            Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "it cannot be deleted"),
+        }
+    }
+
+    /// The description, as the provider's API has it.
+    fn describe(&self, route: Route, entry: Entry) -> Response<Body> {
+        let Route { account, sid, .. } = route;
+        let started = rfc2822(entry.started);
+        let ended = entry
+            .done
+            .and_then(|done| entry.started.checked_add(done.duration));
+        let seconds = entry.done.map(|done| done.duration.as_secs().to_string());
+        let description = json!({
+            "account_sid": account.to_string(),
+            "api_version": "2010-04-01",
+            "call_sid": entry.of.call.to_string(),
+            "channels": entry.of.channels,
+            "conference_sid": null,
+            "date_created": started,
+            "date_updated": ended.map_or_else(|| started.clone(), rfc2822),
+            "duration": seconds,
+            "encryption_details": null,
+            "error_code": null,
+            "media_url": self.recordings.url(account, sid),
+            "price": null,
+            "price_unit": "USD",
+            "sid": sid.to_string(),
+            "source": entry.of.source.as_str(),
+            "start_time": started,
+            "status": if entry.done.is_some() { "completed" } else { "in-progress" },
+            "track": entry.of.track.as_str(),
+            "uri": format!("/2010-04-01/Accounts/{account}/Recordings/{sid}.json"),
+        });
+        let mut response = with_status(StatusCode::OK, description.to_string().into());
+        set(&mut response, CONTENT_TYPE, JSON);
+        response
+    }
+
+    async fn sound(&self, request: &Parts, route: Route, kind: Kind) -> Response<Body> {
+        if kind == Kind::Mp3
+            && let Err(refused) = self.encode(route).await
+        {
+            return refused;
+        }
+        let path = self.recordings.path(route.sid, kind);
+        let opened = audio::blocking(move || open(path)).await;
+        let Ok(Ok((file, length, modified))) = opened else {
+            return refuse(StatusCode::NOT_FOUND, "the recording has no file");
+        };
+        let range = request.headers.get(RANGE);
+        let part = range::part(range.and_then(|range| range.to_str().ok()), length);
+        let mut response = match part {
+            Part::All => with_status(StatusCode::OK, Body::of_file(file, 0..length)),
+            Part::Bytes(part) => {
+                let told = format!("bytes {}-{}/{length}", part.start, part.end - 1);
+                let body = Body::of_file(file, part);
+                let mut response = with_status(StatusCode::PARTIAL_CONTENT, body);
+                set(&mut response, CONTENT_RANGE, &told);
+                response
+            }
+            Part::Nothing => {
+                let mut refused = refuse(StatusCode::RANGE_NOT_SATISFIABLE, "no such part");
+                set(&mut refused, CONTENT_RANGE, &format!("bytes */{length}"));
+                return refused;
+            }
+        };
+        let content_type = match kind {
+            Kind::Mp3 => "audio/mpeg",
+            _ => "audio/x-wav",
+        };
+        set(&mut response, CONTENT_TYPE, content_type);
+        set(&mut response, ACCEPT_RANGES, "bytes");
+        set(
+            &mut response,
+            LAST_MODIFIED,
+            &httpdate::fmt_http_date(modified),
+        );
+        response
+    }
+
+    /// Makes the MP3 file, unless it is there.
+    async fn encode(&self, route: Route) -> Result<(), Response<Body>> {
+        let failed = || refuse(StatusCode::INTERNAL_SERVER_ERROR, "no MP3 can be made");
+        // One at a time for each place: who waited finds the file made.
+        let _place = self.encoding.acquire().await.map_err(|_| failed())?;
+        let recordings = self.recordings.clone();
+        let encode = move || {
+            let mp3 = recordings.path(route.sid, Kind::Mp3);
+            if mp3.exists() {
+                return Ok(());
+            }
+            // A name of its own for each attempt: two may encode the same recording at a time.
+            let new = scratch::beside(&mp3)?;
+            let wav = recordings.path(route.sid, Kind::Wav);
+            if let Err(error) = audio::mp3(&wav, &new) {
+                std::fs::remove_file(&new).ok();
+                return Err(error);
+            }
+            std::fs::rename(&new, &mp3)?;
+            if recordings.find(route.sid).is_none() {
+                // It was deleted meanwhile.
+                return std::fs::remove_file(&mp3);
+            }
+            recordings.grew(route.sid, std::fs::metadata(&mp3)?.len());
+            Ok(())
+        };
+        match audio::blocking(encode).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, sid = %route.sid, "a recording cannot be encoded");
+                Err(failed())
+            }
+            Err(_) => Err(failed()),
+        }
+    }
+}
+
+fn open(path: PathBuf) -> std::io::Result<(File, u64, SystemTime)> {
+    let file = File::open(path)?;
+    let data = file.metadata()?;
+    let modified = data.modified()?;
+    Ok((file, data.len(), modified))
+}
+
+/// An answer without sound, in the words of the provider's API.
+pub(super) fn refuse(status: StatusCode, message: &str) -> Response<Body> {
+    let error = json!({
+        "code": 20_000 + u32::from(status.as_u16()),
+        "message": message,
+        "status": status.as_u16(),
+    });
+    let mut response = with_status(status, error.to_string().into());
+    set(&mut response, CONTENT_TYPE, JSON);
+    response
+}
+
+fn with_status(status: StatusCode, body: Body) -> Response<Body> {
+    let length = body.length();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    if status != StatusCode::NO_CONTENT {
+        set(&mut response, CONTENT_LENGTH, &length.to_string());
+    }
+    set(&mut response, CACHE_CONTROL, "private, no-cache");
+    set(&mut response, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    response
+}
+
+/// All values are of this program; one that is no header would be left out.
+fn set(response: &mut Response<Body>, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+const JSON: &str = "application/json";
+/// Recordings that are encoded at a time.
+const ENCODING_MAX: usize = 2;
