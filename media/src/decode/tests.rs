@@ -226,7 +226,7 @@ fn reads_what_espeak_writes() {
 
 /// Beginnings that lead into every reader.
 fn beginnings() -> Vec<Vec<u8>> {
-    let pcm = sine(8000, 500);
+    let pcm = sine(8000, 3000);
     let ulaw = bytes_of(&pcm, |sample| [g711::ulaw(sample)]);
     vec![
         wav(8000, 2, &pcm),
@@ -246,7 +246,7 @@ fn beginnings() -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn any_file_ends_within_its_limit(

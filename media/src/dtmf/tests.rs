@@ -210,34 +210,49 @@ fn says_which_key_is_down() {
     assert_eq!(*down.last().unwrap(), None);
 }
 
-/// Two minutes of speech, where a synthesiser is installed; elsewhere there is nothing to hear.
-#[test]
-fn speech_holds_no_key() {
+/// What a synthesiser says, where one is installed, at 8 kHz.
+fn speech(voice: &str) -> Option<Vec<i16>> {
     const TEXT: &str = "The quick brown fox jumps over the lazy dog. Please listen to the whole \
         message, since our options have changed. Peter Piper picked a peck of pickled peppers. \
         Eleven benevolent elephants, oooh, aaah, eeee, uuuh. How now, brown cow? One two three \
         four five six seven eight nine zero, star, pound. She sells sea shells by the sea shore.";
+    let said = Command::new("espeak-ng")
+        .args(["--stdout", "-v", voice, TEXT])
+        .output();
+    let said = decode::decode_file(&said.ok()?.stdout, Some("wav"), 600).unwrap();
+    let narrow = said.at_rate(8000);
+    assert!(narrow.samples.len() > 80_000, "{voice} says too little");
+    Some(narrow.samples.to_vec())
+}
+
+/// Four minutes of speech, half of it too loud for the line.
+#[test]
+fn speech_holds_no_key() {
     for voice in [
         "en", "en+f3", "en+m5", "de", "de+f2", "fr", "es+f4", "it+m2",
     ] {
-        let spoken = Command::new("espeak-ng")
-            .args(["--stdout", "-v", voice, TEXT])
-            .output();
-        let Ok(spoken) = spoken else {
-            return;
-        };
-        let speech = decode::decode_file(&spoken.stdout, Some("wav"), 600).unwrap();
-        let narrow = speech.at_rate(8000);
-        assert!(narrow.samples.len() > 80_000, "{voice} says too little");
+        let speech = speech(voice).unwrap_or_default();
         for gain in [1, 3] {
-            let line: Vec<i16> = narrow
-                .samples
+            let line: Vec<i16> = speech
                 .iter()
                 .map(|&sample| g711::from_ulaw(g711::ulaw(sample.saturating_mul(gain))))
                 .collect();
             assert_eq!(detect(&line), "", "{voice} at {gain}");
         }
     }
+}
+
+/// Our own prompt comes back from the line, 20 dB lower, while keys are pressed.
+#[test]
+fn keys_are_found_under_the_echo_of_a_prompt() {
+    let keys = PLAIN.dial(&EVERY_KEY.repeat(5), 80, 80);
+    let speech = speech("en").unwrap_or_else(|| vec![0; keys.len()]);
+    let line: Vec<i16> = keys
+        .iter()
+        .zip(speech.iter().cycle())
+        .map(|(&key, &voice)| key.saturating_add(voice / 10))
+        .collect();
+    assert_eq!(detect(&line), EVERY_KEY.repeat(5));
 }
 
 proptest! {

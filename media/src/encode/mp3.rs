@@ -209,10 +209,10 @@ mod tests {
 
     /// Signal to noise in decibels, at the delay that suits best.
     fn quality(wanted: &[i16], heard: &[i16]) -> f64 {
-        (0..heard.len().saturating_sub(14_000).min(3000))
+        (0..heard.len().saturating_sub(8000).min(3000))
             .map(|delay| {
                 let (mut signal, mut noise) = (0.0, 1.0);
-                for (&a, &b) in wanted.iter().zip(&heard[delay..]).skip(4000).take(8000) {
+                for (&a, &b) in wanted.iter().zip(&heard[delay..]).skip(4000).take(2000) {
                     signal += f64::from(a).powi(2);
                     noise += (f64::from(a) - f64::from(b)).powi(2);
                 }
