@@ -5,15 +5,18 @@ use std::net::{SocketAddr, TcpListener, UdpSocket as StdSocket};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use ::media::Engine;
 use sip::{Instant, Layer, Transport, Uri};
 use tokio::sync::{mpsc, oneshot};
 use transport::{AsyncUdpSocket, ListenerId, UdpOptions, UdpSocket};
 
 use crate::agent::{Agent, Core, Journal, Names, Path, Random, Timers, Wire};
 use crate::gauges::Gauges;
-use crate::media::{MediaEngine, SilentEngine};
+use crate::media::Studio;
 use crate::observer::Observer;
 use crate::settings::{Listen, Settings};
+use crate::sound::recordings::RecordingServer;
+use crate::sound::{Sound, SoundSetupError};
 use crate::webhook::{Client, ClientError};
 
 /// A user agent whose sockets are bound; [`Executor::run`] makes it work.
@@ -22,7 +25,9 @@ use crate::webhook::{Client, ClientError};
 pub struct Executor {
     settings: Settings,
     observer: Arc<dyn Observer>,
-    media: Option<Box<dyn MediaEngine>>,
+    engine: Engine,
+    sound: Sound,
+    recordings: Option<RecordingServer>,
     gauges: Arc<Gauges>,
     bound: Vec<Bound>,
     sockets: Vec<Socket>,
@@ -72,6 +77,18 @@ pub enum SetupError {
     /// A socket is neither UDP nor TCP.
     #[error("the executor speaks UDP and TCP, not {0:?}")]
     Transport(Transport),
+    /// The media threads cannot be started.
+    #[error("the media threads cannot be started: {0}")]
+    Media(io::Error),
+    /// No codec is listed.
+    #[error("no codec is listed")]
+    NoCodec,
+    /// Recordings cannot be served.
+    #[error("recordings cannot be served: {0}")]
+    Recordings(io::Error),
+    /// Speech, files, recordings or streams cannot be set up.
+    #[error(transparent)]
+    Sound(#[from] SoundSetupError),
     /// The client for webhooks cannot be made.
     #[error(transparent)]
     Webhook(#[from] ClientError),
@@ -101,7 +118,13 @@ impl Executor {
             return Err(SetupError::OutboundProxy(proxy.clone()));
         }
         let random = Random::from_system().map_err(SetupError::Random)?;
+        if settings.codecs.is_empty() {
+            return Err(SetupError::NoCodec);
+        }
         let webhook = Client::new(settings.webhook.clone())?;
+        let sound = Sound::new(settings.sound.clone(), &webhook)?;
+        let recordings = RecordingServer::bind(sound.recordings(), &settings.domains)
+            .map_err(SetupError::Recordings)?;
         let mut bound = Vec::new();
         let mut sockets = Vec::new();
         for listen in &settings.listen {
@@ -113,10 +136,16 @@ impl Executor {
             sockets.push(socket);
         }
         let gauges = Arc::new(Gauges::default());
+        // More sessions than ports are of no use: the executor is full with the first of the two.
+        let mut media = settings.media.clone();
+        media.sessions = media.sessions.min(media.ports.pairs().into());
+        let engine = Engine::start(media).map_err(SetupError::Media)?;
         Ok(Self {
             settings,
             observer,
-            media: None,
+            engine,
+            sound,
+            recordings,
             gauges,
             bound,
             sockets,
@@ -125,11 +154,9 @@ impl Executor {
         })
     }
 
-    /// Puts another media engine in place of the silent one.
-    #[must_use]
-    pub fn with_media(mut self, engine: Box<dyn MediaEngine>) -> Self {
-        self.media = Some(engine);
-        self
+    /// What its media engine has done so far, to look at from any thread.
+    pub fn media(&self) -> Engine {
+        self.engine.clone()
     }
 
     /// The sockets, in the order of the settings.
@@ -181,14 +208,15 @@ impl Executor {
             Some(proxy) => Some(outbound(&names, proxy).await?),
             None => None,
         };
-        let engine = self.media.unwrap_or_else(|| {
-            let seed = self.random.number() as u32;
-            Box::new(SilentEngine::new(
-                self.settings.rtp_ports,
-                Arc::clone(&self.gauges),
-                seed,
-            ))
-        });
+        if let Some(server) = self.recordings {
+            accepting.spawn(async move {
+                if let Err(error) = server.run().await {
+                    tracing::error!(%error, "recordings are no longer served");
+                }
+            });
+        }
+        let (told, media) = mpsc::channel(MEDIA_MAILBOX);
+        let studio = Studio::new(self.engine, self.sound, Arc::clone(&self.gauges), told);
         let limits = self.settings.limits.transactions;
         let core = Core {
             layer: Layer::new(self.settings.timers, limits, self.random.number()),
@@ -198,7 +226,7 @@ impl Executor {
             names,
             journal: Journal::new(self.observer),
             gauges: self.gauges,
-            media: engine,
+            studio,
             webhook: self.webhook,
             mailbox,
             outbound,
@@ -208,9 +236,13 @@ impl Executor {
             dialogs: Default::default(),
             initial: Default::default(),
             outbox: Vec::new(),
+            conferences: Default::default(),
+            halls: Default::default(),
+            queues: Default::default(),
+            errands: Default::default(),
             now: Instant::ZERO,
         };
-        Agent::new(core, wire).run(mails, shutdown).await;
+        Agent::new(core, wire).run(mails, media, shutdown).await;
         Ok(())
     }
 
@@ -327,3 +359,7 @@ const UDP: UdpOptions = UdpOptions {
 
 /// Mails that may wait; more make their senders wait, or are lost like datagrams.
 const MAILBOX: usize = 4096;
+
+/// The same for what comes from media threads, which cannot wait: more than all legs of an executor
+/// that is full have under way. A place takes memory only while it is taken.
+const MEDIA_MAILBOX: usize = 1 << 16;

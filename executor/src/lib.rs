@@ -20,7 +20,7 @@ mod digest;
 mod error_code;
 mod executor;
 mod gauges;
-pub mod media;
+mod media;
 mod observer;
 pub mod queue;
 mod sdp;
@@ -35,10 +35,13 @@ pub mod sound;
 pub mod twiml;
 pub mod webhook;
 
+pub use ::media::codec::Codec;
+pub use ::media::{
+    Config as MediaConfig, Counters as MediaCounters, Engine as MediaEngine, RtpPorts,
+};
 pub use error_code::{ErrorCode, Level};
 pub use executor::{Bound, Executor, Handle, SetupError};
 pub use gauges::{Gauges, Snapshot};
-pub use media::RtpPorts;
 pub use observer::{
     CallEvent, Ended, Observer, Record, SipMessage, Started, WebhookReply, WebhookRequest,
 };

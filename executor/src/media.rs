@@ -1,90 +1,110 @@
 //! The seam between signalling and sound.
 //!
-//! The user agent opens one [`Media`] for each leg that it answers itself, tells it where the peer
-//! is, and starts and stops what the run wants heard. [`SilentEngine`] stands in for a media
-//! engine: its ports are real, what arrives there is read and dropped, and only telephone events
-//! (RFC 4733) are recognised.
+//! [`Studio`] opens one [`LegMedia`] for each leg: a session of the media engine, and all that the
+//! leg's run wants heard, recorded or recognised in it. What has to be awaited (a text that is
+//! synthesised, a file that is fetched, a recogniser, a WebSocket) is awaited in tasks; whatever
+//! happens comes back to the user agent as a [`MediaEvent`] in its mailbox, and the session is
+//! touched by the user agent alone.
 
-mod ports;
-mod rtp;
-mod silent;
+mod hall;
+mod leg;
+mod listening;
+mod music;
+mod recording;
+mod streaming;
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::sync::Arc;
 
+use ::media::pcm::Pcm;
+use ::media::{Engine, Event};
 use tokio::sync::mpsc;
 
-use crate::run;
+use crate::Sid;
+use crate::agent::{LegKey, Mail};
+use crate::gauges::{Gauges, Held};
+use crate::run::{MediaId, MediaOutcome, Speech, StreamId};
+use crate::sound::Sound;
+use crate::sound::stream::StreamEvent;
 
-pub use ports::RtpPorts;
-pub use silent::SilentEngine;
+pub(crate) use self::hall::Hall;
+pub(crate) use self::leg::{Heard, LegMedia};
+pub(crate) use self::recording::{Recorded, Wanted};
+pub(crate) use ::media::OpenError;
 
-/// Makes the media of legs.
-pub trait MediaEngine: Send {
-    /// Opens media on `address`, with what happens there told to `events`.
-    ///
-    /// # Errors
-    ///
-    /// No port is free, or `address` is not ours.
-    fn open(&mut self, address: IpAddr, events: MediaEvents) -> io::Result<Box<dyn Media>>;
+/// What all media of an executor share.
+#[derive(Clone)]
+pub(crate) struct Studio {
+    engine: Engine,
+    sound: Sound,
+    gauges: Arc<Gauges>,
+    mailbox: mpsc::Sender<Mail>,
 }
 
-/// The media of one leg; dropping it closes them.
-pub trait Media: Send {
-    /// Where we receive RTP; RTCP is one port above.
-    fn local(&self) -> SocketAddr;
-
-    /// The peer has said where it is and what it speaks; again after each new description.
-    fn set_peer(&mut self, peer: MediaPeer);
-
-    /// Begins to speak, play or record.
-    fn start(&mut self, medium: &run::Media);
-
-    /// Stops it; only a recording answers, with [`MediaEvent::Done`].
-    fn stop(&mut self, id: run::MediaId);
-}
-
-/// The other end of the media.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct MediaPeer {
-    /// Where it receives RTP, unless it wants none now.
-    pub address: Option<SocketAddr>,
-    /// RTP payload type of the voice codec.
-    pub voice: u8,
-    /// RTP payload type of telephone events.
-    pub events: Option<u8>,
+/// Whose media they are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner {
+    pub(crate) leg: LegKey,
+    /// `AccountSid` and `CallSid` of what is recorded.
+    pub(crate) account: Sid,
+    pub(crate) call: Sid,
 }
 
 /// What happens in the media of a leg.
-#[derive(Clone, Debug, PartialEq)]
-pub enum MediaEvent {
-    /// The peer pressed a key.
-    Digit(char),
-    /// A medium ended.
-    Done(run::MediaId, run::MediaOutcome),
+#[derive(Debug)]
+pub(crate) enum MediaEvent {
+    /// In its session.
+    Engine(Event),
+    /// A medium is over that no session plays.
+    Ended(MediaId, MediaOutcome),
+    /// A text or a file is there to be played so many times.
+    Rendered(MediaId, Pcm, u32),
+    /// A recogniser tells something before its end.
+    Speech(MediaId, Speech),
+    /// A stream tells something.
+    Stream(StreamId, StreamEvent),
 }
 
-/// Where the media of one leg tell what happens.
-#[derive(Clone, Debug)]
-pub struct MediaEvents {
-    pub(crate) leg: crate::agent::LegKey,
-    pub(crate) mailbox: mpsc::Sender<crate::agent::Mail>,
-}
-
-impl MediaEvents {
-    /// Tells an event that must not be lost; waits while the user agent is behind.
-    pub async fn send(&self, event: MediaEvent) {
-        // A closed mailbox means that the user agent is gone, and the call with it.
-        self.mailbox
-            .send(crate::agent::Mail::Media(self.leg, event))
-            .await
-            .ok();
+impl Studio {
+    pub(crate) fn new(
+        engine: Engine,
+        sound: Sound,
+        gauges: Arc<Gauges>,
+        mailbox: mpsc::Sender<Mail>,
+    ) -> Self {
+        Self {
+            engine,
+            sound,
+            gauges,
+            mailbox,
+        }
     }
 
-    /// Tells an event that may be lost when the user agent is behind.
-    pub fn offer(&self, event: MediaEvent) {
-        self.mailbox
-            .try_send(crate::agent::Mail::Media(self.leg, event))
-            .ok();
+    /// Whether there is no room for another leg.
+    pub(crate) fn is_full(&self) -> bool {
+        self.engine.is_full()
+    }
+
+    /// Opens the media of a leg on an address of ours. Sessions of one call are worked on by one
+    /// thread.
+    pub(crate) fn open(&self, address: IpAddr, owner: Owner) -> Result<LegMedia, OpenError> {
+        let mailbox = self.mailbox.clone();
+        let leg = owner.leg;
+        let sink = move |event| {
+            // On a media thread, which must not wait. The mailbox holds more than all sessions
+            // have under way; what is lost beyond that is lost like a datagram.
+            let mail = Mail::Media(leg, MediaEvent::Engine(event));
+            if mailbox.try_send(mail).is_err() {
+                tracing::error!(
+                    ?leg,
+                    "an event of the media is lost: the user agent is behind"
+                );
+            }
+        };
+        let session = self
+            .engine
+            .open(address, owner.leg.affinity(), Box::new(sink))?;
+        let held = Held::new(&self.gauges, |gauges| &gauges.rtp_ports, 2);
+        Ok(LegMedia::new(self.clone(), owner, session, held))
     }
 }

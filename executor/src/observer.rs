@@ -147,7 +147,8 @@ impl SipMessage {
     }
 }
 
-/// The message with the values of Authorization and Proxy-Authorization replaced.
+/// The message with the values of Authorization and Proxy-Authorization replaced, and the keys in
+/// session descriptions.
 fn without_credentials(wire: &Bytes) -> Bytes {
     let is_secret = |line: &[u8]| {
         SECRET.iter().any(|name| {
@@ -174,8 +175,8 @@ fn without_credentials(wire: &Bytes) -> Bytes {
     Bytes::from(out)
 }
 
-/// Headers whose values are credentials.
-const SECRET: [&[u8]; 2] = [b"authorization:", b"proxy-authorization:"];
+/// Headers whose values are credentials, and the attribute whose value is a key of SRTP.
+const SECRET: [&[u8]; 3] = [b"authorization:", b"proxy-authorization:", b"a=crypto:"];
 
 #[cfg(test)]
 mod tests {

@@ -5,12 +5,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::media::codec::Codec;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use sip::{Timers, Transport};
 
-use crate::media::RtpPorts;
 use crate::run::{self, FetchFailed};
+use crate::sound::SoundConfig;
 use crate::webhook::{CallStatus, ClientConfig, Hook};
 use crate::{Secret, Sid, SidKind};
 
@@ -32,8 +33,14 @@ pub struct Settings {
     /// The address that peers are told for media, if they see another than we do; by default the
     /// one that SIP came in by, on which the media are received in any case.
     pub media_address: Option<IpAddr>,
-    /// The ports that media are received on.
-    pub rtp_ports: RtpPorts,
+    /// The media: their ports, their threads, how many legs they are for.
+    pub media: ::media::Config,
+    /// The voice codecs, the best first. An offer is answered in its own order.
+    pub codecs: Vec<Codec>,
+    /// Ask for SRTP on every leg that we call, not only on those that are reached over TLS.
+    pub secure_media: bool,
+    /// Speech, files, recordings and streams.
+    pub sound: SoundConfig,
     /// The timers of SIP transactions.
     pub timers: Timers,
     /// What the caller gets when the webhooks failed.
@@ -145,7 +152,10 @@ impl Settings {
             dial_trunk: None,
             domains: Domains::new(domains),
             media_address: None,
-            rtp_ports: RtpPorts::default(),
+            media: ::media::Config::default(),
+            codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus],
+            secure_media: false,
+            sound: SoundConfig::default(),
             timers: Timers::default(),
             fetch_failed: FetchFailed::default(),
             cancelled: CallStatus::NoAnswer,
@@ -168,8 +178,8 @@ impl Settings {
             status_callback: domain.status_callback.clone(),
             fetch_failed: self.fetch_failed,
             cancelled: self.cancelled,
-            plain_streams: false,
             limits: self.run.clone(),
+            plain_streams: self.sound.streams.allow_plain,
         }
     }
 }

@@ -24,10 +24,6 @@ impl Task {
         Self(Some(task.abort_handle()))
     }
 
-    pub(crate) fn is_finished(&self) -> bool {
-        self.0.as_ref().is_none_or(AbortHandle::is_finished)
-    }
-
     /// Lets it run to its end without an owner.
     pub(crate) fn detach(mut self) {
         self.0 = None;

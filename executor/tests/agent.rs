@@ -1,4 +1,4 @@
-//! The user agent from outside: raw SIP over loopback on one side, HTTP on the other.
+//! The user agent from outside: raw SIP and RTP over loopback on one side, HTTP on the other.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -16,6 +16,14 @@ mod leaks;
 mod phone;
 #[path = "agent/refer.rs"]
 mod refer;
+#[path = "agent/rtp.rs"]
+mod rtp;
+#[path = "agent/sound.rs"]
+mod sound;
+#[path = "agent/stays.rs"]
+mod stays;
+#[path = "agent/transfer.rs"]
+mod transfer;
 #[path = "agent/web.rs"]
 mod web;
 #[path = "agent/world.rs"]

@@ -32,7 +32,7 @@ fn the_second_leg_carries_the_headers_of_its_uri() {
         &callee,
         "?X-Foo=a%3Bb&x-lower=1%2C2&User-To-User=hi&X-Plus=1+1",
     ));
-    let report = caller("caller_is_bridged", &edge)
+    let report = caller("caller_hangs_up", &edge)
         .argument("-d", "600")
         .run();
     assert!(report.statuses("INVITE").contains(&200));
@@ -57,7 +57,7 @@ fn forbidden_headers_do_not_reach_the_callee() {
     let callee = Sipp::callee("callee_answers").start();
     let evil = "?Route=%3Csip:evil%3E&Diversion=x&X-Ok=yes&X-Crlf=a%0d%0aX-Evil:%20yes&X-Hookswitch-Trunk=carrier&From=y";
     let (_hook, edge) = dialling(&to(&callee, evil));
-    caller("caller_is_bridged", &edge)
+    caller("caller_hangs_up", &edge)
         .argument("-d", "600")
         .run();
     let callee = callee.finish();
@@ -81,7 +81,7 @@ fn the_action_hears_of_a_completed_call() {
         .argument("-d", "300")
         .start();
     let (hook, edge) = dialling(&format!("{}&action=/after", to(&callee, "")));
-    caller("caller_is_reinvited", &edge).run();
+    caller("caller_is_hung_up", &edge).run();
     let hit = hook.wait_for("/after");
     let second = callee.finish();
     assert_eq!(hit.param("DialCallStatus"), "completed");
@@ -236,7 +236,7 @@ fn a_number_leaves_by_the_trunk() {
         .trunk("carrier-a", "127.0.0.250/32", &[&target])
         .executor_keys("dial_trunk = \"carrier-a\"");
     let edge = Edge::start(config);
-    caller("caller_is_bridged", &edge)
+    caller("caller_hangs_up", &edge)
         .argument("-d", "600")
         .run();
     let report = carrier.finish();
@@ -271,7 +271,7 @@ fn a_client_gets_its_parameters() {
             .section(&route)
             .domain("demo.test", &hook.url(dial)),
     );
-    caller("caller_is_bridged", &edge)
+    caller("caller_hangs_up", &edge)
         .argument("-d", "600")
         .run();
     let report = client.finish();
@@ -325,7 +325,7 @@ fn the_first_of_two_that_answers_is_it() {
         quick.address()
     ));
     let (_hook, edge) = dialling(&format!("uri={uri}"));
-    let caller = caller("caller_is_bridged", &edge)
+    let caller = caller("caller_hangs_up", &edge)
         .argument("-d", "1500")
         .start();
     let (invite, proxy) = slow
@@ -351,7 +351,7 @@ fn a_callee_can_be_asked_first() {
         to(&callee, ""),
         encode("/say?text=Accept")
     ));
-    let _caller = caller("caller_is_bridged", &edge).start();
+    let _caller = caller("caller_hangs_up", &edge).start();
     let hit = hook.wait_for("/say");
     assert_eq!(hit.param("SipHeader_X-Reply"), "fine");
     assert_eq!(hit.param("Direction"), "outbound-dial");

@@ -115,7 +115,7 @@ fn internal_headers_do_not_leave_with_a_leg_of_the_executor() {
     let edge =
         Edge::start(Config::new().domain("demo.test", &hook.url(&format!("dial?uri={uri}"))));
     let relay = loadtest::Relay::transparent(edge.public());
-    let caller = Sipp::caller("caller_is_bridged", relay.address())
+    let caller = Sipp::caller("caller_hangs_up", relay.address())
         .to(DEMO)
         .argument("-d", "800")
         .start();

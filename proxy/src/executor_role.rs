@@ -3,8 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use executor::sound::hear::{HttpHearingConfig, PocketsphinxConfig};
+use executor::sound::speak::{EspeakConfig, HttpSpeechConfig};
+use executor::sound::{HearingConfig, SpeechEngine};
 use executor::webhook::{Hook, Method};
-use executor::{Domain, Domains, Executor, Handle, Listen, RtpPorts, Secret, Sid, TrustedPeer};
+use executor::{
+    Codec, Domain, Domains, Executor, Handle, Listen, RtpPorts, Secret, Sid, TrustedPeer,
+};
 use sip::Transport;
 
 use crate::config::{Settings, file};
@@ -76,10 +81,7 @@ fn translate(settings: &Settings, file: &file::Executor) -> Result<executor::Set
         None => own_internal(settings, address).map(|proxy| format!("sip:{proxy};lr")),
     };
     out.dial_trunk = file.dial_trunk.clone();
-    out.rtp_ports = file
-        .rtp_ports
-        .parse::<RtpPorts>()
-        .map_err(|error| format!("rtp_ports: {error}"))?;
+    media(file, &mut out)?;
     out.fetch_failed = match file.fetch_failed {
         file::FetchFailed::Announce => executor::run::FetchFailed::Announce,
         file::FetchFailed::Reject => executor::run::FetchFailed::Reject,
@@ -93,6 +95,88 @@ fn translate(settings: &Settings, file: &file::Executor) -> Result<executor::Set
     out.limits.calls = file.calls;
     out.limits.message = settings.plan.message_limits.clone();
     Ok(out)
+}
+
+fn media(file: &file::Executor, out: &mut executor::Settings) -> Result<(), String> {
+    out.media.ports = file
+        .rtp_ports
+        .parse::<RtpPorts>()
+        .map_err(|error| format!("rtp_ports: {error}"))?;
+    out.media.workers = match file.media_workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    };
+    // Two legs a call; the ports are the other bound.
+    out.media.sessions = file.calls.saturating_mul(2);
+    out.media_address = file.media_address;
+    out.codecs = file.codecs.iter().copied().map(codec).collect();
+    out.secure_media = file.secure_media;
+    if let Some(tts) = &file.tts {
+        out.sound.speech.engine = speech(tts, file.tts_key.as_deref())?;
+    }
+    if let Some(stt) = &file.stt {
+        out.sound.hearing = hearing(stt, file.stt_key.as_deref())?;
+    }
+    out.sound.fetch.files = file.files_dir.clone();
+    let recordings = &mut out.sound.recordings;
+    if let Some(folder) = &file.recordings_dir {
+        recordings.folder.clone_from(folder);
+    }
+    if let Some(bytes) = file.recordings_bytes {
+        recordings.bytes_max = bytes.0 as u64;
+    }
+    recordings.listen = file.recordings_listen;
+    recordings.public_url = match &file.recordings_url {
+        Some(url) => Some(web_url(url).ok_or("recordings_url: no http(s) URL")?),
+        None => None,
+    };
+    recordings.authenticate = file.recordings_auth;
+    out.sound.streams.allow_plain = file.streams_plain;
+    Ok(())
+}
+
+fn codec(codec: file::Codec) -> Codec {
+    match codec {
+        file::Codec::G722 => Codec::G722,
+        file::Codec::Opus => Codec::Opus,
+        file::Codec::Pcma => Codec::Pcma,
+        file::Codec::Pcmu => Codec::Pcmu,
+    }
+}
+
+fn speech(tts: &str, key: Option<&str>) -> Result<SpeechEngine, String> {
+    if !is_url(tts) {
+        return Ok(SpeechEngine::Espeak(EspeakConfig {
+            program: tts.into(),
+            ..EspeakConfig::default()
+        }));
+    }
+    let mut service = HttpSpeechConfig::new(web_url(tts).ok_or("tts: no http(s) URL")?);
+    service.key = key.map(Secret::new);
+    Ok(SpeechEngine::Http(service))
+}
+
+fn hearing(stt: &str, key: Option<&str>) -> Result<HearingConfig, String> {
+    if !is_url(stt) {
+        return Ok(HearingConfig::Pocketsphinx(PocketsphinxConfig {
+            program: stt.into(),
+            ..PocketsphinxConfig::default()
+        }));
+    }
+    let mut service = HttpHearingConfig::new(web_url(stt).ok_or("stt: no http(s) URL")?);
+    service.key = key.map(Secret::new);
+    Ok(HearingConfig::Http(service))
+}
+
+/// Whether a value is meant as a URL rather than as a program.
+pub(crate) fn is_url(text: &str) -> bool {
+    text.contains("://")
+}
+
+/// An `http` or `https` URL.
+pub(crate) fn web_url(text: &str) -> Option<url::Url> {
+    let url: url::Url = text.parse().ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
 }
 
 /// Reads a network, or an address as one of its own.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use filters::{Registry, Trust};
-use hookswitch::config::file::{FetchFailed, LogFormat};
+use hookswitch::config::file::{Codec, FetchFailed, LogFormat};
 use hookswitch::config::{Loader, Settings};
 use hookswitch::plan::{Reroute, RouteTo};
 use sip::Transport;
@@ -191,6 +191,21 @@ const EFFECTS: &[(&str, &str, Holds)] = &[
     (EXECUTOR, "outbound_proxy = \"sip:10.0.0.1;lr\"", |s| s.executor.as_ref().unwrap().outbound_proxy.is_some()),
     (EXECUTOR, "dial_trunk = \"carrier\"", |s| s.executor.as_ref().unwrap().dial_trunk.as_deref() == Some("carrier")),
     (EXECUTOR, "rtp_ports = \"30000-30999\"", |s| s.executor.as_ref().unwrap().rtp_ports == "30000-30999"),
+    (EXECUTOR, "media_address = \"203.0.113.7\"", |s| s.executor.as_ref().unwrap().media_address.is_some()),
+    (EXECUTOR, "media_workers = 3", |s| s.executor.as_ref().unwrap().media_workers == 3),
+    (EXECUTOR, "codecs = [\"opus\", \"pcma\"]", |s| s.executor.as_ref().unwrap().codecs == [Codec::Opus, Codec::Pcma]),
+    (EXECUTOR, "secure_media = true", |s| s.executor.as_ref().unwrap().secure_media),
+    (EXECUTOR, "tts = \"espeak-ng\"", |s| s.executor.as_ref().unwrap().tts.as_deref() == Some("espeak-ng")),
+    (EXECUTOR, "tts_key = \"k\"", |s| s.executor.as_ref().unwrap().tts_key.as_deref() == Some("k")),
+    (EXECUTOR, "stt = \"https://stt.example/listen\"", |s| s.executor.as_ref().unwrap().stt.is_some()),
+    (EXECUTOR, "stt_key = \"k\"", |s| s.executor.as_ref().unwrap().stt_key.as_deref() == Some("k")),
+    (EXECUTOR, "files_dir = \"/srv/sounds\"", |s| s.executor.as_ref().unwrap().files_dir.is_some()),
+    (EXECUTOR, "recordings_dir = \"/srv/recordings\"", |s| s.executor.as_ref().unwrap().recordings_dir.is_some()),
+    (EXECUTOR, "recordings_bytes = \"1GiB\"", |s| s.executor.as_ref().unwrap().recordings_bytes.is_some_and(|size| size.0 == 1 << 30)),
+    (EXECUTOR, "recordings_listen = \"127.0.0.1:8081\"", |s| s.executor.as_ref().unwrap().recordings_listen.is_some()),
+    (EXECUTOR, "recordings_url = \"https://edge.example\"", |s| s.executor.as_ref().unwrap().recordings_url.is_some()),
+    (EXECUTOR, "recordings_auth = true", |s| s.executor.as_ref().unwrap().recordings_auth),
+    (EXECUTOR, "streams_plain = true", |s| s.executor.as_ref().unwrap().streams_plain),
     (EXECUTOR, "webhook_allow = [\"127.0.0.0/8\"]", |s| s.executor.as_ref().unwrap().webhook_allow.len() == 1),
     (EXECUTOR, "fetch_failed = \"reject\"", |s| s.executor.as_ref().unwrap().fetch_failed == FetchFailed::Reject),
     (EXECUTOR, "calls = 12", |s| s.executor.as_ref().unwrap().calls == 12),
@@ -327,6 +342,14 @@ const FAULTS: &[(&str, &str, &str)] = &[
     (EXECUTOR, "outbound_proxy = \"x\"", "edge.toml:39:18: executor.outbound_proxy: "),
     (EXECUTOR, "dial_trunk = \"x\"", "edge.toml:39:14: executor.dial_trunk: no trunk `x`"),
     (EXECUTOR, "rtp_ports = \"9-1\"", "edge.toml:39:13: executor.rtp_ports: "),
+    (EXECUTOR, "media_address = \"here\"", "edge.toml:39:17: executor.media_address: "),
+    (EXECUTOR, "media_workers = 65", "edge.toml:39:17: executor.media_workers: 65; expected 64 at most"),
+    (EXECUTOR, "codecs = []", "edge.toml:39:10: executor.codecs: expected each of"),
+    (EXECUTOR, "codecs = [\"pcmu\", \"pcmu\"]", "edge.toml:39:10: executor.codecs: expected each of"),
+    (EXECUTOR, "codecs = [\"g729\"]", "edge.toml:39:10: executor.codecs: "),
+    (EXECUTOR, "tts = \"ftp://x\"", "edge.toml:39:7: executor.tts: `ftp://x`; expected a program or an http(s) URL"),
+    (EXECUTOR, "stt = \"\"", "edge.toml:39:7: executor.stt: ``; expected a program or an http(s) URL"),
+    (EXECUTOR, "recordings_url = \"edge.example\"", "edge.toml:39:18: executor.recordings_url: `edge.example`; expected an http(s) URL"),
     (EXECUTOR, "webhook_allow = [\"x\"]", "edge.toml:39:17: executor.webhook_allow: `x` is no network"),
     (EXECUTOR, "fetch_failed = \"shrug\"", "edge.toml:39:16: executor.fetch_failed: "),
     (EXECUTOR, "calls = 0", "edge.toml:39:9: executor.calls: 0; expected 1 or more"),

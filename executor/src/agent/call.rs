@@ -2,30 +2,22 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use sip::{Reply, Request, TransactionId};
 
+use crate::Sid;
 use crate::gauges::Held;
-use crate::media::MediaEvent;
+use crate::media::LegMedia;
 use crate::observer::{CallEvent, Ended};
-use crate::run::{
-    self, Action, ConferenceEnd, ConferenceNotice, DialOutcome, DialReason, Event, Finish,
-    MediaOutcome, QueueEnd, QueueReason, StreamError, TimerKind,
-};
-use crate::sdp::{self, Description};
+use crate::run::{Action, Event, Finish};
 use crate::settings::Domain;
 use crate::webhook::{CallContext, FetchError, FetchId, Reply as WebhookReply};
-use crate::{ErrorCode, Sid, SidKind};
 
-use super::bridge::Bridge;
 use super::core::{Core, InitialKey, Purpose};
-use super::dial::Dial;
-use super::leg::{Leg, State};
+use super::leg::{Invited, Leg, State};
 use super::script::call_back;
 use super::timer::Due;
-use super::{CallKey, LegKey};
+use super::{CallKey, LegKey, modify};
 
 /// A call.
 pub(crate) struct Call {
@@ -40,12 +32,6 @@ pub(crate) struct Call {
     pub(crate) initial: Option<InitialKey>,
     pub(crate) legs: BTreeMap<u32, Leg>,
     pub(crate) last_leg: u32,
-    pub(crate) dial: Option<Dial>,
-    pub(crate) bridge: Option<Bridge>,
-    /// The caller still has the description of somebody who is gone.
-    pub(crate) restore_owed: bool,
-    /// It is to get ours as soon as no INVITE is under way.
-    pub(crate) restore_wanted: bool,
     pub(crate) queue: VecDeque<(u32, Event)>,
     /// What the call may still be bothered with.
     pub(crate) events_left: u32,
@@ -54,11 +40,6 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The caller's leg. It lives as long as the call.
-    pub(crate) fn caller(&mut self) -> Option<&mut Leg> {
-        self.legs.get_mut(&CALLER)
-    }
-
     /// Puts an event before the run of a leg.
     pub(crate) fn tell(&mut self, leg: u32, event: Event) {
         self.queue.push_back((leg, event));
@@ -96,8 +77,14 @@ impl Call {
     /// Removes legs that are over.
     fn sweep(&mut self, core: &mut Core) {
         let over = |leg: &Leg| {
-            let reported = leg.callee.as_ref().is_none_or(|callee| callee.over);
-            leg.state == State::Gone && leg.script.is_none() && leg.inviting.is_none() && reported
+            let callee = leg.callee.as_ref();
+            let reported = callee.is_none_or(|callee| callee.over && callee.owed.is_none());
+            let recorded = leg.media.as_ref().is_none_or(LegMedia::is_done);
+            leg.state == State::Gone
+                && leg.script.is_none()
+                && leg.inviting.is_none()
+                && reported
+                && recorded
         };
         while let Some(key) = self
             .legs
@@ -124,55 +111,10 @@ impl Call {
                 }
             }
             Action::Answer => self.answer(core),
-            Action::Bridge => self.connect(core),
-            Action::CancelDial => self.cancel_dial(core),
-            Action::Connect => self.callee_passed(leg),
-            Action::Dial(plan) => self.start_dial(core, *plan),
-            // What this user agent cannot do ends at once.
-            Action::DialQueue(plan) => {
-                let outcome = DialOutcome {
-                    reason: DialReason::NoQueue,
-                    ..DialOutcome::default()
-                };
-                self.tell(leg, Event::DialEnded(plan.id, vec![outcome]));
-            }
-            Action::Enqueue(_) => {
-                let (reason, waited) = (QueueReason::Removed, Duration::ZERO);
-                let sid = None;
-                self.tell(
-                    leg,
-                    Event::QueueEnded(QueueEnd {
-                        reason,
-                        sid,
-                        waited,
-                    }),
-                );
-            }
-            Action::JoinConference(_) => {
-                let end = ConferenceNotice::Ended(ConferenceEnd::Left);
-                self.tell(leg, Event::Conference(end));
-            }
-            Action::StartStream(plan) => {
-                let (id, sid) = (plan.id, Sid::new(SidKind::Stream, core.random.bytes()));
-                let error = Some(StreamError {
-                    code: ErrorCode::NOT_SUPPORTED,
-                    detail: "streams are not supported by this version".to_owned(),
-                });
-                self.tell(leg, Event::StreamEnded { id, sid, error });
-            }
-            // These follow only what this user agent does not tell.
-            Action::AnswerRefer { .. }
-            | Action::AskQueue
-            | Action::LeaveConference
-            | Action::LeaveQueue
-            | Action::LetCalleeGo
-            | Action::NotifyRefer { .. }
-            | Action::ParkCallee
-            | Action::ReleaseCallee
-            | Action::RestoreCallee
-            | Action::StopStream(_)
-            | Action::TransferCallee(_)
-            | Action::TransferDone(_) => {}
+            Action::Bridge => self.bridge(core, leg),
+            Action::CancelDial => self.give_dial_up(core, leg),
+            Action::Connect => self.heard_out(core, leg),
+            Action::Dial(plan) => self.start_dial(core, leg, *plan),
             Action::Fetch(request) => {
                 if let Some(Leg {
                     script: Some(script),
@@ -195,9 +137,6 @@ impl Call {
             Action::Ring { early_media } => self.ring(core, early_media),
             Action::StartMedia(medium) => self.start_media(core, leg, &medium),
             Action::StartTimer(id, after) => {
-                if matches!(id.kind, TimerKind::Pause | TimerKind::GatherInput) {
-                    self.restore(core);
-                }
                 let due = Due::Run(
                     LegKey {
                         call: self.key,
@@ -230,6 +169,22 @@ impl Call {
                     script.timers.remove(&id.kind);
                 }
             }
+            Action::AnswerRefer { by, status } => self.answer_refer(core, leg, by, status),
+            Action::AskQueue => self.ask_queue(core, leg),
+            Action::DialQueue(plan) => self.dial_queue(core, leg, &plan),
+            Action::Enqueue(plan) => self.enqueue(core, leg, &plan),
+            Action::JoinConference(plan) => self.join_conference(core, leg, &plan),
+            Action::LeaveConference => self.leave_conference(core, leg),
+            Action::LeaveQueue => self.leave_queue(core, leg),
+            Action::LetCalleeGo => self.let_callee_go(core, leg),
+            Action::NotifyRefer { by, status } => self.notify_refer(core, leg, by, status),
+            Action::ParkCallee => self.park_callee(leg),
+            Action::ReleaseCallee => self.release_callee(core, leg),
+            Action::RestoreCallee => self.restore_callee(core, leg),
+            Action::StartStream(plan) => self.start_stream(core, leg, &plan),
+            Action::StopStream(id) => self.stop_stream(leg, id),
+            Action::TransferCallee(plan) => self.transfer_callee(core, leg, *plan),
+            Action::TransferDone(succeeded) => self.transfer_done(core, leg, succeeded),
             Action::Trace(trace) => self.record(core, leg, CallEvent::Trace(trace)),
             Action::Warn(warning) => self.record(core, leg, CallEvent::Notice(warning)),
         }
@@ -245,22 +200,23 @@ impl Call {
         self.legs.get_mut(&leg)?.script.as_mut()
     }
 
-    /// 180, or 183 with the description of the callee whose early media are there.
+    /// 180, or 183 with our description: the caller hears the callee's early media.
     fn ring(&mut self, core: &mut Core, early_media: bool) {
-        let early = if early_media {
-            self.early_description()
-        } else {
-            None
-        };
         let Some(leg) = self.legs.get_mut(&CALLER) else {
             return;
+        };
+        // From a caller who offered nothing our offer would have no answer before the ACK.
+        let offers = |invited: &Invited| invited.offer.is_some();
+        let body = if early_media && leg.invited.as_ref().is_some_and(offers) {
+            leg.described(core).ok()
+        } else {
+            None
         };
         let contact = core
             .names
             .contact(&core.way(&leg.dialog.next_hop(), &leg.path));
         let Leg {
             invited: Some(invited),
-            session,
             dialog,
             tag,
             ..
@@ -271,7 +227,7 @@ impl Call {
         if invited.answered.is_some() {
             return;
         }
-        let (status, reason) = match early {
+        let (status, reason) = match body {
             Some(_) => (183, "Session Progress"),
             None => (180, "Ringing"),
         };
@@ -279,58 +235,29 @@ impl Call {
             .to_tag(&dialog.local_tag)
             .record_route()
             .header("Contact", contact);
-        if let Some(heard) = early {
-            reply = reply.body("application/sdp", session.pass_on(&heard));
+        if let Some(body) = body {
+            reply = reply.body("application/sdp", body);
         }
         core.respond(tag, invited.server, &reply.build());
+        self.follow(CALLER);
     }
 
-    /// 200 with a description: the waiting callee's, or our own.
+    /// 200 with our description.
     fn answer(&mut self, core: &mut Core) {
-        let passed = self.waiting_description();
         let Some(leg) = self.legs.get_mut(&CALLER) else {
             return;
         };
         if leg.state != State::Early {
             return;
         }
-        let offered = leg.session.heard.is_none();
-        let body = match passed {
-            Some(heard) => Ok(leg.session.pass_on(&heard)),
-            None => own_description(leg, core),
-        };
-        match body {
-            Ok(body) => leg.accept(core, &body, offered),
+        match leg.described(core) {
+            Ok(body) => leg.accept(core, body),
             Err(status) => {
-                let reason = if status == 488 {
-                    "Not Acceptable Here"
-                } else {
-                    "Service Unavailable"
-                };
-                leg.reject(core, status, reason, &[]);
+                leg.reject(core, status, modify::reason(status), &[]);
                 self.tell(CALLER, Event::Answered(false));
             }
         }
-    }
-
-    fn start_media(&mut self, core: &mut Core, leg: u32, medium: &run::Media) {
-        if leg == CALLER {
-            self.restore(core);
-        }
-        let Some(found) = self.legs.get_mut(&leg) else {
-            return;
-        };
-        match found.open_media(core) {
-            Ok(_) => {
-                if let Some(media) = &mut found.media {
-                    media.start(medium);
-                }
-            }
-            Err(error) => {
-                let outcome = MediaOutcome::Failed(format!("no media port: {error}"));
-                self.tell(leg, Event::MediaDone(medium.id, outcome));
-            }
-        }
+        self.follow(CALLER);
     }
 
     /// The run of a leg is over.
@@ -339,8 +266,9 @@ impl Call {
             return;
         };
         found.script = None;
+        core.gone(found.key);
         if leg != CALLER {
-            return;
+            return self.transferee_finished(core, leg);
         }
         // The run has ended its leg; if it has not, nothing may stay behind.
         found.hang_up(core);
@@ -359,18 +287,17 @@ impl Call {
                 duration,
             }),
         );
-        self.cancel_dial(core);
-        self.dial = None;
-        self.queue.clear();
+        self.drop_dials(core, CALLER);
+        self.queue.retain(|(leg, _)| *leg != CALLER);
     }
 
     fn hang_up(&mut self, core: &mut Core, leg: u32) {
-        if leg == CALLER {
-            if let Some(leg) = self.caller() {
-                leg.hang_up(core);
-            }
-        } else {
-            self.callee_screened_out(core, leg);
+        let callee = self.legs.get(&leg).and_then(|leg| leg.callee.as_ref());
+        if callee.is_some_and(|callee| !callee.transferred) {
+            return self.callee_screened_out(core, leg);
+        }
+        if let Some(leg) = self.legs.get_mut(&leg) {
+            leg.hang_up(core);
         }
     }
 
@@ -415,28 +342,11 @@ impl Call {
         self.tell(leg, Event::Fetched(id, result));
     }
 
-    /// Something happened in the media.
-    pub(crate) fn media(&mut self, leg: u32, event: MediaEvent) {
-        match event {
-            MediaEvent::Digit(digit) => {
-                self.spend();
-                self.tell(leg, Event::Digit(digit));
-            }
-            MediaEvent::Done(id, outcome) => self.tell(leg, Event::MediaDone(id, outcome)),
-        }
-    }
-
     /// A timer fired.
     pub(crate) fn timer(&mut self, core: &mut Core, due: Due) {
         match due {
             Due::Answer(LegKey { leg, .. }) => self.ack_overdue(core, leg),
             Due::Ring(LegKey { leg, .. }) => self.ring_timeout(core, leg),
-            Due::Retry(LegKey { leg, .. }) => {
-                if let Some(leg) = self.legs.get_mut(&leg) {
-                    leg.retry = None;
-                }
-                self.settle(core);
-            }
             Due::Run(LegKey { leg, .. }, id) => {
                 if let Some(script) = self.script(leg) {
                     script.timers.remove(&id.kind);
@@ -462,7 +372,6 @@ impl Call {
             self.tell(leg, Event::CallerCancelled);
         } else {
             found.reject(core, 487, "Request Terminated", &[]);
-            self.relay_cancelled(core, leg);
         }
     }
 
@@ -478,31 +387,6 @@ impl Call {
         }
         self.sweep(core);
     }
-}
-
-/// Our own answer to what the peer offered, or our own offer if it offered nothing. `Err`: the
-/// status that refuses the INVITE.
-pub(crate) fn own_description(leg: &mut Leg, core: &mut Core) -> Result<Bytes, u16> {
-    let offer = leg
-        .session
-        .heard
-        .as_ref()
-        .map(|heard| Description::parse(heard));
-    let offer = offer.transpose().map_err(|_| 488u16)?;
-    let local = leg.open_media(core).map_err(|error| {
-        tracing::error!(%error, "no media port");
-        503u16
-    })?;
-    let address = leg.media_address(core, local);
-    leg.session.origin.address = address.ip();
-    let body = match offer {
-        Some(offer) => leg.session.describe(|origin| offer.answer(origin, address)),
-        None => leg
-            .session
-            .describe(|origin| Some(sdp::offer(origin, address))),
-    };
-    leg.connect_media();
-    body.ok_or(488)
 }
 
 /// Max-Forwards of a request.

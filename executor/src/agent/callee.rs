@@ -2,22 +2,23 @@
 //! (RFC 3261 §13.2, seen from the caller).
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
+use ::media::PlayId;
 use sip::{Headers, Instant, Response};
 
 use crate::digest::Digest;
 use crate::observer::{CallEvent, Ended};
 use crate::run::{
-    DialOutcome, DialReason, Event, LegCallbacks, LegEnd, LegStage, Run, dial_call_status,
+    DialOutcome, DialReason, Event, LegCallbacks, LegEnd, LegStage, Recording, Run,
+    dial_call_status,
 };
-use crate::sdp::Description;
 use crate::webhook::{CallContext, CallStatus, Hook};
 
 use super::body;
-use super::call::{CALLER, Call};
+use super::call::Call;
 use super::core::Core;
-use super::leg::State;
+use super::leg::{Leg, State};
 use super::responses::Outcome;
 use super::script::{Script, call_back};
 use super::text::header_list;
@@ -25,15 +26,21 @@ use super::timer::Timer;
 
 /// What a callee's leg has beside a leg.
 pub(crate) struct Callee {
+    /// The leg whose `<Dial>` it belongs to.
+    pub(crate) parent: u32,
     pub(crate) digest: Option<Digest>,
     /// Its end was reported.
     pub(crate) over: bool,
+    /// What its last status callback tells, which waits for a recording.
+    pub(crate) owed: Option<LegEnd>,
+    /// It has a document of its own.
+    pub(crate) transferred: bool,
     pub(crate) bridged: bool,
     pub(crate) rang: bool,
-    /// A description from before the answer.
-    pub(crate) early: Option<Bytes>,
-    /// What the caller described when this leg was offered it.
-    pub(crate) offered: Option<Bytes>,
+    /// It has described its media before the answer.
+    pub(crate) early: bool,
+    /// Keys that it hears first.
+    pub(crate) send_digits: Option<String>,
     pub(crate) answered_at: Option<Instant>,
     pub(crate) ringing: Option<Timer>,
     pub(crate) callbacks: Option<LegCallbacks>,
@@ -50,19 +57,25 @@ impl Call {
     /// A 18x of a callee.
     pub(crate) fn callee_rings(&mut self, core: &Core, key: u32, response: &Response) {
         let description = body::description(&response.headers).ok().flatten();
-        let Some(callee) = self.callee(key).filter(|callee| !callee.over) else {
+        let Some(leg) = self.legs.get_mut(&key) else {
             return;
         };
+        let described = description.is_some_and(|description| leg.answered(&description));
+        let Some(callee) = leg.callee.as_mut().filter(|callee| !callee.over) else {
+            return;
+        };
+        let parent = callee.parent;
         let first = !std::mem::replace(&mut callee.rang, true);
-        let early = description.is_some() && callee.early.is_none();
-        callee.early = callee.early.take().or(description);
+        let early = described && !std::mem::replace(&mut callee.early, true);
         if first {
             self.stage(core, key, LegStage::Ringing);
+            self.tape_ringing(core, parent);
         }
-        if first || early {
-            let early_media = self.early_description().is_some();
-            self.tell(CALLER, Event::DialRinging { early_media });
+        if let (true, Some(owner)) = (first || early, self.legs.get(&parent)) {
+            let early_media = self.early_callee(owner).is_some();
+            self.tell(parent, Event::DialRinging { early_media });
         }
+        self.follow(parent);
     }
 
     /// The final response to a callee's INVITE, or what counts as one.
@@ -82,19 +95,15 @@ impl Call {
         let Some(response) = outcome.response else {
             return;
         };
-        let heard = body::description(&response.headers).ok().flatten();
-        leg.session.heard = heard.or_else(|| leg.callee.as_mut()?.early.take());
-        let readable = leg
-            .session
-            .heard
-            .as_ref()
-            .is_some_and(|heard| Description::parse(heard).is_ok());
-        if over || !readable {
+        let usable = match body::description(&response.headers).ok().flatten() {
+            Some(description) => leg.answered(&description),
+            None => leg.negotiation.agreed().is_some(),
+        };
+        if over || !usable {
             // Too late, or nothing to talk with: answered and hung up (§13.2.2.4, §9.1).
             leg.hang_up(core);
             return self.callee_over(core, key, DialReason::Refused, 488);
         }
-        leg.connect_media();
         core.journal.record(&leg.tag, CallEvent::Answered);
         self.keep_headers(key, &response.headers);
         self.callee_answered(core, key);
@@ -109,12 +118,16 @@ impl Call {
     /// The first 2xx wins; the others are cancelled.
     fn callee_answered(&mut self, core: &mut Core, key: u32) {
         let now = core.now;
-        if let Some(callee) = self.callee(key) {
-            callee.answered_at = Some(now);
-            callee.code = Some(200);
-            callee.ringing = None;
-        }
-        let Some(dial) = &mut self.dial else { return };
+        let Some(callee) = self.callee(key) else {
+            return;
+        };
+        callee.answered_at = Some(now);
+        callee.code = Some(200);
+        callee.ringing = None;
+        let parent = callee.parent;
+        let Some(dial) = self.dial_with(key) else {
+            return;
+        };
         dial.winner = Some(key);
         dial.next = if dial.plan.sequential {
             dial.next
@@ -131,6 +144,25 @@ impl Call {
             self.give_up(core, loser, DialReason::Cancelled);
         }
         self.stage(core, key, LegStage::Answered);
+        let keys = self
+            .callee(key)
+            .and_then(|callee| callee.send_digits.take());
+        match (keys, self.legs.get(&key).and_then(|leg| leg.session())) {
+            (Some(keys), Some(session)) => session.keys(SEND_DIGITS, &keys),
+            _ => self.callee_ready(core, key),
+        }
+        self.follow(parent);
+    }
+
+    /// Something that we played to a leg is over.
+    pub(crate) fn played(&mut self, core: &Core, key: u32, id: PlayId) {
+        if id == SEND_DIGITS && self.is_winner(key) {
+            self.callee_ready(core, key);
+        }
+    }
+
+    /// The callee has heard the keys: the screening document, if there is one, is next.
+    fn callee_ready(&mut self, core: &Core, key: u32) {
         match self.callee(key).and_then(|callee| callee.screening.take()) {
             Some(hook) => self.screen(core, key, hook),
             None => self.callee_passed(key),
@@ -161,11 +193,21 @@ impl Call {
 
     /// The callee may be connected.
     pub(crate) fn callee_passed(&mut self, key: u32) {
-        let Some(dial) = &mut self.dial else { return };
+        let Some(parent) = self.parent(key) else {
+            return;
+        };
+        let Some(dial) = self.dial_with(key) else {
+            return;
+        };
         if dial.winner == Some(key) && !dial.ready {
             dial.ready = true;
-            self.tell(CALLER, Event::DialAnswered);
+            self.tell(parent, Event::DialAnswered);
         }
+    }
+
+    fn is_winner(&mut self, key: u32) -> bool {
+        self.dial_with(key)
+            .is_some_and(|dial| dial.winner == Some(key))
     }
 
     /// The screening document did not let the call through.
@@ -178,66 +220,54 @@ impl Call {
         self.callee_over(core, key, DialReason::CalleeHungUp, 200);
     }
 
-    /// Reports the end of a callee's leg, once.
+    /// A callee's leg is over: said once.
     pub(crate) fn callee_over(&mut self, core: &mut Core, key: u32, reason: DialReason, code: u16) {
-        let now = core.now;
         let Some(leg) = self.legs.get_mut(&key) else {
             return;
         };
-        let sid = leg.sid;
-        let call_id = String::from_utf8_lossy(&leg.dialog.call_id).into_owned();
         let Some(callee) = leg.callee.as_deref_mut().filter(|callee| !callee.over) else {
             return;
         };
         callee.over = true;
         callee.ringing = None;
-        leg.script = None;
-        let duration = callee
-            .answered_at
-            .map_or(std::time::Duration::ZERO, |at| now - at);
-        let outcome = DialOutcome {
-            call_sid: Some(sid),
-            sip_call_id: Some(call_id),
-            sip_code: Some(callee.code.unwrap_or(code)),
-            sip_headers: x_headers(&callee.answer_headers),
-            rang: callee.rang,
-            answered: callee.answered_at.is_some(),
-            bridged: callee.bridged,
+        // A screening document ends with its leg; a transferee's own learns the end itself.
+        if !callee.transferred {
+            leg.script = None;
+        }
+        let outcome = leg.outcome(core, reason, code);
+        let (status, duration) = (ended_status(&outcome), outcome.duration);
+        let sip_code = outcome.sip_code.unwrap_or(code);
+        let ended = Ended {
+            status,
+            sip_code,
             duration,
-            reason,
-            recording: None,
-            queue: None,
         };
-        let status = if outcome.answered {
-            CallStatus::Completed
-        } else {
-            ended_status(&outcome)
-        };
-        let sip_code = callee.code.unwrap_or(code);
-        self.record(
-            core,
-            key,
-            CallEvent::Ended(Ended {
-                status,
-                sip_code,
-                duration,
-            }),
-        );
+        self.record(core, key, CallEvent::Ended(ended));
         let end = LegEnd {
             status,
             duration,
             sip_code,
             recording: None,
         };
-        self.stage(core, key, LegStage::Completed(end));
-        if self
-            .bridge
-            .as_ref()
-            .is_some_and(|bridge| bridge.callee == key)
-        {
-            self.disconnect(core);
+        let taped = self.dial_with(key).is_some_and(|dial| dial.tape.is_some());
+        if outcome.bridged && taped {
+            // Its last callback tells of the recording, which is written when the `<Dial>` ends.
+            if let Some(callee) = self.callee(key) {
+                callee.owed = Some(end);
+            }
+        } else {
+            self.stage(core, key, LegStage::Completed(end));
         }
-        if let Some(dial) = &mut self.dial {
+        self.report(core, key, outcome);
+    }
+
+    /// A callee belongs to its `<Dial>` no more, which learns how it went.
+    pub(crate) fn report(&mut self, core: &mut Core, key: u32, outcome: DialOutcome) {
+        let Some(parent) = self.parent(key) else {
+            return;
+        };
+        let reason = outcome.reason;
+        if let Some(dial) = self.dial_with(key) {
             dial.outcomes.push(outcome);
             dial.legs.retain(|leg| *leg != key);
             if dial.winner == Some(key) {
@@ -248,7 +278,28 @@ impl Call {
                 }
             }
         }
-        self.check_dial(core);
+        self.check_dial(core, parent);
+        self.follow(parent);
+    }
+
+    /// The recording of a leg's `<Dial>` is written: the callees' last callbacks tell of it.
+    pub(crate) fn tell_recording(
+        &mut self,
+        core: &Core,
+        owner: u32,
+        recording: Option<&Recording>,
+    ) {
+        let owed: Vec<_> = self
+            .legs
+            .iter_mut()
+            .filter_map(|(key, leg)| Some((*key, leg.callee.as_mut()?)))
+            .filter(|(_, callee)| callee.parent == owner)
+            .filter_map(|(key, callee)| Some((key, callee.owed.take()?)))
+            .collect();
+        for (key, mut end) in owed {
+            end.recording = recording.cloned();
+            self.stage(core, key, LegStage::Completed(end));
+        }
     }
 
     /// Status callbacks of a callee's leg.
@@ -269,6 +320,32 @@ impl Call {
     }
 }
 
+/// The number of `sendDigits` among what is played to a callee.
+const SEND_DIGITS: PlayId = PlayId(1 << 40 | 1);
+
+impl Leg {
+    /// How a callee's leg went until now; `code` stands for a final response that never came.
+    pub(crate) fn outcome(&self, core: &Core, reason: DialReason, code: u16) -> DialOutcome {
+        let Some(callee) = &self.callee else {
+            return DialOutcome::default();
+        };
+        let answered = callee.answered_at;
+        DialOutcome {
+            call_sid: Some(self.sid),
+            sip_call_id: Some(String::from_utf8_lossy(&self.dialog.call_id).into_owned()),
+            sip_code: Some(callee.code.unwrap_or(code)),
+            sip_headers: x_headers(&callee.answer_headers),
+            rang: callee.rang,
+            answered: answered.is_some(),
+            bridged: callee.bridged,
+            duration: answered.map_or(Duration::ZERO, |at| core.now - at),
+            reason,
+            recording: None,
+            queue: None,
+        }
+    }
+}
+
 fn x_headers(headers: &[(String, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
     let is_x = |name: &str| {
         name.get(..2)
@@ -282,6 +359,9 @@ fn x_headers(headers: &[(String, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
 }
 
 fn ended_status(outcome: &DialOutcome) -> CallStatus {
+    if outcome.answered {
+        return CallStatus::Completed;
+    }
     match dial_call_status(outcome) {
         "busy" => CallStatus::Busy,
         "canceled" => CallStatus::Canceled,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ::media::codec::Codec;
 use bytes::Bytes;
 use sip::Uri;
 
@@ -10,18 +11,18 @@ use crate::digest::{Authorization, Digest};
 use crate::gauges::Held;
 use crate::observer::{CallEvent, Started};
 use crate::run::{DialTarget, DialTo, LegCallbacks};
-use crate::sdp::Origin;
+use crate::sdp::{Negotiation, Origin};
 use crate::webhook::{CallContext, Direction, SipContext};
 use crate::{Sid, SidKind};
 
 use super::LegKey;
-use super::call::{CALLER, Call, own_description};
+use super::call::{CALLER, Call};
 use super::callee::Callee;
 use super::core::Core;
+use super::hears::Hears;
 use super::journal::LegTag;
-use super::leg::{InviteReason, Inviting, Leg, Referred, State};
+use super::leg::{Inviting, Leg, Referred, State};
 use super::path::Path;
-use super::session::Session;
 use super::text::escape_user;
 
 /// How to call a target.
@@ -37,6 +38,7 @@ impl Call {
     pub(crate) fn call(
         &mut self,
         core: &mut Core,
+        owner: u32,
         target: &DialTarget,
         caller_id: Option<&str>,
     ) -> Result<u32, (u16, String)> {
@@ -47,7 +49,8 @@ impl Call {
             return Err((483, "Max-Forwards is used up".to_owned()));
         }
         let address = self.address(core, &target.to)?;
-        let key = self.add_callee(core, target, &address, caller_id, path);
+        let prefer = self.codec_of(core, owner);
+        let key = self.add_callee(core, owner, target, &address, caller_id, path);
         let forwards = self.forwards - 1;
         let Some(leg) = self.legs.get_mut(&key) else {
             return Err((500, "the leg is gone".to_owned()));
@@ -57,29 +60,31 @@ impl Call {
             .as_ref()
             .map(|callee| callee.headers.clone())
             .unwrap_or_default();
-        let offered = leg
-            .callee
-            .as_ref()
-            .and_then(|callee| callee.offered.clone());
-        let body = match &offered {
-            Some(heard) => Ok(leg.session.pass_on(heard)),
-            None => own_description(leg, core),
-        };
+        let body = leg.offer(core, prefer);
         let headers: Vec<_> = headers
             .iter()
             .map(|(n, v)| (n.as_str(), v.as_slice()))
             .collect();
-        let sent = match body {
-            Ok(body) => leg.invite(core, InviteReason::Call, forwards, &headers, Some(body)),
-            Err(_) => false,
+        let why = match body.map(|body| leg.invite(core, forwards, &headers, Some(body))) {
+            Ok(true) => return Ok(key),
+            Ok(false) => "the request cannot be sent".to_owned(),
+            Err(error) => error.to_string(),
         };
-        if sent {
-            return Ok(key);
-        }
         if let Some(leg) = self.legs.remove(&key) {
             core.dialogs.remove(&leg.dialog.local_tag);
         }
-        Err((503, format!("{} cannot be called", address.shown)))
+        Err((503, format!("{} cannot be called: {why}", address.shown)))
+    }
+
+    /// The codec that a leg speaks, or will speak: with the same one on both legs nothing has to be
+    /// decoded.
+    fn codec_of(&self, core: &Core, owner: u32) -> Option<Codec> {
+        let leg = self.legs.get(&owner)?;
+        if let Some(agreed) = leg.negotiation.agreed() {
+            return Some(agreed.codec);
+        }
+        let offer = leg.invited.as_ref()?.offer.as_ref()?;
+        Negotiation::preview(offer, &core.settings.codecs)
     }
 
     fn address(&self, core: &Core, to: &DialTo) -> Result<Address, (u16, String)> {
@@ -135,6 +140,7 @@ impl Call {
     fn add_callee(
         &mut self,
         core: &mut Core,
+        owner: u32,
         target: &DialTarget,
         address: &Address,
         caller_id: Option<&str>,
@@ -148,7 +154,7 @@ impl Call {
         let sid = Sid::new(SidKind::Call, core.random.bytes());
         let call_id = core.random.hex();
         let local_tag = Bytes::from(core.random.hex());
-        let (user, shown_from) = self.caller_name(caller_id);
+        let (user, shown_from) = self.caller_name(owner, caller_id);
         let from = format!("sip:{}@{}", escape_user(&user), self.home());
         let routes = vec![outbound_route(core)];
         let dialog = Dialog::caller(
@@ -159,7 +165,8 @@ impl Call {
             routes,
         );
         core.dialogs.insert(local_tag, key);
-        let context = Arc::new(self.callee_context(sid, shown_from, &address.shown, &call_id));
+        let context =
+            Arc::new(self.callee_context(owner, sid, shown_from, &address.shown, &call_id));
         let tag = LegTag {
             call: self.sid,
             leg: sid,
@@ -175,28 +182,26 @@ impl Call {
                 source: None,
             })),
         );
-        let caller = self
-            .legs
-            .get(&CALLER)
-            .and_then(|caller| caller.session.heard.clone());
-        // A callee who is to hear a document first talks to us first.
-        let offered = caller.filter(|_| target.screening.is_none());
         let callee = Callee {
+            parent: owner,
             digest: target.credentials.clone().map(Digest::new),
             over: false,
+            transferred: false,
+            owed: None,
             bridged: false,
             rang: false,
-            early: None,
-            offered,
+            early: false,
+            send_digits: target.send_digits.clone(),
             answered_at: None,
             ringing: None,
             callbacks: target.status_callback.clone().map(LegCallbacks::new),
             screening: target.screening.clone(),
             context,
-            headers: self.callee_headers(target, address, sid),
+            headers: self.callee_headers(owner, target, address, sid),
             code: None,
             answer_headers: Vec::new(),
         };
+        let secure = core.settings.secure_media || is_secure(&address.uri);
         let origin = Origin {
             id: core.random.number() >> 2,
             version: 0,
@@ -207,18 +212,25 @@ impl Call {
             Leg {
                 key,
                 sid,
+                account: self.domain.account_sid,
                 tag,
                 dialog,
                 path,
                 state: State::Early,
-                session: Session::new(origin, None),
+                negotiation: Negotiation::new(origin, core.random.key(), secure),
                 invited: None,
                 inviting: None,
                 referred: Referred::default(),
                 media: None,
                 script: None,
+                dial: None,
+                tapes: 0,
+                aside: Vec::new(),
+                referral: None,
+                was_referred: false,
+                hears: Hears::default(),
+                seat: None,
                 callee: Some(Box::new(callee)),
-                retry: None,
                 _held: Held::new(&core.gauges, |gauges| &gauges.legs, 1),
             },
         );
@@ -226,48 +238,70 @@ impl Call {
     }
 
     /// Who calls: the user of From, and `From` in webhooks.
-    fn caller_name(&self, caller_id: Option<&str>) -> (String, String) {
+    fn caller_name(&self, owner: u32, caller_id: Option<&str>) -> (String, String) {
         if let Some(id) = caller_id {
             return (
                 id.strip_prefix("client:").unwrap_or(id).to_owned(),
                 id.to_owned(),
             );
         }
-        let uri = Uri::parse(self.context.from.as_bytes()).ok();
+        let context = self.context_of(owner);
+        // A callee who was transferred calls as who it is.
+        let name = if owner == CALLER {
+            &context.from
+        } else {
+            &context.to
+        };
+        let uri = Uri::parse(name.as_bytes()).ok();
         let user = uri.map(|uri| String::from_utf8_lossy(&uri.user_decoded()).into_owned());
         let user = user
             .filter(|user| !user.is_empty())
             .unwrap_or_else(|| "anonymous".to_owned());
-        (user, self.context.from.clone())
+        (user, name.clone())
     }
 
-    fn callee_context(&self, sid: Sid, from: String, to: &str, call_id: &str) -> CallContext {
+    fn callee_context(
+        &self,
+        owner: u32,
+        sid: Sid,
+        from: String,
+        to: &str,
+        call_id: &str,
+    ) -> CallContext {
+        let parent = self.context_of(owner);
         CallContext {
             call_sid: sid,
             from,
             to: to.to_owned(),
             direction: Direction::OutboundDial,
-            parent_call_sid: Some(self.sid),
+            parent_call_sid: Some(parent.call_sid),
             sip: SipContext {
                 domain: self.context.sip.domain.clone(),
                 domain_sid: self.context.sip.domain_sid,
                 call_id: Some(call_id.to_owned()),
                 ..SipContext::default()
             },
-            ..(*self.context).clone()
+            ..(**parent).clone()
         }
+    }
+
+    /// What webhooks are told of a leg.
+    pub(crate) fn context_of(&self, key: u32) -> &Arc<CallContext> {
+        let callee = self.legs.get(&key).and_then(|leg| leg.callee.as_ref());
+        callee.map_or(&self.context, |callee| &callee.context)
     }
 
     fn callee_headers(
         &self,
+        owner: u32,
         target: &DialTarget,
         address: &Address,
         sid: Sid,
     ) -> Vec<(String, Vec<u8>)> {
         let parent = self
             .legs
-            .get(&CALLER)
-            .map(|caller| caller.dialog.call_id.to_vec());
+            .get(&owner)
+            .map(|owner| owner.dialog.call_id.to_vec());
         let mut headers = vec![
             (
                 "X-Hookswitch-Call-Sid".to_owned(),
@@ -302,20 +336,23 @@ impl Call {
         let Some(leg) = self.legs.get_mut(&key) else {
             return false;
         };
-        let first = before.reason == InviteReason::Call;
-        let headers = leg
-            .callee
-            .as_ref()
-            .filter(|_| first)
-            .map(|callee| callee.headers.clone());
+        let headers = leg.callee.as_ref().map(|callee| callee.headers.clone());
         let headers = headers.unwrap_or_default();
         let mut headers: Vec<_> = headers
             .iter()
             .map(|(n, v)| (n.as_str(), v.as_slice()))
             .collect();
         headers.push((with.name, with.value.as_bytes()));
-        leg.invite(core, before.reason, forwards, &headers, before.body.clone())
+        leg.invite(core, forwards, &headers, before.body.clone())
     }
+}
+
+/// Whether a callee is reached over TLS, so that keys in a description are not read on the way.
+fn is_secure(uri: &str) -> bool {
+    Uri::parse(uri.as_bytes()).is_ok_and(|uri| {
+        let tls = uri.params.value(b"transport");
+        uri.scheme == sip::Scheme::Sips || tls.is_some_and(|tls| tls.eq_ignore_ascii_case(b"tls"))
+    })
 }
 
 /// The Route to the outbound proxy.

@@ -1,7 +1,7 @@
 //! What all calls share: transactions, timers, identifiers, and the tables that lead a message to
 //! its call.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,15 +12,19 @@ use sip::{
 };
 use tokio::sync::mpsc;
 
+use crate::Sid;
+use crate::conference::Conferences;
 use crate::gauges::Gauges;
-use crate::media::MediaEngine;
+use crate::media::{Hall, Studio};
 use crate::observer::{CallEvent, SipMessage};
+use crate::queue::Queues;
 use crate::settings::Settings;
 use crate::webhook;
 
 use super::journal::{Journal, LegTag};
 use super::path::{Names, Path};
 use super::random::Random;
+use super::stays::Errand;
 use super::timer::{Due, Timer, Timers};
 use super::{CallKey, LegKey, Mail};
 
@@ -33,7 +37,7 @@ pub(crate) struct Core {
     pub(crate) names: Names,
     pub(crate) journal: Journal,
     pub(crate) gauges: Arc<Gauges>,
-    pub(crate) media: Box<dyn MediaEngine>,
+    pub(crate) studio: Studio,
     pub(crate) webhook: webhook::Client,
     pub(crate) mailbox: mpsc::Sender<Mail>,
     /// The outbound proxy, once its name is resolved.
@@ -50,6 +54,12 @@ pub(crate) struct Core {
     pub(crate) initial: HashMap<InitialKey, CallKey>,
     /// Messages to send without a transaction: ACKs, and answers without state.
     pub(crate) outbox: Vec<(Path, Bytes)>,
+    /// All conferences, and the rooms of those that have begun.
+    pub(crate) conferences: Conferences<LegKey>,
+    pub(crate) halls: HashMap<Sid, Hall>,
+    pub(crate) queues: Queues<LegKey>,
+    /// What a call leaves to be done to other calls; empty when no call is at work.
+    pub(crate) errands: VecDeque<Errand>,
     pub(crate) now: Instant,
 }
 
@@ -65,9 +75,9 @@ pub(crate) struct Sent {
 pub(crate) enum Purpose {
     /// BYE.
     Bye,
-    /// The INVITE of a callee's leg, or a re-INVITE.
+    /// The INVITE of a callee's leg.
     Invite,
-    /// Nobody waits for its answer: a key that is passed on, the BYE of a dialog we never wanted.
+    /// Nobody waits for its answer: the BYE of a dialog we never wanted.
     Nothing,
     /// REFER.
     Refer,

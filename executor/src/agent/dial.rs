@@ -1,17 +1,18 @@
 //! `<Dial>`: whom to call next, who has won, and when all is over.
 
-use bytes::Bytes;
+use ::media::RecordId;
 
+use crate::media::LegMedia;
 use crate::observer::CallEvent;
-use crate::run::{DialOutcome, DialPlan, DialReason, Event, LegStage, Trace};
+use crate::run::{DialOutcome, DialPlan, DialReason, Event, LegStage, Recording, Trace};
 
 use super::LegKey;
-use super::call::{CALLER, Call};
+use super::call::Call;
 use super::core::Core;
-use super::leg::State;
+use super::leg::{Leg, State};
 use super::timer::Due;
 
-/// A `<Dial>` under way.
+/// A `<Dial>` under way. It belongs to the leg whose document has it.
 pub(crate) struct Dial {
     pub(crate) plan: DialPlan,
     /// The target that is next; all before it have a leg.
@@ -23,42 +24,96 @@ pub(crate) struct Dial {
     /// It may be bridged: it has passed its screening.
     pub(crate) ready: bool,
     pub(crate) outcomes: Vec<DialOutcome>,
+    /// Its recording in the session of its leg, once that has begun.
+    pub(crate) tape: Option<RecordId>,
+    /// What was recorded of it.
+    pub(crate) recording: Option<Recording>,
+}
+
+impl Dial {
+    /// Whether nobody is called any more, nor will be.
+    pub(crate) fn is_over(&self) -> bool {
+        self.legs.is_empty() && self.next >= self.plan.targets.len()
+    }
+}
+
+impl Dial {
+    /// Ends its recording; whether the file is complete, if there is one.
+    fn is_written(&self, media: &mut Option<LegMedia>) -> bool {
+        let (Some(tape), Some(media)) = (self.tape, media) else {
+            return true;
+        };
+        media.stop_record(tape);
+        !media.is_recording(tape)
+    }
+}
+
+impl Leg {
+    /// The callee of its `<Dial>` who may be bridged.
+    pub(crate) fn waiting(&self) -> Option<u32> {
+        let dial = self.dial.as_ref()?;
+        dial.winner.filter(|_| dial.ready)
+    }
 }
 
 impl Call {
-    pub(crate) fn start_dial(&mut self, core: &mut Core, plan: DialPlan) {
-        debug_assert!(self.dial.is_none(), "one <Dial> at a time");
-        self.cancel_dial(core);
-        let all = if plan.sequential {
+    pub(crate) fn start_dial(&mut self, core: &mut Core, owner: u32, plan: DialPlan) {
+        self.cancel_dial(core, owner);
+        let Some(leg) = self.legs.get_mut(&owner) else {
+            return;
+        };
+        debug_assert!(leg.dial.is_none(), "one <Dial> at a time");
+        let at_once = if plan.sequential {
             1
         } else {
             plan.targets.len()
         };
-        let (legs, outcomes) = (Vec::new(), Vec::new());
-        self.dial = Some(Dial {
+        leg.dial = Some(Dial {
             plan,
             next: 0,
-            legs,
+            legs: Vec::new(),
             winner: None,
             ready: false,
-            outcomes,
+            outcomes: Vec::new(),
+            tape: None,
+            recording: None,
         });
-        for _ in 0..all {
-            self.call_next(core);
+        for _ in 0..at_once {
+            self.call_next(core, owner);
         }
-        self.check_dial(core);
+        self.check_dial(core, owner);
+        self.follow(owner);
+    }
+
+    /// The `<Dial>` of a leg.
+    pub(crate) fn dial(&mut self, owner: u32) -> Option<&mut Dial> {
+        self.legs.get_mut(&owner)?.dial.as_mut()
+    }
+
+    /// The `<Dial>` that a callee is being called by, or was set aside with.
+    pub(crate) fn dial_with(&mut self, key: u32) -> Option<&mut Dial> {
+        let owner = self.parent(key)?;
+        let leg = self.legs.get_mut(&owner)?;
+        let mut dials = leg.dial.iter_mut().chain(&mut leg.aside);
+        dials.find(|dial| dial.legs.contains(&key))
+    }
+
+    /// The leg whose `<Dial>` a callee belongs to.
+    pub(crate) fn parent(&self, key: u32) -> Option<u32> {
+        let callee = self.legs.get(&key)?.callee.as_ref()?;
+        Some(callee.parent)
     }
 
     /// Calls the next target.
-    fn call_next(&mut self, core: &mut Core) {
-        let Some(dial) = &mut self.dial else { return };
+    fn call_next(&mut self, core: &mut Core, owner: u32) {
+        let Some(dial) = self.dial(owner) else { return };
         let Some(target) = dial.plan.targets.get(dial.next).cloned() else {
             return;
         };
         dial.next += 1;
         let caller_id = dial.plan.caller_id.clone();
         let timeout = dial.plan.timeout;
-        match self.call(core, &target, caller_id.as_deref()) {
+        match self.call(core, owner, &target, caller_id.as_deref()) {
             Ok(key) => {
                 let due = Due::Ring(LegKey {
                     call: self.key,
@@ -69,61 +124,22 @@ impl Call {
                     callee.ringing = Some(ringing);
                 }
                 self.stage(core, key, LegStage::Initiated);
-                if let Some(dial) = &mut self.dial {
+                if let Some(dial) = self.dial(owner) {
                     dial.legs.push(key);
                 }
             }
-            Err((status, why)) => {
-                self.record(
-                    core,
-                    CALLER,
-                    CallEvent::Trace(Trace {
-                        topic: "Dial",
-                        text: why,
-                    }),
-                );
+            Err((status, text)) => {
+                let topic = "Dial";
+                self.record(core, owner, CallEvent::Trace(Trace { topic, text }));
                 let outcome = DialOutcome {
                     sip_code: Some(status),
                     ..DialOutcome::default()
                 };
-                if let Some(dial) = &mut self.dial {
+                if let Some(dial) = self.dial(owner) {
                     dial.outcomes.push(outcome);
                 }
             }
         }
-    }
-
-    /// The early media that may be passed on: one dialog can have one answer only, so there must be
-    /// one callee only (RFC 6337 §3.1.2), who was offered what the caller said.
-    pub(crate) fn early_description(&self) -> Option<Bytes> {
-        let dial = self.dial.as_ref()?;
-        let [key] = *dial.legs.as_slice() else {
-            return None;
-        };
-        if dial.plan.targets.len() > 1 {
-            return None;
-        }
-        let callee = self.legs.get(&key)?.callee.as_ref()?;
-        callee.offered.as_ref()?;
-        callee.early.clone()
-    }
-
-    /// The callee who may be bridged.
-    pub(crate) fn waiting(&self) -> Option<u32> {
-        let dial = self.dial.as_ref()?;
-        dial.winner.filter(|_| dial.ready)
-    }
-
-    /// What the waiting callee said, if it can be said to the caller who waits for its 200: as the
-    /// answer to what the caller offered, or as an offer to one who offered nothing.
-    pub(crate) fn waiting_description(&self) -> Option<Bytes> {
-        let leg = self.legs.get(&self.waiting()?)?;
-        let caller = self.legs.get(&CALLER)?.session.heard.as_ref();
-        let offered = leg.callee.as_ref()?.offered.as_ref();
-        if caller != offered {
-            return None;
-        }
-        leg.session.heard.clone()
     }
 
     /// A callee has rung for the whole `timeout`.
@@ -132,13 +148,30 @@ impl Call {
     }
 
     /// Ends every leg of the `<Dial>`.
-    pub(crate) fn cancel_dial(&mut self, core: &mut Core) {
-        let Some(dial) = &mut self.dial else { return };
+    pub(crate) fn cancel_dial(&mut self, core: &mut Core, owner: u32) {
+        let Some(dial) = self.dial(owner) else { return };
         dial.next = dial.plan.targets.len();
         for leg in dial.legs.clone() {
             self.give_up(core, leg, DialReason::Cancelled);
         }
-        self.check_dial(core);
+        self.check_dial(core, owner);
+    }
+
+    /// Ends every leg of a leg's `<Dial>`s, whose run is over. A transferee lives on.
+    pub(crate) fn drop_dials(&mut self, core: &mut Core, owner: u32) {
+        self.cancel_dial(core, owner);
+        let Some(leg) = self.legs.get_mut(&owner) else {
+            return;
+        };
+        let aside = std::mem::take(&mut leg.aside);
+        leg.dial = None;
+        for key in aside.into_iter().flat_map(|dial| dial.legs) {
+            if self.callee(key).is_some_and(|callee| !callee.transferred) {
+                self.give_up(core, key, DialReason::Cancelled);
+            }
+        }
+        self.tell_recording(core, owner, None);
+        self.follow(owner);
     }
 
     /// Ends a callee's leg. Its end is reported at once; the leg itself stays until nothing of it
@@ -156,20 +189,29 @@ impl Call {
         self.callee_over(core, key, reason, code);
     }
 
-    /// Goes on with the next target, or says that all is over.
-    pub(crate) fn check_dial(&mut self, core: &mut Core) {
-        while let Some(dial) = &mut self.dial {
-            if !dial.legs.is_empty() {
-                return;
+    /// Goes on with the next target of a leg's `<Dial>`, and says what is over.
+    pub(crate) fn check_dial(&mut self, core: &mut Core, owner: u32) {
+        while let Some(dial) = self.dial(owner)
+            && dial.legs.is_empty()
+            && dial.next < dial.plan.targets.len()
+        {
+            self.call_next(core, owner);
+        }
+        let Some(Leg {
+            dial, aside, media, ..
+        }) = self.legs.get_mut(&owner)
+        else {
+            return;
+        };
+        aside.extend(dial.take_if(|dial| dial.is_over()));
+        let ended = |dial: &mut Dial| dial.is_over() && dial.is_written(media);
+        let ended: Vec<_> = aside.extract_if(.., ended).collect();
+        for mut dial in ended {
+            for outcome in &mut dial.outcomes {
+                outcome.recording.clone_from(&dial.recording);
             }
-            if dial.next < dial.plan.targets.len() {
-                self.call_next(core);
-                continue;
-            }
-            let outcomes = std::mem::take(&mut dial.outcomes);
-            let id = dial.plan.id;
-            self.dial = None;
-            self.tell(CALLER, Event::DialEnded(id, outcomes));
+            self.tell_recording(core, owner, dial.recording.as_ref());
+            self.tell(owner, Event::DialEnded(dial.plan.id, dial.outcomes));
         }
     }
 }

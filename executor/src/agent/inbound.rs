@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use ::media::codec::Codec;
 use bytes::Bytes;
 use sip::{HeaderName, Method, NameAddr, Reply, Request, Scheme, ServerId, Uri};
 
@@ -10,19 +11,19 @@ use crate::dialog::Dialog;
 use crate::gauges::Held;
 use crate::observer::{CallEvent, Started};
 use crate::run::{Event, Run};
-use crate::sdp::{Description, Origin};
+use crate::sdp::{Description, Negotiation, Origin};
 use crate::settings::Domain;
 use crate::webhook::{CallContext, Direction, Session as HttpSession, SipContext};
 use crate::{Sid, SidKind};
 
 use super::call::{CALLER, Call, forwards};
 use super::core::{Core, Incoming, InitialKey};
+use super::hears::Hears;
 use super::journal::LegTag;
 use super::leg::{ALLOW, Invited, Leg, PRODUCT, Referred, State};
 use super::modify::ACCEPT;
 use super::path::Path;
 use super::script::Script;
-use super::session::Session;
 use super::text::{header_list, shown_uri, source_ip};
 use super::{Agent, CallKey, LegKey, body};
 
@@ -114,11 +115,20 @@ impl Agent {
         let dialled = Dialled::of(request, &incoming.flow);
         let domain = self.core.settings.domains.find(&dialled.domain);
         let domain = Arc::new(domain.ok_or_else(|| Refusal::new(404, "Not Found"))?);
-        let heard = offer_of(request)?;
+        let offer = offer_of(request, &self.core.settings.codecs)?;
+        if self.core.studio.is_full() {
+            let seconds = RETRY_AFTER;
+            return Err(Refusal::with(
+                503,
+                "Service Unavailable",
+                "Retry-After",
+                seconds,
+            ));
+        }
         let local_tag = Bytes::from(self.core.random.hex());
         let dialog =
             Dialog::callee(request, local_tag).map_err(|_| Refusal::new(400, "Bad Request"))?;
-        Ok(self.make_call(incoming, server, initial, dialled, domain, dialog, heard))
+        Ok(self.make_call(incoming, server, initial, dialled, domain, dialog, offer))
     }
 
     #[expect(
@@ -133,7 +143,7 @@ impl Agent {
         dialled: Dialled,
         domain: Arc<Domain>,
         dialog: Dialog,
-        heard: Option<Bytes>,
+        offer: Option<Description>,
     ) -> Call {
         self.last_call += 1;
         let key = CallKey(self.last_call);
@@ -173,24 +183,34 @@ impl Agent {
         let leg = Leg {
             key: leg_key,
             sid,
+            account: domain.account_sid,
             tag,
             dialog,
             path,
             state: State::Early,
-            session: Session::new(origin, heard),
+            negotiation: Negotiation::new(origin, core.random.key(), core.settings.secure_media),
             invited: Some(Invited {
                 server,
                 number: crate::dialog::cseq(&incoming.request.headers).unwrap_or(0),
                 request: incoming.request.clone(),
                 initial: true,
+                offer,
+                described: None,
+                offered: false,
                 answered: None,
             }),
             inviting: None,
             referred: Referred::default(),
             media: None,
             script: Some(Script::new(run, Arc::clone(&context), core.now)),
+            dial: None,
+            tapes: 0,
+            aside: Vec::new(),
+            referral: None,
+            was_referred: false,
+            hears: Hears::default(),
+            seat: None,
             callee: None,
-            retry: None,
             _held: Held::new(&core.gauges, |gauges| &gauges.legs, 1),
         };
         super::indialog::received(core, &leg, incoming);
@@ -204,10 +224,6 @@ impl Agent {
             initial: Some(initial),
             legs: BTreeMap::from([(CALLER, leg)]),
             last_leg: CALLER,
-            dial: None,
-            bridge: None,
-            restore_owed: false,
-            restore_wanted: false,
             queue: VecDeque::new(),
             events_left: core.settings.limits.events_per_call,
             finish: None,
@@ -310,14 +326,14 @@ fn context(
 }
 
 /// The offer in an INVITE, if it is one that we can answer.
-fn offer_of(request: &Request) -> Result<Option<Bytes>, Refusal> {
+fn offer_of(request: &Request, codecs: &[Codec]) -> Result<Option<Description>, Refusal> {
     let unsupported = |_| Refusal::with(415, "Unsupported Media Type", "Accept", ACCEPT);
     let Some(offer) = body::description(&request.headers).map_err(unsupported)? else {
         return Ok(None);
     };
     let read =
         Description::parse(&offer).map_err(|_| Refusal::new(400, "Bad Session Description"))?;
-    if read.agreed().is_none() {
+    if Negotiation::preview(&read, codecs).is_none() {
         // RFC 3261 §20.43: what was wrong with the session.
         let warning = "305 hookswitch \"Incompatible media format\"";
         return Err(Refusal::with(
@@ -327,7 +343,7 @@ fn offer_of(request: &Request) -> Result<Option<Bytes>, Refusal> {
             warning,
         ));
     }
-    Ok(Some(offer))
+    Ok(Some(read))
 }
 
 /// Option tags that the peer insists on and we do not have: all of them (§8.2.2.3).

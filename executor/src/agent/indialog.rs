@@ -1,16 +1,14 @@
 //! Requests within a dialog (RFC 3261 §12.2.2).
 
-use bytes::Bytes;
-use sip::{HeaderName, Method, Reply, Request};
+use ::media::PlayId;
+use sip::{Method, Reply};
 
-use crate::ErrorCode;
 use crate::observer::{CallEvent, SipMessage};
 use crate::run::Event;
-use crate::sdp::Description;
 
 use super::body;
 use super::call::{CALLER, Call};
-use super::core::{Core, Incoming, Purpose};
+use super::core::{Core, Incoming};
 use super::leg::{AckWait, Leg, State};
 use super::refer;
 
@@ -35,7 +33,7 @@ impl Call {
             Method::Invite | Method::Update => self.modified(core, key, incoming),
             Method::Notify => self.notify(core, key, incoming),
             Method::Options => super::inbound::options(core, incoming),
-            Method::Refer => self.refuse_refer(core, key, incoming),
+            Method::Refer => self.referred(core, key, incoming),
             _ => super::inbound::not_allowed(core, incoming),
         }
     }
@@ -55,6 +53,18 @@ impl Call {
                 self.lost(core, key);
             }
         }
+    }
+
+    /// A leg is no more: its run learns it, or the `<Dial>` it belongs to.
+    fn lost(&mut self, core: &mut Core, key: u32) {
+        let callee = self.legs.get(&key).and_then(|leg| leg.callee.as_ref());
+        if callee.is_none_or(|callee| callee.transferred) {
+            self.tell(key, Event::CallerHungUp);
+        }
+        if key != CALLER {
+            self.callee_hung_up(core, key);
+        }
+        self.follow(key);
     }
 
     /// INFO carries keys (application/dtmf-relay and application/dtmf), or nothing.
@@ -79,24 +89,17 @@ impl Call {
         core.answer(&leg.tag, incoming, 200, "OK");
         if let Some(digit) = digit {
             self.tell(key, Event::Digit(digit));
-            self.pass_key_on(core, key, &incoming.request);
+            self.pass_key_on(key, digit);
         }
     }
 
-    /// In a bridge the other leg gets the key as well.
-    fn pass_key_on(&mut self, core: &mut Core, key: u32, request: &Request) {
-        let Some(bridge) = &self.bridge else { return };
-        let other = if key == CALLER { bridge.callee } else { CALLER };
-        let kind = request
-            .headers
-            .first(HeaderName::ContentType)
-            .unwrap_or_default();
-        let (Ok(kind), Some(leg)) = (std::str::from_utf8(kind), self.legs.get_mut(&other)) else {
+    /// In a bridge the other leg gets the key as well, in the way that it knows keys.
+    fn pass_key_on(&self, key: u32, digit: char) {
+        let Some(other) = self.partner(key) else {
             return;
         };
-        if leg.state == State::Confirmed {
-            let body: Bytes = request.headers.body_bytes();
-            leg.send(core, Purpose::Nothing, "INFO", &[], Some((kind, body)));
+        if let Some(session) = self.legs.get(&other).and_then(Leg::session) {
+            session.keys(PASSED_KEY, digit.encode_utf8(&mut [0; 4]));
         }
     }
 
@@ -132,17 +135,6 @@ impl Call {
         }
     }
 
-    /// A transfer by the other side is not supported: the call goes on as it is.
-    fn refuse_refer(&self, core: &mut Core, key: u32, incoming: &Incoming) {
-        let Some(leg) = self.legs.get(&key) else {
-            return;
-        };
-        core.answer(&leg.tag, incoming, 603, "Decline");
-        let text = "REFER declined: no referUrl is in force";
-        core.journal
-            .notice(&leg.tag, ErrorCode::INBOUND_REFER, text);
-    }
-
     /// ACK of a 2xx.
     pub(crate) fn ack(&mut self, core: &mut Core, key: u32, incoming: &Incoming) {
         let Some(leg) = self.legs.get_mut(&key) else {
@@ -159,8 +151,8 @@ impl Call {
         let Some(invited) = leg.invited.take() else {
             return;
         };
-        let offered = invited.answered.is_some_and(|answered| answered.offered);
-        let usable = !offered || take_answer(leg, &incoming.request);
+        let answer = body::description(&incoming.request.headers).ok().flatten();
+        let usable = !invited.offered || answer.is_some_and(|answer| leg.answered(&answer));
         if invited.initial {
             if !usable {
                 leg.hang_up(core);
@@ -169,7 +161,7 @@ impl Call {
             }
             self.tell(key, Event::Answered(usable));
         }
-        self.settle(core);
+        self.follow(key);
     }
 
     /// The 200 was not acknowledged in time: again, or the call is over (§13.3.1.4).
@@ -190,19 +182,6 @@ impl Call {
     }
 }
 
-/// Takes the answer to our offer from an ACK.
-fn take_answer(leg: &mut Leg, ack: &Request) -> bool {
-    let Ok(Some(answer)) = body::description(&ack.headers) else {
-        return false;
-    };
-    if Description::parse(&answer).is_err() {
-        return false;
-    }
-    leg.session.heard = Some(answer);
-    leg.connect_media();
-    true
-}
-
 /// Tells who watches that a message came in.
 pub(crate) fn received(core: &Core, leg: &Leg, incoming: &Incoming) {
     let flow = &incoming.flow;
@@ -210,3 +189,6 @@ pub(crate) fn received(core: &Core, leg: &Leg, incoming: &Incoming) {
     core.journal
         .record(&leg.tag, CallEvent::SipReceived(message));
 }
+
+/// The number of a key that is passed on among what is played to a leg.
+const PASSED_KEY: PlayId = PlayId(1 << 40 | 2);

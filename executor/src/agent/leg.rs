@@ -3,48 +3,66 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ::media::codec::Codec;
 use bytes::Bytes;
 use sip::{ClientId, Instant, Reply, Request, Response, ServerId};
 
 use crate::Sid;
 use crate::dialog::{Dialog, FORWARDS};
 use crate::gauges::Held;
-use crate::media::{Media, MediaEvents, MediaPeer};
-use crate::sdp::Description;
+use crate::media::{LegMedia, OpenError, Owner};
+use crate::sdp::{Description, Negotiation, Ours};
 
 use super::LegKey;
 use super::callee::Callee;
 use super::core::{Accepted, Core, Purpose, Sent, finished};
+use super::dial::Dial;
+use super::hears::Hears;
 use super::journal::LegTag;
 use super::path::Path;
 use super::script::Script;
-use super::session::Session;
 use super::timer::{Due, Timer};
+use super::transfer::Referral;
 
 /// A leg.
 pub(crate) struct Leg {
     pub(crate) key: LegKey,
     pub(crate) sid: Sid,
+    pub(crate) account: Sid,
     pub(crate) tag: LegTag,
     pub(crate) dialog: Dialog,
     /// The way that the INVITE came or went.
     pub(crate) path: Path,
     pub(crate) state: State,
-    pub(crate) session: Session,
+    /// What both sides have described.
+    pub(crate) negotiation: Negotiation,
     /// An INVITE of the peer that waits for our answer or for its ACK.
     pub(crate) invited: Option<Invited>,
     /// An INVITE of ours.
     pub(crate) inviting: Option<Inviting>,
     /// REFERs that were sent.
     pub(crate) referred: Referred,
-    /// Media that we render ourselves.
-    pub(crate) media: Option<Box<dyn Media>>,
+    /// Our end of its media.
+    pub(crate) media: Option<LegMedia>,
     /// The document that runs on the leg.
     pub(crate) script: Option<Script>,
+    /// The `<Dial>` of its document.
+    pub(crate) dial: Option<Dial>,
+    /// Recordings of its `<Dial>`s so far.
+    pub(crate) tapes: u64,
+    /// Earlier `<Dial>`s that are not over: one that is set aside while its callee is transferred,
+    /// and those whose recording is being written.
+    pub(crate) aside: Vec<Dial>,
+    /// A REFER of the peer that is being worked off.
+    pub(crate) referral: Option<Referral>,
+    /// There was a REFER of the peer before.
+    pub(crate) was_referred: bool,
+    /// What it hears of its `<Dial>`.
+    pub(crate) hears: Hears,
+    /// The conference whose room it is in.
+    pub(crate) seat: Option<Sid>,
     /// What a callee's leg has beside.
     pub(crate) callee: Option<Box<Callee>>,
-    /// Waits to repeat a re-INVITE.
-    pub(crate) retry: Option<Timer>,
     pub(crate) _held: Held,
 }
 
@@ -68,6 +86,12 @@ pub(crate) struct Invited {
     pub(crate) number: u32,
     /// It made the dialog.
     pub(crate) initial: bool,
+    /// What it offers.
+    pub(crate) offer: Option<Description>,
+    /// What we have described in a response to it: one answer to one offer.
+    pub(crate) described: Option<Bytes>,
+    /// That was an offer: the ACK has the answer.
+    pub(crate) offered: bool,
     pub(crate) answered: Option<Answered>,
 }
 
@@ -76,8 +100,6 @@ pub(crate) struct Answered {
     wire: Bytes,
     interval: Duration,
     deadline: Instant,
-    /// Our description in it was an offer: the ACK has the answer.
-    pub(crate) offered: bool,
     timer: Timer,
 }
 
@@ -85,25 +107,11 @@ pub(crate) struct Answered {
 #[derive(Debug)]
 pub(crate) struct Inviting {
     pub(crate) client: ClientId,
-    pub(crate) reason: InviteReason,
     pub(crate) body: Option<Bytes>,
     pub(crate) number: u32,
     path: Path,
     before: Dialog,
     uri: String,
-}
-
-/// Why we send INVITE.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum InviteReason {
-    /// To call somebody.
-    Call,
-    /// To give an answered caller our own description again.
-    Own,
-    /// Because the other leg of a bridge sent one.
-    Relay,
-    /// To tell a leg what the other leg of a bridge says.
-    Tell,
 }
 
 /// REFERs of a leg (RFC 3515).
@@ -123,11 +131,6 @@ pub(crate) enum AckWait {
 }
 
 impl Leg {
-    /// Whether an INVITE is under way in either direction.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.invited.is_some() || self.inviting.is_some()
-    }
-
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.state, State::Leaving(_) | State::Gone)
     }
@@ -159,11 +162,10 @@ impl Leg {
         )
     }
 
-    /// Sends INVITE: the first one, or one in the dialog.
+    /// Sends the INVITE that makes the dialog.
     pub(crate) fn invite(
         &mut self,
         core: &mut Core,
-        reason: InviteReason,
         forwards: u32,
         headers: &[(&str, &[u8])],
         body: Option<Bytes>,
@@ -195,7 +197,6 @@ impl Leg {
         };
         self.inviting = Some(Inviting {
             client,
-            reason,
             body,
             number: self.dialog.local_seq(),
             path,
@@ -212,11 +213,7 @@ impl Leg {
         inviting: &Inviting,
         response: &Response,
     ) {
-        if inviting.reason == InviteReason::Call {
-            self.dialog.establish(response);
-        } else {
-            self.dialog.refresh(&response.headers);
-        }
+        self.dialog.establish(response);
         let path = core.way(&self.dialog.next_hop(), &self.path);
         let via = core.via(&path);
         let Some(mut ack) = self.dialog.ack(inviting.number, &via) else {
@@ -236,7 +233,7 @@ impl Leg {
     }
 
     /// Answers an INVITE of the peer with 200 and repeats that until the ACK (§13.3.1.4).
-    pub(crate) fn accept(&mut self, core: &mut Core, body: &Bytes, offered: bool) {
+    pub(crate) fn accept(&mut self, core: &mut Core, body: Bytes) {
         let path = core.way(&self.dialog.next_hop(), &self.path);
         let contact = core.names.contact(&path);
         let Some(invited) = &mut self.invited else {
@@ -248,7 +245,7 @@ impl Leg {
             .header("Contact", contact)
             .header("Allow", ALLOW)
             .header("Server", PRODUCT)
-            .body("application/sdp", body.clone())
+            .body("application/sdp", body)
             .build();
         core.respond(&self.tag, invited.server, &response);
         let t1 = core.settings.timers.t1;
@@ -256,7 +253,6 @@ impl Leg {
             wire: response.to_bytes(),
             interval: t1,
             deadline: core.now + t1 * 64,
-            offered,
             timer: core.start_timer(t1, Due::Answer(self.key)),
         });
         self.state = State::Confirmed;
@@ -329,48 +325,106 @@ impl Leg {
         self.release();
     }
 
-    /// Opens media of our own, if they are not open.
-    pub(crate) fn open_media(&mut self, core: &mut Core) -> std::io::Result<SocketAddr> {
-        if let Some(media) = &self.media {
-            return Ok(media.local());
-        }
-        let events = MediaEvents {
-            leg: self.key,
-            mailbox: core.mailbox.clone(),
+    /// Opens our end of the media, if it is not open; where it is, as the peer is told.
+    pub(crate) fn open_media(&mut self, core: &Core) -> Result<SocketAddr, OpenError> {
+        let local = match &self.media {
+            Some(media) => media.local(),
+            None => {
+                let owner = Owner {
+                    leg: self.key,
+                    account: self.account,
+                    call: self.sid,
+                };
+                let media = core.studio.open(self.path.local.ip(), owner)?;
+                let local = media.local();
+                self.media = Some(media);
+                local
+            }
         };
-        let media = core.media.open(self.path.local.ip(), events)?;
-        let local = media.local();
-        self.media = Some(media);
-        Ok(local)
+        let told = core.settings.media_address.unwrap_or_else(|| local.ip());
+        Ok(SocketAddr::new(told, local.port()))
     }
 
-    /// Where our media are, as the peer is told.
-    pub(crate) fn media_address(&self, core: &Core, local: SocketAddr) -> SocketAddr {
-        SocketAddr::new(
-            core.settings.media_address.unwrap_or_else(|| local.ip()),
-            local.port(),
-        )
+    /// An offer of ours; `prefer` goes before the other codecs.
+    pub(crate) fn offer(&mut self, core: &Core, prefer: Option<Codec>) -> Result<Bytes, OpenError> {
+        let rtp = self.open_media(core)?;
+        let codecs = &core.settings.codecs;
+        Ok(self.negotiation.offer(&Ours {
+            rtp,
+            codecs,
+            prefer,
+        }))
     }
 
-    /// Tells our media where the peer's are.
-    pub(crate) fn connect_media(&mut self) {
-        let heard = self
-            .session
-            .heard
-            .as_ref()
-            .and_then(|heard| Description::parse(heard).ok());
-        if let (Some(media), Some(agreed)) = (&mut self.media, heard.and_then(|d| d.agreed())) {
-            media.set_peer(MediaPeer {
-                address: agreed.remote,
-                voice: agreed.voice,
-                events: agreed.events,
-            });
+    /// Our answer to an offer of the peer's. `Err`: the status that refuses it.
+    pub(crate) fn answer(&mut self, core: &Core, offer: &Description) -> Result<Bytes, u16> {
+        let rtp = self
+            .open_media(core)
+            .map_err(|error| self.no_media(&error))?;
+        let ours = Ours {
+            rtp,
+            codecs: &core.settings.codecs,
+            prefer: None,
+        };
+        let body = self.negotiation.answer(offer, &ours).ok_or(488u16)?;
+        self.connect_media();
+        Ok(body)
+    }
+
+    /// What the INVITE of the peer is answered with: an answer to its offer, or an offer of ours;
+    /// the same each time. `Err`: the status that refuses it.
+    pub(crate) fn described(&mut self, core: &Core) -> Result<Bytes, u16> {
+        let Some(invited) = &mut self.invited else {
+            return Err(500);
+        };
+        if let Some(body) = &invited.described {
+            return Ok(body.clone());
         }
+        let offer = invited.offer.clone();
+        let offered = offer.is_none();
+        let body = match &offer {
+            Some(offer) => self.answer(core, offer)?,
+            None => self
+                .offer(core, None)
+                .map_err(|error| self.no_media(&error))?,
+        };
+        if let Some(invited) = &mut self.invited {
+            invited.described = Some(body.clone());
+            invited.offered = offered;
+        }
+        Ok(body)
+    }
+
+    /// The peer's answer to an offer of ours; `false` if there is nothing to talk with.
+    pub(crate) fn answered(&mut self, answer: &[u8]) -> bool {
+        let usable =
+            Description::parse(answer).is_ok_and(|answer| self.negotiation.answered(&answer));
+        self.connect_media();
+        usable
+    }
+
+    /// Tells our media what was agreed with the peer.
+    fn connect_media(&mut self) {
+        if let (Some(media), Some(agreed)) = (&mut self.media, self.negotiation.agreed()) {
+            media.connect(agreed);
+        }
+    }
+
+    /// No port, or no room, is left: 503.
+    fn no_media(&self, error: &OpenError) -> u16 {
+        tracing::error!(call = %self.tag.leg, %error, "no media");
+        503
+    }
+
+    /// Our end of its media, while there is one.
+    pub(crate) fn session(&self) -> Option<&::media::Session> {
+        self.media.as_ref()?.session()
     }
 
     fn release(&mut self) {
-        self.media = None;
-        self.retry = None;
+        if let Some(media) = &mut self.media {
+            media.close();
+        }
     }
 
     /// A 401 or 407: the request once more with credentials, if we have any for it.
@@ -413,7 +467,7 @@ impl Inviting {
 const REFERS_MAX: usize = 32;
 
 /// The methods that we take.
-pub(crate) const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
+pub(crate) const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY, REFER";
 
 /// User-Agent and Server.
 pub(crate) const PRODUCT: &[u8] = b"Hookswitch";

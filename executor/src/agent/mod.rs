@@ -11,52 +11,55 @@
 //!   wire ◄── Agent::flush ◄── sip::Layer, outbox ◄──────────────────────────────────┘
 //! ```
 //!
-//! `call` does what a run wants; `inbound` makes calls, `indialog` and `responses` take what comes
-//! for them; `dial`, `calling` and `callee` are the legs of a `<Dial>`, and `bridge` connects them;
-//! `leg` and `session` are what all legs have in common; `core` is what all calls share.
+//! `receive` leads messages to their calls; `call` does what a run wants; `inbound` makes calls,
+//! `indialog` and `responses` take what comes for them; `dial`, `calling` and `callee` are the legs
+//! of a `<Dial>`, `hears` connects them, `tape` records them, `transfer` passes them on; `stays` are
+//! conferences and queues; `leg` is what all legs have in common; `core` is what all calls share.
 
 mod body;
-mod bridge;
 mod call;
 mod callee;
 mod calling;
 mod core;
 mod dial;
+mod hears;
 mod inbound;
 mod indialog;
 mod journal;
 mod leg;
+mod media;
 mod modify;
 mod path;
 mod random;
+mod receive;
 mod refer;
 mod responses;
+mod ring_tone;
 mod script;
-mod session;
+mod stays;
+mod stream;
+mod tape;
 mod text;
 mod timer;
+mod transfer;
 mod wire;
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ::media::RecordEnd;
 use bytes::Bytes;
-use sip::{
-    ClientKey, Disposition, Event as LayerEvent, HeaderName, Instant, Message, Method, Received,
-    Reply, Request, Response, ServerId, ServerKey, Via,
-};
+use sip::{Event as LayerEvent, Instant};
 use tokio::sync::mpsc;
 use transport::Flow;
 
+use crate::Sid;
 use crate::media::MediaEvent;
-use crate::observer::{CallEvent, SipMessage};
 use crate::run::Event;
 use crate::webhook::{FetchError, FetchId, Reply as WebhookReply};
 
 use self::call::{CALLER, Call};
-use self::core::Incoming;
-use self::path::stamp;
 use self::timer::{Due, Timer};
 
 pub(crate) use self::core::Core;
@@ -77,11 +80,20 @@ pub(crate) struct LegKey {
     leg: u32,
 }
 
+impl LegKey {
+    /// The media of legs with the same number are worked on by one thread.
+    pub(crate) fn affinity(self) -> u64 {
+        self.call.0
+    }
+}
+
 /// What tasks and connections tell the agent.
 #[derive(Debug)]
 pub(crate) enum Mail {
     /// A webhook answered, or did not.
     Fetched(LegKey, FetchId, Box<Result<WebhookReply, FetchError>>),
+    /// The recording of a conference is over.
+    Hall(Sid, Box<RecordEnd>),
     /// Something happened in the media of a leg.
     Media(LegKey, MediaEvent),
     /// A message came over a connection.
@@ -122,6 +134,7 @@ impl Agent {
     pub(crate) async fn run(
         mut self,
         mut mailbox: mpsc::Receiver<Mail>,
+        mut media: mpsc::Receiver<Mail>,
         shutdown: impl Future<Output = ()>,
     ) {
         let mut shutdown = std::pin::pin!(shutdown);
@@ -130,16 +143,8 @@ impl Agent {
             let deadline = self.core.layer.next_deadline();
             let pause = deadline.map_or(IDLE, |at| at - self.core.now);
             tokio::select! {
-                mail = mailbox.recv() => {
-                    self.clock();
-                    if let Some(mail) = mail {
-                        self.mail(mail);
-                    }
-                    for _ in 1..MAIL_BATCH {
-                        let Ok(mail) = mailbox.try_recv() else { break };
-                        self.mail(mail);
-                    }
-                }
+                mail = mailbox.recv() => self.mails(mail, &mut mailbox),
+                mail = media.recv() => self.mails(mail, &mut media),
                 () = self.wire.readable() => {
                     self.clock();
                     for (flow, wire) in self.wire.receive() {
@@ -175,13 +180,29 @@ impl Agent {
         self.stopped || (self.draining && self.calls.is_empty())
     }
 
+    /// Takes a mail, and some of those behind it.
+    fn mails(&mut self, first: Option<Mail>, mailbox: &mut mpsc::Receiver<Mail>) {
+        self.clock();
+        if let Some(mail) = first {
+            self.mail(mail);
+        }
+        for _ in 1..MAIL_BATCH {
+            let Ok(mail) = mailbox.try_recv() else { break };
+            self.mail(mail);
+        }
+    }
+
     fn mail(&mut self, mail: Mail) {
         match mail {
             Mail::Fetched(leg, id, result) => {
                 self.with_call(leg.call, |call, _| call.fetched(leg.leg, id, result));
             }
+            Mail::Hall(sid, end) => {
+                self.core.hall_recorded(sid, &end);
+                self.run_errands();
+            }
             Mail::Media(leg, event) => {
-                self.with_call(leg.call, |call, _| call.media(leg.leg, event))
+                self.with_call(leg.call, |call, core| call.media(core, leg.leg, event));
             }
             Mail::Message(flow, wire) => self.message(flow, wire),
             Mail::Sent(token, sent) => {
@@ -205,6 +226,7 @@ impl Agent {
         if call.is_over() {
             self.calls.remove(&key);
         }
+        self.run_errands();
     }
 
     /// Takes all that the transactions have to say, and sends what is to be sent.
@@ -285,7 +307,7 @@ impl Agent {
 
     fn timer(&mut self, due: Due) {
         match due {
-            Due::Answer(leg) | Due::Retry(leg) | Due::Ring(leg) | Due::Run(leg, _) => {
+            Due::Answer(leg) | Due::Ring(leg) | Due::Run(leg, _) => {
                 self.with_call(leg.call, |call, core| call.timer(core, due));
             }
             Due::Stop if !self.hung_up => {
@@ -297,183 +319,6 @@ impl Agent {
                 self.stop = Some(self.core.start_timer(FAREWELL, Due::Stop));
             }
             Due::Stop => self.stopped = true,
-        }
-    }
-
-    /// A message as it came in.
-    fn message(&mut self, flow: Flow, wire: Bytes) {
-        let limits = &self.core.settings.limits.message;
-        match sip::parse(wire.clone(), limits) {
-            Ok(Message::Request(request)) => self.request(flow, wire, request),
-            Ok(Message::Response(response)) => self.response(flow, wire, &response),
-            Err(error) => tracing::debug!(peer = %flow.remote, error = error.label(), "not SIP"),
-        }
-        self.settle();
-    }
-
-    fn request(&mut self, flow: Flow, wire: Bytes, mut request: Request) {
-        stamp(&mut request, flow.remote);
-        let Some(via) = request.headers.list(HeaderName::Via).next() else {
-            return;
-        };
-        let Ok(path) = Via::parse(via).map(|via| Path::reply(&flow, &via)) else {
-            return;
-        };
-        let ack = request.method() == Method::Ack;
-        let refusal = if !self.core.settings.trusts(flow.remote) {
-            tracing::debug!(peer = %flow.remote, "not one of the proxies");
-            Some((403, "Forbidden"))
-        } else {
-            let checked = sip::check_request(&request, &self.core.settings.limits.message);
-            checked.err().map(|_| (400, "Bad Request"))
-        };
-        if let Some((status, reason)) = refusal {
-            if !ack {
-                self.refuse_without_state(path, &request, status, reason);
-            }
-            return;
-        }
-        // check_request has seen all that a key is made of.
-        let Some(key) = ServerKey::of(&request) else {
-            return;
-        };
-        let now = self.core.now;
-        let received = self.core.layer.receive_request(&key, now);
-        let created = match received {
-            Received::New | Received::Cancel { .. } => {
-                self.core
-                    .layer
-                    .create_server(&key, path, path.is_reliable(), now)
-            }
-            Received::AckFor2xx(_) | Received::StrayAck => {
-                let incoming = Incoming {
-                    request,
-                    wire,
-                    flow,
-                    server: None,
-                };
-                return self.ack(&incoming);
-            }
-            Received::Ack(_) | Received::Retransmission(_) => return,
-        };
-        match (created, received) {
-            (Err(_), _) => self.refuse_without_state(path, &request, 503, "Service Unavailable"),
-            (Ok(server), received) => {
-                let incoming = Incoming {
-                    request,
-                    wire,
-                    flow,
-                    server: Some(server),
-                };
-                match received {
-                    Received::Cancel { invite } => self.cancel(&incoming, server, invite),
-                    _ => self.dispatch(incoming),
-                }
-            }
-        }
-    }
-
-    /// An answer for which nothing is remembered (§8.2.7).
-    fn refuse_without_state(&mut self, path: Path, request: &Request, status: u16, reason: &str) {
-        let tag = self.core.random.hex();
-        let response = Reply::new(request, status, reason)
-            .to_tag(tag.as_bytes())
-            .build();
-        self.core.outbox.push((path, response.to_bytes()));
-    }
-
-    /// CANCEL: always 200 if there is what it cancels, whatever becomes of that (§9.2).
-    fn cancel(&mut self, incoming: &Incoming, server: ServerId, invite: Option<ServerId>) {
-        let Incoming {
-            request,
-            wire,
-            flow,
-            ..
-        } = incoming;
-        let found = invite.and_then(|invite| Some((invite, *self.core.servers.get(&invite)?)));
-        let Some((invite, leg)) = found else {
-            let reply = Reply::new(request, 481, "Call/Transaction Does Not Exist");
-            return self.core.refuse(server, reply);
-        };
-        // The To tag of this 200 is that of the responses to the INVITE (§9.2).
-        match self
-            .calls
-            .get(&leg.call)
-            .and_then(|call| call.legs.get(&leg.leg))
-        {
-            Some(leg) => {
-                let message = SipMessage::new(flow.remote, flow.transport, wire);
-                self.core
-                    .journal
-                    .record(&leg.tag, CallEvent::SipReceived(message));
-                let reply = Reply::new(request, 200, "OK").to_tag(&leg.dialog.local_tag);
-                self.core.respond(&leg.tag, server, &reply.build());
-            }
-            None => self.core.refuse(server, Reply::new(request, 200, "OK")),
-        }
-        self.with_call(leg.call, |call, core| call.cancelled(core, leg.leg, invite));
-    }
-
-    /// Finds the dialog of a request (§12.2.2).
-    fn dialog_of(&self, request: &Request) -> Option<LegKey> {
-        let tag = inbound::to_tag(request)?;
-        let key = *self.core.dialogs.get(&tag)?;
-        let leg = self.calls.get(&key.call)?.legs.get(&key.leg)?;
-        leg.dialog.owns(&request.headers).then_some(key)
-    }
-
-    fn ack(&mut self, incoming: &Incoming) {
-        if let Some(key) = self.dialog_of(&incoming.request) {
-            self.with_call(key.call, |call, core| call.ack(core, key.leg, incoming));
-        }
-    }
-
-    fn dispatch(&mut self, incoming: Incoming) {
-        let Some(key) = self.dialog_of(&incoming.request) else {
-            return self.begin(incoming);
-        };
-        if let (Some(unsupported), Some(server)) =
-            (inbound::required(&incoming.request), incoming.server)
-        {
-            let reply = Reply::new(&incoming.request, 420, "Bad Extension");
-            return self
-                .core
-                .refuse(server, reply.header("Unsupported", unsupported));
-        }
-        if let (Method::Invite, Some(server)) = (incoming.request.method(), incoming.server) {
-            self.core.servers.insert(server, key);
-        }
-        self.with_call(key.call, |call, core| {
-            call.request(core, key.leg, &incoming)
-        });
-    }
-
-    fn response(&mut self, flow: Flow, wire: Bytes, response: &Response) {
-        if sip::check_response(response, &self.core.settings.limits.message).is_err() {
-            return;
-        }
-        let Some(key) = ClientKey::of(response) else {
-            return;
-        };
-        let to = response.headers.first(HeaderName::To).unwrap_or_default();
-        let now = self.core.now;
-        let found = self
-            .core
-            .layer
-            .receive_response(&key, response.status(), to, now);
-        let Some((client, Disposition::Pass)) = found else {
-            return;
-        };
-        let Some(sent) = self.core.clients.get(&client).copied() else {
-            return;
-        };
-        if self.calls.contains_key(&sent.leg.call) {
-            let message = SipMessage::new(flow.remote, flow.transport, &wire);
-            self.with_call(sent.leg.call, |call, core| {
-                call.responded(core, client, sent, response, message);
-            });
-        } else if (200..300).contains(&response.status()) {
-            self.core.accepted_again(client, response);
         }
     }
 }

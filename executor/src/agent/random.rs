@@ -29,6 +29,16 @@ impl Random {
         out
     }
 
+    /// A master key and salt of SRTP (RFC 3711 §8.2).
+    pub(crate) fn key(&mut self) -> [u8; 30] {
+        let mut key = [0; 30];
+        let bytes = self.bytes().into_iter().chain(self.bytes());
+        for (to, from) in key.iter_mut().zip(bytes) {
+            *to = from;
+        }
+        key
+    }
+
     /// 32 hexadecimal digits: 128 bits.
     pub(crate) fn hex(&mut self) -> String {
         self.bytes()

@@ -7,7 +7,7 @@ use crate::run::Event;
 
 use super::call::Call;
 use super::core::{Core, Purpose, Sent};
-use super::leg::{InviteReason, State};
+use super::leg::State;
 
 /// How a request ended, or goes on.
 pub(crate) struct Outcome<'a> {
@@ -78,7 +78,7 @@ impl Call {
             return;
         };
         if status < 200 {
-            let ringing = inviting.reason == InviteReason::Call && status > 100;
+            let ringing = status > 100;
             leg.inviting = Some(inviting);
             if let (true, Some(response)) = (ringing, outcome.response) {
                 self.callee_rings(core, key, response);
@@ -94,13 +94,7 @@ impl Call {
         {
             return;
         }
-        match inviting.reason {
-            InviteReason::Call => self.callee_outcome(core, key, outcome),
-            InviteReason::Relay => self.relay_done(core, key, status, outcome.response),
-            InviteReason::Own | InviteReason::Tell => {
-                self.told(core, key, &inviting, status, outcome.response);
-            }
-        }
+        self.callee_outcome(core, key, outcome);
     }
 
     fn bye_outcome(&mut self, core: &mut Core, key: u32, client: ClientId, outcome: &Outcome<'_>) {

@@ -19,8 +19,6 @@ pub(crate) enum Due {
     Answer(LegKey),
     /// A callee has rung long enough.
     Ring(LegKey),
-    /// A re-INVITE met one of the peer's (RFC 3261 §14.1): try again.
-    Retry(LegKey),
     /// A timer of the run.
     Run(LegKey, TimerId),
     /// The executor stops now.

@@ -358,7 +358,7 @@ impl Run {
 
     pub(super) fn start_media(&mut self, kind: MediaKind) -> MediaId {
         let id = MediaId(self.next_id());
-        self.trace("media", super::nominal::describe(&kind));
+        self.trace("media", kind.in_words());
         self.act(Action::StartMedia(Box::new(Media { id, kind })));
         id
     }

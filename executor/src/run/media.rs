@@ -67,6 +67,21 @@ pub struct Listen {
     pub enhanced: bool,
 }
 
+impl MediaKind {
+    /// A medium in words, for the record of a call.
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Self::Fetch(urls) => format!("fetch {} files", urls.len()),
+            Self::HoldMusic => "play music".to_owned(),
+            Self::Listen(listen) => format!("listen for {}", listen.language),
+            Self::Play { url, .. } => format!("play {}", crate::webhook::shown(url)),
+            Self::PlayDigits(keys) => format!("play the keys {keys}"),
+            Self::Record(_) => "record".to_owned(),
+            Self::Speak(say) => format!("say {:?}", say.text),
+        }
+    }
+}
+
 /// How a medium ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MediaOutcome {

@@ -18,7 +18,7 @@
 //! than one step: `gathering`, `recording`, `dialling` (with `dial_target` and `dial_result`),
 //! `streaming`, `referring`; `queueing` and `conferring` are stays (`stay`), in which another
 //! document runs; `transferring` is REFER from a party of a `<Dial>`. `owed` keeps what was given
-//! up and still has a result to tell; `nominal` stands in for the media engine.
+//! up and still has a result to tell.
 
 mod action;
 mod callback;
@@ -33,7 +33,6 @@ mod gathering;
 mod leg;
 mod machine;
 mod media;
-pub mod nominal;
 mod owed;
 mod phase;
 mod plan;

@@ -280,7 +280,7 @@ fn an_invite_without_offer_gets_ours() {
     world.phone.expect("SIP/2.0 180");
     let answer = world.phone.expect("SIP/2.0 200");
     assert!(
-        answer.body.contains(" RTP/AVP 0 8 101\r\n"),
+        answer.body.contains(" RTP/AVP 0 8 9 111 101 110\r\n"),
         "{}",
         answer.body
     );

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::phone::{Line, Msg, sdp};
+use crate::phone::{Line, sdp};
 use crate::world::{URI, World, offer};
 
 fn dialling<'a>(world: &'a World, dial: &str) -> Line<'a> {
@@ -46,13 +46,10 @@ fn headers_of_the_uri_become_headers_of_the_invite() {
     assert!(invite.header("X-Hookswitch-Call-Sid").starts_with("CA"));
     assert_eq!(invite.find("X-Hookswitch-Trunk"), None);
     assert_ne!(invite.header("Call-ID"), line.call_id);
-    // What the caller described, under an origin of ours.
+    // Each is told a description of ours, with the codec of the caller first.
     assert!(invite.body.contains("o=hookswitch "), "{}", invite.body);
-    assert!(
-        invite.body.contains("m=audio 40000 RTP/AVP 8 0 101"),
-        "{}",
-        invite.body
-    );
+    assert!(!invite.body.contains("m=audio 40000 "), "{}", invite.body);
+    assert!(invite.body.contains(" RTP/AVP 8 0 "), "{}", invite.body);
     assert!(answer.body.contains("o=hookswitch "));
     world
         .callee
@@ -145,7 +142,6 @@ fn the_first_answer_wins_and_the_others_are_cancelled() {
     let bye = world.callee.expect("BYE ");
     assert_eq!(bye.header("Call-ID"), c.header("Call-ID"));
     world.callee.reply(&bye, "200 OK", "tc", "", None);
-    answer_reinvite(&line);
     // The winner hangs up.
     world.callee.request_back(&b, "tb", "BYE", 1, "", None);
     world.callee.expect("SIP/2.0 200");
@@ -158,15 +154,6 @@ fn the_first_answer_wins_and_the_others_are_cancelled() {
     );
     line.expect_bye();
     world.expect_rest(Duration::from_secs(10));
-}
-
-/// The caller is told the callee's description.
-pub(crate) fn answer_reinvite(line: &Line<'_>) -> Msg {
-    let reinvite = line.phone.expect("INVITE ");
-    line.phone
-        .reply(&reinvite, "200 OK", "", "", Some(&offer()));
-    line.phone.expect("ACK ");
-    reinvite
 }
 
 #[test]
@@ -228,7 +215,6 @@ fn a_lost_ack_is_repeated_for_each_200() {
     let bye = world.callee.expect("BYE ");
     assert!(bye.header("To").ends_with(";tag=tb"));
     world.callee.reply(&bye, "200 OK", "", "", None);
-    answer_reinvite(&line);
     line.hang_up();
     let bye = world.callee.expect("BYE ");
     assert!(bye.header("To").ends_with(";tag=ta"));
@@ -321,11 +307,6 @@ fn screening_before_the_bridge() {
     let line = dialling(&world, &format!("<Dial action=\"/dialled\">{sip}</Dial>"));
     line.expect_answer();
     let invite = world.callee.expect("INVITE ");
-    assert!(
-        !invite.body.contains("m=audio 40000"),
-        "the callee hears us first: {}",
-        invite.body
-    );
     world.callee.reply(
         &invite,
         "200 OK",
@@ -345,14 +326,9 @@ fn screening_before_the_bridge() {
         asked.param("ParentCallSid"),
         world.web.expect("/voice").param("CallSid")
     );
-    let reinvite = answer_reinvite(&line);
-    assert!(reinvite.body.contains("m=audio 41000"), "{}", reinvite.body);
-    let reinvite = world.callee.expect("INVITE ");
-    assert!(reinvite.body.contains("m=audio 40000"), "{}", reinvite.body);
-    world
-        .callee
-        .reply(&reinvite, "200 OK", "", "", Some(&callee_sdp()));
-    world.callee.expect("ACK ");
+    // The document is said for a second; then the two talk, of which nobody is told.
+    std::thread::sleep(Duration::from_millis(1500));
+    world.callee.expect_nothing(Duration::from_millis(100));
     line.hang_up();
     let bye = world.callee.expect("BYE ");
     world.callee.reply(&bye, "200 OK", "", "", None);
@@ -398,7 +374,6 @@ fn status_callbacks_of_a_callee() {
         .callee
         .reply(&invite, "200 OK", "ta", "", Some(&callee_sdp()));
     world.callee.expect("ACK ");
-    answer_reinvite(&line);
     world.callee.request_back(&invite, "ta", "BYE", 1, "", None);
     world.callee.expect("SIP/2.0 200");
     world.web.expect("/dialled");

@@ -54,9 +54,9 @@ fn keys_come_as_telephone_events() {
     world.phone.expect("SIP/2.0 180");
     let answer = line.expect_answer();
     let port = between(&answer.body, "m=audio ", " ");
-    for (timestamp, event) in [(1, 7), (1, 7), (2, 11)] {
+    for (sequence, timestamp, event) in [(1, 1, 7), (2, 1, 7), (3, 2, 11)] {
         let packet = [
-            0x80, 101, 0, 1, 0, 0, 0, timestamp, 0, 0, 0, 1, event, 10, 0, 160,
+            0x80, 101, 0, sequence, 0, 0, 0, timestamp, 0, 0, 0, 1, event, 0x8a, 0, 160,
         ];
         rtp.send_to(&packet, format!("127.0.0.1:{port}")).unwrap();
     }

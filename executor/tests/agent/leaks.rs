@@ -68,14 +68,14 @@ fn mixed_abnormal_endings_leave_nothing() {
 
 #[test]
 fn ports_that_run_out_are_503() {
-    let world = quick(|settings| settings.rtp_ports = "47200-47201".parse().unwrap());
+    let world = quick(|settings| settings.media.ports = "47200-47201".parse().unwrap());
     world.web.says("/voice", "<Gather timeout=\"600\"/>");
     let first = world.phone.invite(URI, "", Some(&offer()));
     world.phone.expect("SIP/2.0 180");
     first.expect_answer();
     let second = world.phone.invite(URI, "", Some(&offer()));
-    world.phone.expect("SIP/2.0 180");
-    second.expect_refusal("SIP/2.0 503");
+    let refused = second.expect_refusal("SIP/2.0 503");
+    assert_eq!(refused.header("Retry-After"), "5");
     first.hang_up();
     world.expect_rest(Duration::from_secs(10));
     let third = world.phone.invite(URI, "", Some(&offer()));

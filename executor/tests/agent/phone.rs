@@ -79,10 +79,6 @@ impl Phone {
         Some(Msg::parse(std::str::from_utf8(&buffer[..length]).unwrap()))
     }
 
-    pub(crate) fn recv(&self) -> Msg {
-        self.recv_within(Duration::from_secs(8)).expect("a message")
-    }
-
     /// The next message, which must begin so.
     #[track_caller]
     pub(crate) fn expect(&self, start: &str) -> Msg {

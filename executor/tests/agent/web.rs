@@ -24,7 +24,8 @@ struct Shared {
 #[derive(Clone)]
 struct Page {
     status: u16,
-    body: String,
+    kind: String,
+    body: Vec<u8>,
     after: Duration,
 }
 
@@ -81,16 +82,36 @@ impl Web {
     }
 
     pub(crate) fn answers(&self, path: &str, status: u16, body: &str, after: Duration) -> &Self {
-        let page = Page {
-            status,
-            body: body.to_owned(),
-            after,
-        };
-        self.shared
-            .pages
-            .lock()
-            .unwrap()
-            .insert(path.to_owned(), page);
+        let (kind, body) = ("text/xml".to_owned(), body.as_bytes().to_vec());
+        self.put(
+            path,
+            Page {
+                status,
+                kind,
+                body,
+                after,
+            },
+        )
+    }
+
+    /// `path` is a file.
+    pub(crate) fn file(&self, path: &str, kind: &str, body: Vec<u8>) -> &Self {
+        let (status, after, kind) = (200, Duration::ZERO, kind.to_owned());
+        self.put(
+            path,
+            Page {
+                status,
+                kind,
+                body,
+                after,
+            },
+        )
+    }
+
+    fn put(&self, path: &str, page: Page) -> &Self {
+        let mut pages = self.shared.pages.lock().unwrap();
+        pages.insert(path.to_owned(), page);
+        drop(pages);
         self
     }
 
@@ -125,9 +146,10 @@ fn serve(stream: &TcpStream, shared: &Shared) {
             all.len() - 1
         };
         let page = shared.pages.lock().unwrap().get(&asked.path).cloned();
-        let page = page.unwrap_or(Page {
+        let page = page.unwrap_or_else(|| Page {
             status: 404,
-            body: String::new(),
+            kind: "text/plain".to_owned(),
+            body: Vec::new(),
             after: Duration::ZERO,
         });
         if !page.after.is_zero() {
@@ -139,12 +161,16 @@ fn serve(stream: &TcpStream, shared: &Shared) {
             }
             stream.set_read_timeout(None).unwrap();
         }
-        let Page { status, body, .. } = page;
-        let text = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}",
+        let Page {
+            status, kind, body, ..
+        } = page;
+        let mut answer = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
             body.len()
-        );
-        if (&*stream).write_all(text.as_bytes()).is_err() {
+        )
+        .into_bytes();
+        answer.extend(body);
+        if (&*stream).write_all(&answer).is_err() {
             return;
         }
     }

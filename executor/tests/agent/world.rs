@@ -2,14 +2,19 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use executor::sound::speak::{TextToSpeech, Utterance};
+use executor::sound::{BoxFuture, SoundError, SpeechEngine};
 use executor::webhook::Hook;
 use executor::{
-    CallEvent, Domain, Executor, Handle, Listen, Observer, Record, Secret, Settings, Snapshot,
-    TrustedPeer,
+    CallEvent, Domain, Executor, Handle, Listen, Observer, Record, RtpPorts, Secret, Settings,
+    Snapshot, TrustedPeer,
 };
+use media::pcm::Pcm;
 
 use crate::phone::{Phone, sdp};
 use crate::web::Web;
@@ -21,6 +26,8 @@ pub(crate) struct World {
     /// Is the outbound proxy, and behind it every callee.
     pub(crate) callee: Phone,
     pub(crate) log: Arc<Log>,
+    /// Where recordings are.
+    folder: PathBuf,
     handle: RefCell<Option<Handle>>,
 }
 
@@ -79,6 +86,15 @@ impl World {
         settings.timers.t1 = Duration::from_millis(100);
         settings.timers.t2 = Duration::from_millis(400);
         settings.timers.t4 = Duration::from_millis(400);
+        settings.media.ports = ports();
+        let folder = std::env::temp_dir().join(format!(
+            "hookswitch-agent-{}-{}",
+            std::process::id(),
+            settings.media.ports.first
+        ));
+        settings.sound.recordings.folder = folder.clone();
+        settings.sound.recordings.public_url = "http://recordings.example".parse().ok();
+        settings.sound.speech.engine = SpeechEngine::Own(Arc::new(Humming));
         change(&mut settings, &web);
         let log = Arc::new(Log::default());
         let executor = Executor::new(settings, Arc::clone(&log) as Arc<dyn Observer>).unwrap();
@@ -91,6 +107,7 @@ impl World {
             phone,
             callee,
             log,
+            folder,
             handle: RefCell::new(Some(handle)),
         }
     }
@@ -102,6 +119,22 @@ impl World {
     /// The address of a socket of the executor.
     pub(crate) fn bound(&self, at: usize) -> SocketAddr {
         self.handle.borrow().as_ref().unwrap().bound()[at].address
+    }
+
+    /// The channels of a recording, at 8 kHz.
+    #[track_caller]
+    pub(crate) fn recording(&self, sid: &str) -> Vec<Vec<i16>> {
+        let path = self.folder.join(format!("{sid}.wav"));
+        let file = std::fs::read(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let channels = usize::from(u16::from_le_bytes([file[22], file[23]]));
+        let rate = u32::from_le_bytes([file[24], file[25], file[26], file[27]]);
+        assert_eq!(rate, 8000);
+        let samples: Vec<_> = file[44..]
+            .chunks_exact(2)
+            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+            .collect();
+        let channel = |at: usize| samples.iter().skip(at).step_by(channels).copied();
+        (0..channels).map(|at| channel(at).collect()).collect()
     }
 
     pub(crate) fn shut_down(&self) {
@@ -128,6 +161,32 @@ impl Drop for World {
         if let Some(mut handle) = self.handle.take() {
             handle.shut_down();
         }
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// Says every text as a second of 500 Hz.
+struct Humming;
+
+impl TextToSpeech for Humming {
+    fn render<'r>(&'r self, utterance: &'r Utterance) -> BoxFuture<'r, Result<Pcm, SoundError>> {
+        let rate = utterance.rate;
+        Box::pin(async move {
+            let samples: Vec<i16> = (0..rate as usize)
+                .map(|at| crate::rtp::tone(&[500.0 * 8000.0 / f64::from(rate)], at))
+                .collect();
+            Ok(Pcm::new(rate, samples))
+        })
+    }
+}
+
+/// Ports that no other executor of this process has.
+fn ports() -> RtpPorts {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 30_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 150 * 100;
+    RtpPorts {
+        first,
+        last: first + 99,
     }
 }
 

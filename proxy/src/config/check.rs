@@ -229,6 +229,7 @@ pub(super) fn check_executor(sections: &Sections<'_>, report: &mut Report<'_>) {
             message,
         );
     }
+    check_media(executor, report);
     if file.listen.address.port() == 0 {
         report.add(
             executor.span("listen"),
@@ -259,6 +260,48 @@ pub(super) fn check_executor(sections: &Sections<'_>, report: &mut Report<'_>) {
         );
     }
 }
+
+fn check_media(executor: &Placed<'_, file::Executor>, report: &mut Report<'_>) {
+    let file = &executor.value;
+    let mut add = |key: &str, message: String| {
+        report.add(executor.span(key), executor.key(key), message);
+    };
+    if file.media_workers > MEDIA_WORKERS_MAX {
+        let message = format!(
+            "{}; expected {MEDIA_WORKERS_MAX} at most",
+            file.media_workers
+        );
+        add("media_workers", message);
+    }
+    let twice =
+        |(at, codec): (usize, &file::Codec)| file.codecs.iter().take(at).any(|c| c == codec);
+    if file.codecs.is_empty() || file.codecs.iter().enumerate().any(twice) {
+        let message = "expected each of \"pcmu\", \"pcma\", \"g722\" and \"opus\" at most once, and one at least";
+        add("codecs", message.to_owned());
+    }
+    for (key, value) in [("tts", &file.tts), ("stt", &file.stt)] {
+        let bad = |text: &&String| {
+            let url = executor_role::is_url(text);
+            text.is_empty() || (url && executor_role::web_url(text).is_none())
+        };
+        if let Some(text) = value.as_ref().filter(bad) {
+            add(
+                key,
+                format!("`{text}`; expected a program or an http(s) URL"),
+            );
+        }
+    }
+    if let Some(text) = &file.recordings_url
+        && executor_role::web_url(text).is_none()
+    {
+        add(
+            "recordings_url",
+            format!("`{text}`; expected an http(s) URL"),
+        );
+    }
+}
+
+const MEDIA_WORKERS_MAX: usize = 64;
 
 /// Workers are one byte of a branch.
 pub(crate) const WORKERS_MAX: usize = 256;

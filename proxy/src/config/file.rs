@@ -1,6 +1,7 @@
 //! The configuration file as it is written: one struct a section, unknown keys refused.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use sip::Limits;
@@ -336,6 +337,43 @@ pub struct Executor {
     /// Ports for RTP, `FIRST-LAST`.
     #[serde(default = "rtp_ports")]
     pub rtp_ports: String,
+    /// The address that peers are told for media, where they see another than we do.
+    pub media_address: Option<IpAddr>,
+    /// Media threads; 0 for one a core.
+    #[serde(default)]
+    pub media_workers: usize,
+    /// Voice codecs, the best first.
+    #[serde(default = "codecs")]
+    pub codecs: Vec<Codec>,
+    /// Ask for SRTP on every leg of `<Dial>`, not only on those that are reached over TLS.
+    #[serde(default)]
+    pub secure_media: bool,
+    /// What says the texts of `<Say>`: a program that takes the arguments of espeak-ng, or the URL
+    /// of a service.
+    pub tts: Option<String>,
+    /// The key of that service.
+    pub tts_key: Option<String>,
+    /// What understands the caller of `<Gather input="speech">`: a program that takes the arguments
+    /// of pocketsphinx_continuous, or the URL of a service.
+    pub stt: Option<String>,
+    /// The key of that service.
+    pub stt_key: Option<String>,
+    /// The folder below which `file:///name.wav` is; there are no such files where absent.
+    pub files_dir: Option<PathBuf>,
+    /// The folder of recordings.
+    pub recordings_dir: Option<PathBuf>,
+    /// What they may take on the disk; the oldest ones go first.
+    pub recordings_bytes: Option<Size>,
+    /// Where the web server of recordings listens; there is none where absent.
+    pub recordings_listen: Option<SocketAddr>,
+    /// What stands before `/2010-04-01` in their URLs; the address of the web server where absent.
+    pub recordings_url: Option<String>,
+    /// Give a recording only for the account's identifier and token.
+    #[serde(default)]
+    pub recordings_auth: bool,
+    /// Let `<Stream>` speak `ws://`, without TLS.
+    #[serde(default)]
+    pub streams_plain: bool,
     /// Networks that a webhook may have though they are not public.
     #[serde(default)]
     pub webhook_allow: Vec<String>,
@@ -345,6 +383,24 @@ pub struct Executor {
     /// Calls at a time.
     #[serde(default = "calls")]
     pub calls: usize,
+}
+
+/// A voice codec.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    /// G.722, wideband.
+    G722,
+    /// Opus.
+    Opus,
+    /// G.711 A-law.
+    Pcma,
+    /// G.711 µ-law.
+    Pcmu,
+}
+
+fn codecs() -> Vec<Codec> {
+    vec![Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus]
 }
 
 fn rtp_ports() -> String {

@@ -1,0 +1,112 @@
+//! Conferences and queues: several calls that hear each other.
+
+use std::time::{Duration, Instant};
+
+use crate::phone::{Line, Msg};
+use crate::rtp::{Sound, address_of};
+use crate::world::{URI, World};
+
+fn answered<'a>(world: &'a World, document: &str, sound: &Sound) -> (Line<'a>, Msg) {
+    world.web.says("/voice", document);
+    let line = world.phone.invite(URI, "", Some(&sound.sdp("0 101")));
+    world.phone.expect("SIP/2.0 180");
+    let answer = line.expect_answer();
+    (line, answer)
+}
+
+/// Both say something at the same time, and hear what the other one says.
+#[track_caller]
+fn talk(one: (&Sound, &Msg), other: (&Sound, &Msg)) {
+    let began = Instant::now();
+    let length = Duration::from_millis(1200);
+    std::thread::scope(|scope| {
+        scope.spawn(|| one.0.say(address_of(one.1), 0, &[600.0], length));
+        scope.spawn(|| other.0.say(address_of(other.1), 0, &[900.0], length));
+    });
+    one.0.expect_tone(&[900.0], began);
+    other.0.expect_tone(&[600.0], began);
+}
+
+#[test]
+fn participants_of_a_conference_hear_each_other() {
+    let world = World::new();
+    world.web.says("/conference", "");
+    let document = "<Dial action=\"/dialled\"><Conference beep=\"false\" waitUrl=\"\" \
+                    endConferenceOnExit=\"true\" statusCallback=\"/conference\" \
+                    statusCallbackEvent=\"start end join leave\">Room 1</Conference></Dial>";
+    world.web.says("/dialled", "<Hangup/>");
+    let sounds = [Sound::new(), Sound::new()];
+    let (first, first_answer) = answered(&world, document, &sounds[0]);
+    let (second, second_answer) = answered(&world, document, &sounds[1]);
+    talk((&sounds[0], &first_answer), (&sounds[1], &second_answer));
+    first.hang_up();
+    // The conference ends with the first one; the document of the other goes on.
+    second.expect_bye();
+    world.expect_rest(Duration::from_secs(10));
+    let asked = world.web.asked();
+    let events: Vec<_> = asked
+        .iter()
+        .filter(|asked| asked.path == "/conference")
+        .map(|asked| asked.param("StatusCallbackEvent"))
+        .collect();
+    for event in [
+        "participant-join",
+        "conference-start",
+        "participant-leave",
+        "conference-end",
+    ] {
+        assert!(events.contains(&event), "{event} is not among {events:?}");
+    }
+    let dialled = asked.iter().find(|asked| asked.path == "/dialled").unwrap();
+    assert_eq!(dialled.param("DialCallStatus"), "answered");
+}
+
+#[test]
+fn who_waits_in_a_queue_hears_its_document_and_then_who_takes_it() {
+    let world = World::new();
+    world.web.says("/wait", "<Say>please wait</Say>");
+    world.web.says("/dequeued", "<Hangup/>");
+    world.web.says("/dialled", "<Hangup/>");
+    let sounds = [Sound::new(), Sound::new()];
+    let began = Instant::now();
+    let (waiter, waiter_answer) = answered(
+        &world,
+        "<Enqueue action=\"/dequeued\" waitUrl=\"/wait\">support</Enqueue>",
+        &sounds[0],
+    );
+    sounds[0].expect_tone(&[500.0], began);
+    assert_eq!(world.web.expect("/wait").param("QueuePosition"), "1");
+    let (agent, agent_answer) = answered(
+        &world,
+        "<Dial action=\"/dialled\"><Queue>support</Queue></Dial>",
+        &sounds[1],
+    );
+    talk((&sounds[0], &waiter_answer), (&sounds[1], &agent_answer));
+    agent.hang_up();
+    let asked = world.web.expect("/dequeued");
+    assert_eq!(asked.param("QueueResult"), "bridged");
+    assert_eq!(
+        world.web.expect("/dialled").param("DialCallStatus"),
+        "completed"
+    );
+    waiter.expect_bye();
+    world.expect_rest(Duration::from_secs(10));
+}
+
+#[test]
+fn a_queue_that_is_not_there() {
+    let world = World::new();
+    world.web.says("/dialled", "<Hangup/>");
+    let sound = Sound::new();
+    let (line, _) = answered(
+        &world,
+        "<Dial action=\"/dialled\"><Queue>nowhere</Queue></Dial>",
+        &sound,
+    );
+    assert_eq!(
+        world.web.expect("/dialled").param("DialCallStatus"),
+        "failed"
+    );
+    line.expect_bye();
+    world.expect_rest(Duration::from_secs(10));
+}
