@@ -18,3 +18,5 @@ mod support;
 mod wave;
 #[path = "sound/web.rs"]
 mod web;
+#[path = "sound/whole.rs"]
+mod whole;

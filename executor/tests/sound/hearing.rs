@@ -101,6 +101,20 @@ async fn what_is_said_is_understood() {
     }
 }
 
+/// Without hints it is dictation: words come, and in time. Which ones is the model's affair.
+#[tokio::test]
+async fn speech_without_hints_is_dictation() {
+    let sphinx = Pocketsphinx::new(PocketsphinxConfig::default());
+    let mut listening = sphinx.listen(&ListenSpec::new("en-US")).unwrap();
+    let said = "I would like to know the balance of my account please";
+    speak(&listening, &voice(said).await);
+    listening.audio.finish();
+    let (_, heard) = results(&mut listening).await;
+    let (text, confidence) = heard.unwrap();
+    assert!(text.split(' ').count() > 2, "{text}");
+    assert!(confidence > 0.0 && confidence < 1.0, "{confidence}");
+}
+
 /// Partial results come while the caller goes on.
 #[tokio::test]
 async fn an_utterance_is_told_before_the_end() {

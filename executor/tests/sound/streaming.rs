@@ -297,6 +297,13 @@ async fn a_one_way_stream_takes_nothing_and_may_not_be_closed() {
         json!(["inbound", "outbound"])
     );
     assert!(stream.feed.is_none());
+    stream.line.digit('1');
+    stream.line.media(Track::Outbound, 20, &[0; 160]);
+    let media = peer.read().await;
+    assert_eq!(
+        (&media["event"], &media["media"]["track"]),
+        (&json!("media"), &json!("outbound"))
+    );
     assert_eq!(event(&mut stream).await, StreamEvent::Started);
     peer.media(&[0; 160]).await;
     assert_eq!(warning(&mut stream).await, 31951);

@@ -153,11 +153,12 @@ impl Inner {
         let scratch = grammar
             .map(|grammar| Scratch::write("grammar", grammar.as_bytes()))
             .transpose()?;
-        let listen_for: (&str, &Path) = match &scratch {
-            Some(scratch) => ("-jsgf", scratch.path()),
-            None => ("-lm", &model.dictation),
+        let (listen_for, effort): ((&str, &Path), _) = match &scratch {
+            Some(scratch) => (("-jsgf", scratch.path()), PHRASES),
+            None => (("-lm", &model.dictation), DICTATION),
         };
-        let mut arguments: Vec<OsString> = FIXED.iter().map(OsString::from).collect();
+        let fixed = FIXED.iter().chain(effort);
+        let mut arguments: Vec<OsString> = fixed.map(OsString::from).collect();
         for (name, path) in [
             ("-hmm", model.acoustic.as_path()),
             ("-dict", &model.dictionary),
@@ -278,8 +279,7 @@ impl std::fmt::Debug for Loaded {
 const SILENCE_BYTES: usize = 2 * 2 * EAR_RATE as usize / 4;
 const OUTPUT_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Wide beams, and a little noise below the voice: without it, silence is emptier than any that the
-/// model has heard.
+/// A little noise below the voice: without it, silence is emptier than any that the model has heard.
 const FIXED: &[&str] = &[
     "-infile",
     "/dev/stdin",
@@ -291,10 +291,8 @@ const FIXED: &[&str] = &[
     "yes",
     "-seed",
     "1",
-    "-beam",
-    "1e-80",
-    "-wbeam",
-    "1e-60",
-    "-pbeam",
-    "1e-80",
 ];
+/// A few phrases can be searched thoroughly.
+const PHRASES: &[&str] = &["-beam", "1e-80", "-pbeam", "1e-80", "-wbeam", "1e-60"];
+/// All of a language has to be searched in less time than it is spoken in.
+const DICTATION: &[&str] = &["-maxhmmpf", "3000", "-maxwpf", "10", "-ds", "2"];

@@ -13,6 +13,8 @@ pub(super) struct Index {
     entries: HashMap<Sid, Entry>,
     /// The finished ones, the oldest first.
     finished: BTreeSet<(SystemTime, Sid)>,
+    /// Those that go on, the oldest first.
+    going_on: BTreeSet<(SystemTime, Sid)>,
     /// What the finished ones take.
     bytes: u64,
 }
@@ -36,18 +38,28 @@ impl Index {
 
     pub(super) fn insert(&mut self, sid: Sid, entry: Entry) {
         self.remove(sid);
-        if let Some(done) = entry.done {
-            self.finished.insert((entry.started, sid));
-            self.bytes = self.bytes.saturating_add(done.bytes);
+        match entry.done {
+            Some(done) => {
+                self.finished.insert((entry.started, sid));
+                self.bytes = self.bytes.saturating_add(done.bytes);
+            }
+            None => {
+                self.going_on.insert((entry.started, sid));
+            }
         }
         self.entries.insert(sid, entry);
     }
 
     pub(super) fn remove(&mut self, sid: Sid) -> Option<Entry> {
         let entry = self.entries.remove(&sid)?;
-        if let Some(done) = entry.done {
-            self.finished.remove(&(entry.started, sid));
-            self.bytes = self.bytes.saturating_sub(done.bytes);
+        match entry.done {
+            Some(done) => {
+                self.finished.remove(&(entry.started, sid));
+                self.bytes = self.bytes.saturating_sub(done.bytes);
+            }
+            None => {
+                self.going_on.remove(&(entry.started, sid));
+            }
         }
         Some(entry)
     }
@@ -65,6 +77,13 @@ impl Index {
     /// Takes out what is too old or too much, with room for `more` recordings.
     pub(super) fn sweep(&mut self, now: SystemTime, bounds: Bounds, more: usize) -> Vec<Sid> {
         let mut gone = Vec::new();
+        while let Some((started, sid)) = self.going_on.first().copied() {
+            if now.duration_since(started).unwrap_or_default() <= GOING_ON_MAX {
+                break;
+            }
+            self.remove(sid);
+            gone.push(sid);
+        }
         while let Some((started, sid)) = self.finished.first().copied() {
             let age = now.duration_since(started).unwrap_or_default();
             let too_many = self.len() + more > bounds.count_max;
@@ -77,6 +96,9 @@ impl Index {
         gone
     }
 }
+
+/// Longer than any recording may be: nobody will finish it.
+const GOING_ON_MAX: Duration = Duration::from_secs(25 * 3600);
 
 #[cfg(test)]
 mod tests {
@@ -134,5 +156,8 @@ mod tests {
         assert_eq!(index.sweep(at(12), bounds, 1), [sid(4)]);
         assert_eq!(index.len(), 1);
         assert_eq!(index.bytes, 0);
+        assert_eq!(index.sweep(at(25 * 3600), bounds, 0), []);
+        assert_eq!(index.sweep(at(25 * 3600 + 1), bounds, 0), [sid(0)]);
+        assert_eq!(index.len(), 0);
     }
 }

@@ -79,7 +79,7 @@ impl StreamLine {
         }
     }
 
-    /// The caller pressed a key.
+    /// The caller pressed a key; the server of a one-way stream does not get it.
     pub fn digit(&self, key: char) {
         if self.out.try_send(Out::Digit(key)).is_err() {
             tracing::debug!("a key does not reach a media stream");

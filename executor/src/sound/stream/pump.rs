@@ -94,13 +94,13 @@ impl Outbound {
         loop {
             tokio::select! {
                 out = queue.out.recv() => match out {
-                    Some(out) => self.send_out(out).await?,
+                    Some(out) => self.send_out(spec, out).await?,
                     None => return Ok(()),
                 },
                 _ = &mut stopped => {
                     // What waits already still goes.
                     while let Ok(out) = queue.out.try_recv() {
-                        self.send_out(out).await?;
+                        self.send_out(spec, out).await?;
                     }
                     return Ok(());
                 }
@@ -109,8 +109,10 @@ impl Outbound {
         }
     }
 
-    async fn send_out(&mut self, out: Out) -> Result<(), SoundError> {
+    async fn send_out(&mut self, spec: &StreamSpec, out: Out) -> Result<(), SoundError> {
         let text = match out {
+            // The server of a one-way stream is told of no keys.
+            Out::Digit(_) if !spec.bidirectional => return Ok(()),
             Out::Digit(key) => self.writer.digit(key),
             Out::Mark(name) => self.writer.mark(&name),
             Out::Media(track, millis, ulaw) => self.writer.media(track, millis, &ulaw),
