@@ -22,6 +22,8 @@ mod rtp;
 mod sound;
 #[path = "agent/stays.rs"]
 mod stays;
+#[path = "agent/stream.rs"]
+mod stream;
 #[path = "agent/transfer.rs"]
 mod transfer;
 #[path = "agent/web.rs"]

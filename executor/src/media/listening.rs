@@ -30,7 +30,7 @@ impl LegMedia {
             hints: listen.hints.clone(),
             model: listen.model.clone(),
             profanity_filter: listen.profanity_filter,
-            limit: listen.length_max,
+            limit: LONGEST,
         };
         let listening = match self.studio.sound.listen(&spec) {
             Ok(listening) => listening,
@@ -104,7 +104,8 @@ struct Hearing {
 
 impl Hearing {
     async fn run<F: Future<Output = ()>>(mut self, tell: impl Fn(MediaEvent) -> F) {
-        let mut end = Instant::now() + self.length_max;
+        // Before the caller has spoken, the run's own time decides.
+        let mut end = Instant::now() + LONGEST;
         loop {
             tokio::select! {
                 result = self.results.next() => match result {
@@ -154,6 +155,9 @@ fn tap_id(id: MediaId) -> TapId {
 
 /// `speechTimeout="auto"`: a pause this long is the end of a sentence.
 const AUTO_SILENCE: Duration = Duration::from_millis(1_200);
+
+/// The longest recognition with the wait before it.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// How long a recogniser may take for its result; then it is told the end again.
 const GRACE: Duration = Duration::from_secs(30);
