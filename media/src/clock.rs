@@ -3,8 +3,13 @@
 use std::time::{Duration, Instant};
 
 /// Ticks at absolute times.
+///
+/// All clocks of an engine count from one moment, so that a session that goes from one thread to
+/// another finds the same count there. Each ticks at a phase of its own, so that threads do not all
+/// send at the same time.
 #[derive(Debug)]
 pub(crate) struct Clock {
+    start: Instant,
     next: Instant,
     count: u64,
 }
@@ -22,17 +27,19 @@ pub(crate) enum Due {
 }
 
 impl Clock {
-    pub(crate) fn new(now: Instant) -> Self {
+    pub(crate) fn new(start: Instant) -> Self {
         Self {
-            next: now + TICK,
+            start,
+            next: start + TICK,
             count: 0,
         }
     }
 
-    /// The thread has slept without sessions: the next tick is one from now.
+    /// The thread has slept without sessions: ticks that have passed are of no interest.
     pub(crate) fn resume(&mut self, now: Instant) {
         if self.next < now {
-            self.next = now + TICK;
+            let passed = (now - self.next).as_nanos() / TICK.as_nanos() + 1;
+            self.advance(u64::try_from(passed).unwrap_or(u64::MAX));
         }
     }
 
@@ -45,8 +52,7 @@ impl Clock {
         let late = (now - self.next).as_nanos() / TICK.as_nanos();
         let late = u64::try_from(late).unwrap_or(u64::MAX);
         let skipped = if late > MADE_UP { late } else { 0 };
-        self.next += TICK * u32::try_from(skipped + 1).unwrap_or(u32::MAX);
-        self.count += skipped + 1;
+        self.advance(skipped + 1);
         Due::Tick { skipped }
     }
 
@@ -55,9 +61,15 @@ impl Clock {
         self.next.saturating_duration_since(now)
     }
 
-    /// Ticks since the thread began, those left out too.
+    /// Ticks since the beginning, those left out too.
     pub(crate) fn count(&self) -> u64 {
         self.count
+    }
+
+    fn advance(&mut self, ticks: u64) {
+        self.count += ticks;
+        let millis = (self.count + 1).saturating_mul(TICK.as_millis() as u64);
+        self.next = self.start + Duration::from_millis(millis);
     }
 }
 
@@ -99,5 +111,19 @@ mod tests {
         assert_eq!(clock.due(very_late), Due::Tick { skipped: 100 });
         assert!(matches!(clock.due(very_late), Due::Wait(_)));
         assert_eq!(clock.count(), 105);
+    }
+
+    #[test]
+    fn clocks_that_have_slept_count_the_same() {
+        let start = Instant::now();
+        let (mut one, mut two) = (Clock::new(start), Clock::new(start));
+        let now = start + TICK * 50 + Duration::from_millis(7);
+        two.resume(now);
+        while let Due::Tick { .. } = one.due(now) {}
+        assert_eq!(one.count(), two.count());
+        assert_eq!(one.remaining(now), two.remaining(now));
+        assert_eq!(two.remaining(now), Duration::from_millis(13));
+        two.resume(now);
+        assert_eq!(one.count(), two.count());
     }
 }

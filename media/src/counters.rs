@@ -22,7 +22,8 @@ pub struct Counters {
     pub packets_relayed: u64,
     /// RTP packets that never came, or too late to be heard.
     pub packets_lost: u64,
-    /// Datagrams that are none of the peer's RTP: malformed, from elsewhere, not authentic.
+    /// Datagrams that are not taken: malformed, from elsewhere, not authentic, or of a peer that was
+    /// told not to send.
     pub packets_refused: u64,
     /// Packets that the kernel did not take.
     pub packets_unsent: u64,

@@ -11,7 +11,7 @@ use crate::writer::Outbox;
 pub(crate) struct Desk {
     /// The beginning of this turn.
     pub(crate) now: Instant,
-    /// When the worker began; arrival times count from here.
+    /// When the engine began; arrival times count from here.
     pub(crate) epoch: Instant,
     /// Ticks since then.
     pub(crate) tick: u64,
@@ -24,10 +24,9 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(links: Arc<Links>) -> Self {
-        let now = Instant::now();
         Self {
-            now,
-            epoch: now,
+            now: Instant::now(),
+            epoch: links.epoch,
             tick: 0,
             tally: Tally::default(),
             outbox: Outbox::default(),

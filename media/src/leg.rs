@@ -12,16 +12,19 @@ use mio::net::UdpSocket;
 
 use crate::clock::TICK;
 use crate::codec::Codec;
-use crate::convert::Converter;
+use crate::convert::{Converter, samples};
 use crate::desk::Desk;
 use crate::link::Held;
-use crate::player::{Owner, Player, Voice};
+use crate::player::{Owner, Player, Voice, key_tone};
 use crate::ports::Pair;
 use crate::recorder::Recorder;
 use crate::session::{Seat, SessionShared, Stamp};
 use crate::source::Gate;
 use crate::teller::Teller;
-use crate::{Event, Member, Outcome, Peer, PlayId, RecordId, RecordReason, RecordSpec, Sink};
+use crate::{
+    Event, Member, Outcome, Peer, PlayId, RecordId, RecordReason, RecordSpec, Sink, TapId, Track,
+};
+use crate::{mix, tone};
 
 use hearing::Hearing;
 pub(crate) use hearing::Tap;
@@ -172,10 +175,8 @@ impl Leg {
         self.peer = Some(peer);
     }
 
-    /// It has come to another worker, whose clock says something else.
-    pub(crate) fn adopt(&mut self, desk: &Desk) {
-        self.connected = desk.tick;
-        self.report_due = desk.tick + self.report_interval(desk);
+    /// It has come to another worker, whose clock ticks at other moments.
+    pub(crate) fn adopt(&mut self) {
         self.sent = None;
     }
 
@@ -203,8 +204,8 @@ impl Leg {
             return recorder.end(why, &mut desk.outbox);
         }
         self.recorders.push(recorder);
-        if beep {
-            self.player.push_first(Owner::Beep(id), crate::tone::beep());
+        if beep && !self.player.push_first(Owner::Beep(id), tone::beep()) {
+            self.begin_record(id);
         }
     }
 
@@ -223,7 +224,7 @@ impl Leg {
         }
     }
 
-    pub(crate) fn untap(&mut self, id: crate::TapId) {
+    pub(crate) fn untap(&mut self, id: TapId) {
         self.taps.retain(|tap| tap.id != id);
     }
 
@@ -234,8 +235,7 @@ impl Leg {
     /// Keys that a partner pressed, for a peer that knows no telephone events.
     pub(crate) fn sound_key(&mut self, key: char) {
         if self.outbound.events.is_none() && self.is_free() {
-            self.player
-                .push_first(Owner::Nobody, crate::player::key_tone(key));
+            self.player.push_first(Owner::Nobody, key_tone(key));
         }
     }
 
@@ -265,10 +265,7 @@ impl Leg {
     /// Whether its own listeners want what its peer says.
     pub(crate) fn hears(&self) -> bool {
         self.recorders.iter().any(|recorder| recorder.tracks().0)
-            || self
-                .taps
-                .iter()
-                .any(|tap| tap.tracks.has(crate::Track::Inbound))
+            || self.taps.iter().any(|tap| tap.tracks.has(Track::Inbound))
             || self.hearing.is_on()
             || self.detects()
     }
@@ -276,10 +273,7 @@ impl Leg {
     /// Whether its listeners want what its peer hears.
     pub(crate) fn overhears(&self) -> bool {
         self.recorders.iter().any(|recorder| recorder.tracks().1)
-            || self
-                .taps
-                .iter()
-                .any(|tap| tap.tracks.has(crate::Track::Outbound))
+            || self.taps.iter().any(|tap| tap.tracks.has(Track::Outbound))
     }
 
     /// Takes the frame of this tick from the buffer, if `wanted`, and looks at it.
@@ -290,8 +284,8 @@ impl Leg {
         if wanted {
             let rate = self.rate();
             self.heard.sounds = self.inbound.frame(rate, &mut self.heard.samples);
-            self.loudness = (self.loudness / 8 * 7)
-                .saturating_add(crate::mix::loudness(&self.heard.samples) / 8);
+            self.loudness =
+                (self.loudness / 8 * 7).saturating_add(mix::loudness(&self.heard.samples) / 8);
             let detects = self.detects();
             self.hearing.look(&self.heard.samples, rate, detects);
             if let Some(started) = self.hearing.turned() {
@@ -364,7 +358,7 @@ impl Leg {
     }
 
     fn pass_on(&mut self, input: Input, desk: &mut Desk) {
-        let silence = crate::convert::samples(self.rate());
+        let silence = samples(self.rate());
         match input {
             Input::Sound => {
                 self.said.extend_from_slice(&self.input);
@@ -432,17 +426,24 @@ impl Leg {
     }
 
     fn tell_done(&mut self) {
+        let mut begun = Vec::new();
         for (owner, outcome) in self.done.drain(..) {
             match owner {
                 Owner::Play(id) => self.teller.tell(Event::Done(id, outcome)),
-                Owner::Beep(id) => {
-                    let mut recorders = self.recorders.iter_mut();
-                    if let Some(recorder) = recorders.find(|recorder| recorder.id == id) {
-                        recorder.begin();
-                    }
-                }
+                Owner::Beep(id) => begun.push(id),
                 Owner::Nobody => {}
             }
+        }
+        for id in begun {
+            self.begin_record(id);
+        }
+    }
+
+    /// The beep of a recording is over.
+    fn begin_record(&mut self, id: RecordId) {
+        let mut recorders = self.recorders.iter_mut();
+        if let Some(recorder) = recorders.find(|recorder| recorder.id == id) {
+            recorder.begin();
         }
     }
 

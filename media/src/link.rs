@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use mio::Waker;
 
@@ -19,6 +20,8 @@ pub(crate) struct Links {
     pub(crate) config: Config,
     pub(crate) counters: Cells,
     pub(crate) writer: Writer,
+    /// When the engine began.
+    pub(crate) epoch: Instant,
     workers: Vec<Mailbox>,
     stopped: AtomicBool,
     stamps: AtomicU64,
@@ -67,6 +70,7 @@ impl Links {
             config,
             counters: Cells::default(),
             writer,
+            epoch: Instant::now(),
             workers: wakers.into_iter().map(mailbox).collect(),
             stopped: AtomicBool::new(false),
             stamps: AtomicU64::new(1),

@@ -81,11 +81,14 @@ impl Player {
         self.enqueue(owner, What::Keys(KeyWriter::new(keys)))
     }
 
-    /// Plays something before all else.
-    pub(crate) fn push_first(&mut self, owner: Owner, sound: Pcm) {
-        let what = What::Row(Row::new(vec![Source::Pcm(sound)], 1));
-        self.queue.push_front(Item { owner, what });
-        self.queue.truncate(PLAYS_MAX + 1);
+    /// Plays something before all else; false if there is no room for it.
+    pub(crate) fn push_first(&mut self, owner: Owner, sound: Pcm) -> bool {
+        let room = self.queue.len() < PLAYS_MAX;
+        if room {
+            let what = What::Row(Row::new(vec![Source::Pcm(sound)], 1));
+            self.queue.push_front(Item { owner, what });
+        }
+        room
     }
 
     /// Takes out what belongs to `owner`; whether there was any.
@@ -487,6 +490,7 @@ mod tests {
         let mut player = Player::default();
         let taken = (0..100).filter(|_| player.push(Owner::Nobody, vec![], 1).is_ok());
         assert_eq!(taken.count(), PLAYS_MAX);
+        assert!(!player.push_first(Owner::Nobody, key_tone('1')));
         let mut player = Player::default();
         assert!(player.push_keys(Owner::Nobody, &"1".repeat(1000)).is_err());
         assert!(

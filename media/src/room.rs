@@ -49,7 +49,7 @@ pub struct Member {
 /// Why a session cannot go into a room.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum RoomError {
-    /// The room was closed.
+    /// The room was closed, or is another engine's.
     #[error("the room is closed")]
     Closed,
     /// All its places are taken.
@@ -158,6 +158,7 @@ pub(crate) enum RoomCommand {
 
 impl RoomShared {
     pub(crate) fn new(id: RoomId, worker: usize, founding: Founding, links: Arc<Links>) -> Self {
+        links.counters.rooms.fetch_add(1, Ordering::SeqCst);
         Self {
             id,
             worker,
@@ -194,6 +195,11 @@ impl RoomShared {
         founding.take()
     }
 
+    /// Whether it is a room of the engine with these links.
+    pub(crate) fn is_of(&self, links: &Arc<Links>) -> bool {
+        Arc::ptr_eq(&self.links, links)
+    }
+
     fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
@@ -208,6 +214,7 @@ impl RoomShared {
 
     fn close(self: &Arc<Self>) {
         self.closed.store(true, Ordering::SeqCst);
+        self.links.counters.rooms.fetch_sub(1, Ordering::SeqCst);
         if self.inbox.close() == Pushed::Notify {
             self.notify();
         }

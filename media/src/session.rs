@@ -76,6 +76,10 @@ impl Session {
     /// the rooms that they were in, they leave. Packets are handed on as they come where the codecs
     /// agree.
     pub fn bridge(&self, other: &Self) {
+        if !Arc::ptr_eq(&self.shared.links, &other.shared.links) {
+            tracing::error!("a bridge between sessions of two engines");
+            return;
+        }
         let other = Arc::clone(&other.shared);
         self.shared
             .send(Command::Bridge(other, self.shared.stamp()));
@@ -92,6 +96,9 @@ impl Session {
     ///
     /// The room is full or closed.
     pub fn join(&self, room: &Room, member: Member) -> Result<(), RoomError> {
+        if !room.shared().is_of(&self.shared.links) {
+            return Err(RoomError::Closed);
+        }
         let seat = room.shared().take_seat()?;
         let stamp = self.shared.stamp();
         self.shared.send(Command::Join(seat, member, stamp));

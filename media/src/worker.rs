@@ -17,7 +17,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
 use crate::SessionId;
-use crate::clock::{Clock, Due};
+use crate::clock::{Clock, Due, TICK};
 use crate::desk::{Desk, PACKET_MAX};
 use crate::hall::Hall;
 use crate::inbox::Popped;
@@ -62,10 +62,11 @@ pub(crate) fn polls() -> io::Result<(Polls, Waker)> {
 
 impl Worker {
     pub(crate) fn new(number: usize, polls: Polls, links: Arc<Links>) -> Self {
+        let phase = TICK * number as u32 / links.workers() as u32;
         Self {
             number,
             polls,
-            clock: Clock::new(Instant::now()),
+            clock: Clock::new(links.epoch + phase),
             desk: Desk::new(Arc::clone(&links)),
             links,
             legs: Slab::new(),

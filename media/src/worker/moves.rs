@@ -18,7 +18,7 @@ use super::Worker;
 impl Worker {
     /// A session has come.
     pub(super) fn adopt(&mut self, mut leg: Box<Leg>, errand: Errand) {
-        leg.adopt(&self.desk);
+        leg.adopt();
         let id = leg.shared.id;
         let place = self.legs.insert(leg);
         self.places.insert(id, place);

@@ -136,7 +136,7 @@ fn taps_hear_both_tracks() {
         }
         let expected: Vec<u128> = (0..times.len() as u128).map(|tick| tick * 20).collect();
         assert_eq!(times, expected, "{track:?}");
-        let found = share(middle(&samples), hertz, 8000);
+        let found = purity(&samples, hertz, 8000);
         assert!(found > 0.9, "{track:?}: {found}");
     }
 }

@@ -108,3 +108,18 @@ fn a_thousand_that_come_and_go() {
     eventually("all are closed", || engine.counters().sessions == 0);
     assert_eq!(engine.counters().commands_lost, 0);
 }
+
+#[test]
+fn sessions_of_two_engines_do_not_meet() {
+    let (one, two) = (engine(), engine());
+    let (here, _) = open(&one, 1);
+    let (_there, _) = open(&one, 1);
+    let (stranger, _) = open(&two, 1);
+    let mut phone = Phone::connected(&here, Codec::Pcmu);
+    here.bridge(&stranger);
+    let room = two.room(media::RoomSpec::default(), Box::new(nobody));
+    let refused = here.join(&room, media::Member::default());
+    assert_eq!(refused, Err(media::RoomError::Closed));
+    listen(&mut [&mut phone], 20);
+    assert!(phone.packets.len() <= 1, "nobody is there");
+}

@@ -46,8 +46,8 @@ fn a_peer_behind_nat_is_found_and_kept() {
     assert!(phone.packets.len() > 70);
     assert_eq!(stranger.packets, []);
     let samples = recorded(&session, &events);
-    assert!(share(middle(&samples), 500.0, 8000) > 0.95);
-    assert!(share(middle(&samples), 1300.0, 8000) < 0.01);
+    assert!(purity(&samples, 500.0, 8000) > 0.95);
+    assert!(purity(&samples, 1300.0, 8000) < 0.01);
     assert!(engine.counters().packets_refused >= 80);
     // The phone gets another port from its NAT, and is found again.
     let mut moved = Phone::new(&session, Codec::Pcmu);
@@ -128,7 +128,7 @@ fn packets_of_other_lengths() {
             std::thread::sleep(next.saturating_duration_since(std::time::Instant::now()));
         }
         let samples = recorded(&session, &events);
-        let found = share(middle(&samples), 500.0, 8000);
+        let found = purity(&samples, 500.0, 8000);
         assert!(found > 0.9, "{length}: {found}");
     }
 }
@@ -282,8 +282,8 @@ fn protected_both_ways() {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(share(middle(&heard), 800.0, 8000) > 0.95);
+    assert!(purity(&heard, 800.0, 8000) > 0.95);
     let samples = recorded(&session, &events);
-    assert!(share(middle(&samples), 500.0, 8000) > 0.9);
+    assert!(purity(&samples, 500.0, 8000) > 0.9);
     assert!(engine.counters().packets_refused >= 79);
 }

@@ -53,7 +53,7 @@ fn every_codec_carries_sound() {
         phone.check_stream();
         let all = phone.heard();
         let rate = codec.sample_rate();
-        let found = share(middle(&all), 700.0, rate);
+        let found = purity(&all, 700.0, rate);
         assert!(found > 0.9, "{codec:?}: {found}");
     }
 }
@@ -67,7 +67,7 @@ fn stopped_at_once_and_the_next_begins() {
     session.play(PlayId(2), vec![sound(900.0, 500)], 1);
     phone.until(50);
     assert_eq!(events.all(), [], "without end");
-    assert!(share(middle(&phone.heard()), 500.0, 8000) > 0.95);
+    assert!(purity(&phone.heard(), 500.0, 8000) > 0.95);
     session.stop(PlayId(1));
     assert_eq!(events.next(), Event::Done(PlayId(2), Outcome::Finished));
     let all = phone.heard();

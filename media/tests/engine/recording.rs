@@ -145,10 +145,7 @@ fn both_sides_mixed_and_apart() {
     let mut ends: Vec<_> = (0..3).map(|_| recorded(&events)).collect();
     ends.sort_by(|one, other| one.file.cmp(&other.file));
     assert!(ends.iter().all(|end| end.reason == RecordReason::Stopped));
-    let shares = |samples: &[i16]| {
-        let samples = middle(samples);
-        (share(samples, 500.0, 8000), share(samples, 1100.0, 8000))
-    };
+    let shares = |samples: &[i16]| (purity(samples, 500.0, 8000), purity(samples, 1100.0, 8000));
     let mixed = wav(&ends[0].file);
     let (said, heard) = shares(&mixed[0]);
     assert!(said > 0.4 && heard > 0.4, "{said} {heard}");

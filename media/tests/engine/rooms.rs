@@ -57,7 +57,7 @@ fn each_hears_the_others() {
     for session in &sessions {
         session.join(&room, Member::default()).unwrap();
     }
-    assert_eq!(room.members(), 4);
+    assert_eq!((room.members(), engine.counters().rooms), (4, 1));
     assert_eq!(
         hears(&mut phones),
         [vec![1, 2, 3], vec![0, 2, 3], vec![0, 1, 3], vec![0, 1, 2]]
@@ -80,6 +80,7 @@ fn each_hears_the_others() {
     assert_eq!(hears(&mut phones), [vec![2], vec![], vec![], vec![]]);
     assert_eq!(room.members(), 3);
     drop(room);
+    assert_eq!(engine.counters().rooms, 0);
     assert!(hears(&mut phones).iter().all(Vec::is_empty));
 }
 

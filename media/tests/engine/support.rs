@@ -300,8 +300,17 @@ pub(crate) fn level(samples: &[i16]) -> f64 {
     (power / samples.len().max(1) as f64).sqrt()
 }
 
+/// The share of a tone in the middle of what was heard, where nothing begins or ends: the median of
+/// pieces of 50 ms, since a pause of the machine may cost a frame here and there.
+pub(crate) fn purity(samples: &[i16], hertz: f64, rate: u32) -> f64 {
+    let pieces = middle(samples).chunks_exact(rate as usize / 20);
+    let mut shares: Vec<f64> = pieces.map(|piece| share(piece, hertz, rate)).collect();
+    shares.sort_by(f64::total_cmp);
+    shares.get(shares.len() / 2).copied().unwrap_or(0.0)
+}
+
 /// The middle of what was heard, where nothing begins or ends.
-pub(crate) fn middle(samples: &[i16]) -> &[i16] {
+fn middle(samples: &[i16]) -> &[i16] {
     &samples[samples.len() / 3..samples.len() * 2 / 3]
 }
 
