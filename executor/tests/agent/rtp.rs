@@ -74,7 +74,11 @@ impl Sound {
         packet.extend(timestamp.to_be_bytes());
         packet.extend([0, 0, self.port.to_be_bytes()[0], self.port.to_be_bytes()[1]]);
         packet.extend(payload);
-        self.socket.send_to(&packet, to).unwrap();
+        self.send_raw(to, &packet);
+    }
+
+    pub(crate) fn send_raw(&self, to: SocketAddr, packet: &[u8]) {
+        self.socket.send_to(packet, to).unwrap();
     }
 
     /// Says a tone, in PCMU (0) or PCMA (8), at the pace of speech.

@@ -362,6 +362,40 @@ fn a_caller_who_asks_for_srtp_gets_it() {
 }
 
 #[test]
+fn a_key_comes_by_srtp_and_not_without() {
+    use media::srtp::{Srtp, SrtpKeys, Suite};
+
+    let world = World::new();
+    world.web.says(
+        "/voice",
+        "<Gather numDigits=\"1\" action=\"/keys\" timeout=\"20\"/>",
+    );
+    world.web.says("/keys", "<Hangup/>");
+    let sound = Sound::new();
+    let key = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+    let offer = sound.sdp("0 101").replace("RTP/AVP", "RTP/SAVP")
+        + &format!("a=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:{key}\r\n");
+    let line = world.phone.invite(URI, "", Some(&offer));
+    world.phone.expect("SIP/2.0 180");
+    let answer = line.expect_answer();
+    let to = address_of(&answer);
+    // In the clear it is nobody's.
+    sound.press(to, 101, '1');
+    let keys = SrtpKeys::parse(Suite::AesCm128HmacSha1_32, key).unwrap();
+    let mut ours = Srtp::new(&keys);
+    for sequence in 0..3 {
+        let mut packet = vec![
+            0x80, 101, 1, sequence, 0, 0, 9, 9, 7, 7, 7, 7, 2, 0x8a, 3, 0x20,
+        ];
+        ours.protect(&mut packet).unwrap();
+        sound.send_raw(to, &packet);
+    }
+    assert_eq!(world.web.expect("/keys").param("Digits"), "2");
+    line.expect_bye();
+    world.expect_rest(Duration::from_secs(10));
+}
+
+#[test]
 fn a_callee_behind_tls_is_offered_srtp() {
     let world = World::new();
     let sip = "<Sip>sip:a@pbx.example;transport=tls</Sip>";

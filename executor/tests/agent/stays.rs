@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::phone::{Line, Msg};
-use crate::rtp::{Sound, address_of};
+use crate::rtp::{Sound, address_of, is_tone};
 use crate::world::{URI, World};
 
 fn answered<'a>(world: &'a World, document: &str, sound: &Sound) -> (Line<'a>, Msg) {
@@ -59,6 +59,32 @@ fn participants_of_a_conference_hear_each_other() {
     }
     let dialled = asked.iter().find(|asked| asked.path == "/dialled").unwrap();
     assert_eq!(dialled.param("DialCallStatus"), "answered");
+}
+
+#[test]
+fn a_conference_is_recorded() {
+    let world = World::new();
+    world.web.says("/recording", "");
+    let document = "<Dial><Conference beep=\"false\" waitUrl=\"\" endConferenceOnExit=\"true\" \
+                    record=\"record-from-start\" trim=\"do-not-trim\" \
+                    recordingStatusCallback=\"/recording\">Room 2</Conference></Dial>";
+    let sounds = [Sound::new(), Sound::new()];
+    let (first, first_answer) = answered(&world, document, &sounds[0]);
+    let (second, second_answer) = answered(&world, document, &sounds[1]);
+    talk((&sounds[0], &first_answer), (&sounds[1], &second_answer));
+    first.hang_up();
+    second.expect_bye();
+    let asked = world.web.expect("/recording");
+    assert_eq!(asked.param("RecordingStatus"), "completed");
+    assert_eq!(asked.param("RecordingSource"), "Conference");
+    let channels = world.recording(asked.param("RecordingSid"));
+    assert_eq!(channels.len(), 1);
+    let mut parts = channels[0].windows(1600).step_by(160);
+    assert!(
+        parts.any(|part| is_tone(part, &[600.0, 900.0])),
+        "both voices"
+    );
+    world.expect_rest(Duration::from_secs(10));
 }
 
 #[test]
