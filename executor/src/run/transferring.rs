@@ -14,7 +14,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::ErrorCode;
-use crate::twiml::{Document, Verb};
+use crate::twiml::{Document, Noun, Verb};
 use crate::webhook::{FetchError, FetchId, Hook, Purpose, Reply, Request};
 
 use super::phase::{Bridge, Dialling, Phase, ReferRequest};
@@ -188,12 +188,15 @@ impl Run {
         }
     }
 
-    /// Anything but a call to somebody makes the transfer final.
+    /// Anything but a call to somebody makes the transfer final: whom a conference holds cannot
+    /// fail to answer.
     pub(super) fn trial_meets(&mut self, verb: &Verb) {
-        if !matches!(
-            verb,
-            Verb::Dial(_) | Verb::Pause(_) | Verb::Redirect(_) | Verb::Reject(_) | Verb::Hangup
-        ) {
+        let undecided = match verb {
+            Verb::Dial(dial) => !matches!(dial.nouns.first(), Some(Noun::Conference(_))),
+            Verb::Hangup | Verb::Pause(_) | Verb::Redirect(_) | Verb::Reject(_) => true,
+            _ => false,
+        };
+        if !undecided {
             self.trial_succeeded();
         }
     }

@@ -107,7 +107,7 @@ impl Dial {
             )),
             hangup_on_star: a.flag("hangupOnStar", false, ErrorCode::DIAL_HANGUP_ON_STAR),
             caller_id: a
-                .text_if("callerId", ErrorCode::DIAL_CALLER_ID, is_caller_id)
+                .text_if("callerId", caller_id_code(element), is_caller_id)
                 .map(str::to_owned),
             answer_on_bridge: a.flag("answerOnBridge", false, ErrorCode::DIAL_ANSWER_ON_BRIDGE),
             ring_tone: a
@@ -229,16 +229,33 @@ fn record(attributes: &mut Attributes<'_, '_>) -> DialRecord {
         .unwrap_or_default()
 }
 
+/// The number of the warning for a bad `callerId`.
+fn caller_id_code(element: Element<'_>) -> ErrorCode {
+    let long = element
+        .attribute("callerId")
+        .is_some_and(|id| id.len() > CALLER_ID_BYTES_MAX);
+    let mut children = element.children();
+    if long {
+        ErrorCode::SIP_CALLER_ID_LONG
+    } else if children.any(|child| child.has_tag_name("Sip")) {
+        ErrorCode::SIP_CALLER_ID
+    } else {
+        ErrorCode::DIAL_CALLER_ID
+    }
+}
+
 /// A number, a user name, `client:…` or a SIP address: nothing that could leave its header.
 fn is_caller_id(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-_.@:*#".contains(&byte);
-    !text.is_empty() && text.len() <= 254 && text.bytes().all(plain)
+    !text.is_empty() && text.len() <= CALLER_ID_BYTES_MAX && text.bytes().all(plain)
 }
 
 fn seconds(seconds: u32) -> Duration {
     Duration::from_secs(seconds.into())
 }
 
+/// Longest `callerId` (13248).
+const CALLER_ID_BYTES_MAX: usize = 254;
 const RECORDS: &[(&str, DialRecord)] = &[
     ("do-not-record", DialRecord::Nothing),
     ("false", DialRecord::Nothing),

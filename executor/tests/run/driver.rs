@@ -28,7 +28,7 @@ pub(crate) struct Driver {
     streams: HashMap<String, StreamId>,
     stream: StreamId,
     media_names: HashMap<MediaId, String>,
-    ended_first: usize,
+    ended: usize,
 }
 
 #[derive(Clone)]
@@ -54,7 +54,7 @@ impl Default for Driver {
             streams: HashMap::new(),
             stream: StreamId(0),
             media_names: HashMap::new(),
-            ended_first: 0,
+            ended: 0,
         }
     }
 }
@@ -150,9 +150,9 @@ impl Driver {
         self.dials.len() > 1
     }
 
-    /// How often the first `<Dial>` was said to be over.
-    pub(crate) fn ended_first(&self) -> usize {
-        self.ended_first
+    /// How often a `<Dial>` was said to be over.
+    pub(crate) fn ended(&self) -> usize {
+        self.ended
     }
 
     fn event(&mut self, line: &str) -> Event {
@@ -211,7 +211,7 @@ impl Driver {
             _ => {
                 // `ended first …` is the first `<Dial>`, otherwise it is the last one.
                 let first = rest.strip_prefix("first ");
-                self.ended_first += usize::from(first.is_some());
+                self.ended += 1;
                 let id = match first {
                     Some(_) => self.dials[1],
                     None => *self.dials.last().unwrap(),

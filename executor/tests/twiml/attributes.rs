@@ -143,6 +143,7 @@ fn attributes_have_their_own_codes() {
         (r#"<Dial timeout="4">100</Dial>"#, 13212),
         (r#"<Dial hangupOnStar="x">100</Dial>"#, 13213),
         (r#"<Dial callerId="a b">100</Dial>"#, 13214),
+        (r#"<Dial callerId="a b"><Sip>a@b.test</Sip></Dial>"#, 13247),
         ("<Dial><Say>x</Say></Dial>", 13215),
         (r#"<Dial timeLimit="0">100</Dial>"#, 13216),
         (r#"<Dial record="x">100</Dial>"#, 13217),
@@ -364,6 +365,12 @@ fn names_have_their_lengths() {
     };
     assert_eq!(codes(&dialled(64)), [0; 0]);
     assert_eq!(codes(&dialled(65)), [14213]);
+    let caller = |length: usize| {
+        let id = "1".repeat(length);
+        in_response(&format!("<Dial callerId='{id}'>100</Dial>"))
+    };
+    assert_eq!(codes(&caller(254)), [0; 0]);
+    assert_eq!(codes(&caller(255)), [13248]);
     let label = |length: usize| {
         let label = "l".repeat(length);
         in_response(&format!(
