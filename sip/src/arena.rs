@@ -7,7 +7,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
     pub(crate) index: u32,
-    generation: u32,
+    pub(crate) generation: u32,
 }
 
 /// A slab whose keys carry a generation. It grows by chunks, so that no entry ever moves.
@@ -96,12 +96,14 @@ impl<T> Arena<T> {
         }
     }
 
-    /// Gives the memory of a past burst back, if nothing is stored any more.
-    pub(crate) fn release_if_empty(&mut self) {
-        if self.len == 0 && self.chunks.len() > IDLE_CHUNKS {
+    /// Gives the memory of a past burst back, if nothing is stored any more; says whether there was some.
+    pub(crate) fn release_if_empty(&mut self) -> bool {
+        let burst = self.len == 0 && self.chunks.len() > IDLE_CHUNKS;
+        if burst {
             self.chunks = Vec::new();
             self.free = NIL;
         }
+        burst
     }
 
     /// Adds a chunk of free slots.

@@ -71,9 +71,9 @@ pub use reply::Reply;
 pub use request::Request;
 pub use response::Response;
 pub use transaction::{
-    Canceled, ClientId, ClientKey, Counters, CreateError, Disposition, Event, Layer, LayerLimits,
-    Legacy, Phase, Received, Responded, ServerId, ServerKey, Timers, TransactionId, ack_for,
-    cancel_for,
+    Canceled, ClientId, ClientKey, Counters, CreateError, Disposition, Essence, Event, Layer,
+    LayerLimits, Legacy, Phase, Received, Responded, ServerId, ServerKey, Timers, TransactionId,
+    ack_for, cancel_for,
 };
 pub use uri::{Scheme, Uri, push_escaped};
 pub use via::{Transport, Via};

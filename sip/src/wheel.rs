@@ -40,8 +40,9 @@ impl Default for TimerKey {
 /// of timers of one tick is unspecified, but it is a function of the calls made.
 #[derive(Debug)]
 pub struct Wheel<T> {
-    /// Those in no list have `next` to the following one of these, from `free`.
-    chunks: Vec<Box<Chunk<T>>>,
+    /// Chunks by blocks, none of which ever moves. Chunks in no list have `next` to the following one of
+    /// these, from `free`.
+    blocks: Vec<Box<Block<T>>>,
     free: u32,
     slots: Box<[Slot; SLOTS]>,
     /// One bit a slot: whether it has a timer.
@@ -77,6 +78,8 @@ struct Chunk<T> {
     live: u8,
 }
 
+type Block<T> = [Chunk<T>; BLOCK];
+
 #[derive(Debug)]
 struct Cell<T> {
     serial: u32,
@@ -95,7 +98,7 @@ impl<T> Wheel<T> {
             far: NIL,
         };
         Self {
-            chunks: Vec::new(),
+            blocks: Vec::new(),
             free: NIL,
             slots: Box::new([empty; SLOTS]),
             occupied: [0; WORDS],
@@ -176,8 +179,8 @@ impl<T> Wheel<T> {
             self.fire_list(self.head(slot, true), target, fire);
             tick = due + 1;
         }
-        if self.is_empty() && self.chunks.len() > IDLE_CHUNKS {
-            self.chunks = Vec::new();
+        if self.is_empty() && self.blocks.len() > IDLE_BLOCKS {
+            self.blocks = Vec::new();
             self.free = NIL;
         }
     }
@@ -240,34 +243,16 @@ impl<T> Wheel<T> {
     /// Puts an empty chunk before the first one of a list.
     #[cold]
     fn add_chunk(&mut self, slot: usize, far: bool, next: u32) -> u32 {
-        let index = self.free;
-        let taken = match self.chunk_mut(index) {
-            Some(chunk) => {
-                let free = chunk.next;
-                (chunk.next, chunk.previous) = (next, NIL);
-                (chunk.slot, chunk.far, chunk.used) = (slot as u16, far, 0);
-                self.free = free;
-                index
-            }
-            None => {
-                // Every user bounds its timers far below this, which would be a hundred gigabytes.
-                assert!(self.chunks.len() < NIL as usize / CELLS, "2^32 timers");
-                self.chunks.push(Box::new(Chunk {
-                    cells: std::array::from_fn(|_| Cell {
-                        serial: 0,
-                        round: 0,
-                        value: None,
-                    }),
-                    next,
-                    previous: NIL,
-                    slot: slot as u16,
-                    far,
-                    used: 0,
-                    live: 0,
-                }));
-                self.chunks.len() as u32 - 1
-            }
-        };
+        if self.free == NIL {
+            self.grow();
+        }
+        let taken = self.free;
+        if let Some(chunk) = self.chunk_mut(taken) {
+            let free = chunk.next;
+            (chunk.next, chunk.previous) = (next, NIL);
+            (chunk.slot, chunk.far, chunk.used) = (slot as u16, far, 0);
+            self.free = free;
+        }
         if let Some(follower) = self.chunk_mut(next) {
             follower.previous = taken;
         }
@@ -277,6 +262,32 @@ impl<T> Wheel<T> {
             self.words |= 1 << (slot / 64);
         }
         taken
+    }
+
+    /// Adds a block of free chunks.
+    #[cold]
+    fn grow(&mut self) {
+        let base = self.blocks.len() * BLOCK;
+        // Every user bounds its timers far below this, which would be a hundred gigabytes.
+        assert!(base + BLOCK < NIL as usize / CELLS, "2^32 timers");
+        let mut next = base as u32;
+        self.blocks.push(Box::new(std::array::from_fn(|at| {
+            next += 1;
+            Chunk {
+                cells: std::array::from_fn(|_| Cell {
+                    serial: 0,
+                    round: 0,
+                    value: None,
+                }),
+                next: if at + 1 == BLOCK { NIL } else { next },
+                previous: NIL,
+                slot: 0,
+                far: false,
+                used: 0,
+                live: 0,
+            }
+        })));
+        self.free = base as u32;
     }
 
     /// Takes an empty chunk out of its list.
@@ -311,15 +322,20 @@ impl<T> Wheel<T> {
     /// Whether a chunk takes no more timers; none at all takes none.
     #[inline]
     fn is_full(&self, index: u32) -> bool {
-        let chunk = self.chunks.get(index as usize);
+        let chunk = self.chunk(index);
         chunk.is_none_or(|chunk| usize::from(chunk.used) >= CELLS)
     }
 
     #[inline]
+    fn chunk(&self, index: u32) -> Option<&Chunk<T>> {
+        let block = self.blocks.get(index as usize / BLOCK)?;
+        block.get(index as usize % BLOCK)
+    }
+
+    #[inline]
     fn chunk_mut(&mut self, index: u32) -> Option<&mut Chunk<T>> {
-        self.chunks
-            .get_mut(index as usize)
-            .map(|chunk| &mut **chunk)
+        let block = self.blocks.get_mut(index as usize / BLOCK)?;
+        block.get_mut(index as usize % BLOCK)
     }
 
     #[inline]
@@ -378,10 +394,12 @@ const SLOTS: usize = 64 * WORDS;
 const WORDS: usize = 64;
 /// Timers of a chunk.
 const CELLS: usize = 8;
+/// Chunks of a block.
+const BLOCK: usize = 16;
 const TICK_MICROS: u64 = 10_000;
 const NIL: u32 = u32::MAX;
-/// Chunks that an empty wheel may keep.
-const IDLE_CHUNKS: usize = 128;
+/// Blocks that an empty wheel may keep.
+const IDLE_BLOCKS: usize = 8;
 
 #[cfg(test)]
 mod tests {

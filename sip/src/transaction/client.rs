@@ -7,6 +7,7 @@ use crate::instant::Instant;
 use super::client_invite::State;
 use super::derived::{branch_of, cancel_for, reread};
 use super::drive::Enclosed;
+use super::essence::Essence;
 use super::event::{Canceled, CreateError, Disposition, Phase};
 use super::fingerprint::Fingerprint;
 use super::id::ClientId;
@@ -104,6 +105,19 @@ impl<P: Clone> Layer<P> {
         }
         self.send_cancel(id, wire, print, now);
         Canceled::Sent
+    }
+
+    /// Keeps no more than its `essence` of an INVITE that a provisional response came to: it is not sent
+    /// again (RFC 3261 §17.1.1.2). For who has many that ring long.
+    pub fn shorten(&mut self, id: ClientId, essence: Essence) {
+        let Some(record) = self.table.get_mut(id.0) else {
+            return;
+        };
+        if record.machine == Machine::ClientInvite(State::Proceeding) {
+            let held = record.held();
+            record.wire = Some(essence.0);
+            self.counters.bytes = self.counters.bytes - held + record.held();
+        }
     }
 
     /// How far a client transaction is; `None` when it is gone.

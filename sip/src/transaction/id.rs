@@ -13,6 +13,12 @@ impl ServerId {
     pub const fn place(self) -> usize {
         self.0.index as usize
     }
+
+    /// Tells it from all that have had its place before.
+    #[must_use]
+    pub const fn serial(self) -> u32 {
+        self.0.generation
+    }
 }
 
 /// Names a client transaction until its [`Event::Ended`](crate::Event::Ended); stale ones are harmless.
@@ -25,6 +31,12 @@ impl ClientId {
     #[must_use]
     pub const fn place(self) -> usize {
         self.0.index as usize
+    }
+
+    /// Tells it from all that have had its place before.
+    #[must_use]
+    pub const fn serial(self) -> u32 {
+        self.0.generation
     }
 }
 

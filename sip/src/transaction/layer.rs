@@ -8,13 +8,13 @@ use crate::wheel::{TimerKey, Wheel};
 use super::drive::Enclosed;
 use super::event::{Counters, Event};
 use super::fingerprint::Printer;
+use super::graveyard::Graveyard;
 use super::id::{ClientId, ServerId, TransactionId};
 use super::machine::{Input, ServerEvent};
 use super::record::Record;
 use super::running::Due;
 use super::table::Table;
 use super::timers::{Periods, Timers};
-use super::tombstone::Graveyard;
 
 /// What a [`Layer`] may hold at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl<P: Clone> Layer<P> {
             table: Table::new(),
             wheel: Wheel::new(),
             events: VecDeque::new(),
-            graveyard: Graveyard::new(),
+            graveyard: Graveyard::default(),
             counters: Counters::default(),
             due: Vec::new(),
         }
@@ -173,8 +173,6 @@ impl<P: Clone> Layer<P> {
     /// Gives the memory of a past burst back.
     fn release(&mut self) {
         self.table.release_if_empty();
-        self.graveyard.clear();
-        self.graveyard.shrink_to(IDLE_CAPACITY);
         self.due.shrink_to(IDLE_CAPACITY);
         self.events.shrink_to(IDLE_CAPACITY.max(self.events.len()));
     }

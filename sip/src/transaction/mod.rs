@@ -24,8 +24,10 @@ mod client_invite;
 mod client_other;
 mod derived;
 mod drive;
+mod essence;
 mod event;
 mod fingerprint;
+mod graveyard;
 mod id;
 mod index;
 mod key;
@@ -43,6 +45,7 @@ mod timers;
 mod tombstone;
 
 pub use derived::{ack_for, cancel_for};
+pub use essence::Essence;
 pub use event::{Canceled, Counters, CreateError, Disposition, Event, Phase, Received, Responded};
 pub use id::{ClientId, ServerId, TransactionId};
 pub use key::{ClientKey, Legacy, ServerKey};

@@ -1,7 +1,7 @@
 //! Transactions by key: an arena of entries and a hash index over it, in shards.
 //!
 //! An index that grows is copied in one go. Its shards grow one by one, so that no message waits for
-//! more than a sixteenth of it.
+//! more than a small part of it.
 
 use crate::arena::{Arena, Key};
 
@@ -89,9 +89,10 @@ impl<T> Table<T> {
 
     /// Gives the memory of a past burst back, if nothing is stored any more.
     pub(super) fn release_if_empty(&mut self) {
-        self.entries.release_if_empty();
-        for shard in &mut self.shards {
-            shard.release_if_empty();
+        if self.entries.release_if_empty() {
+            for shard in &mut self.shards {
+                shard.release_if_empty();
+            }
         }
     }
 
@@ -101,7 +102,7 @@ impl<T> Table<T> {
     }
 }
 
-const SHARDS: usize = 16;
+const SHARDS: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -3,17 +3,12 @@
 //! A tombstone is an entry whose request is freed: key, peer, one timer and the message that answers
 //! a retransmission (the last response, or the ACK). Tombstones yield to the limits, oldest first.
 
-use std::collections::VecDeque;
-
 use crate::arena::Key;
 
 use super::event::{CreateError, Event};
 use super::id::TransactionId;
 use super::layer::Layer;
 use super::machine::Stage;
-
-/// Tombstones in the order of their making. Ended ones stay in it until they are the oldest.
-pub(super) type Graveyard = VecDeque<Key>;
 
 impl<P: Clone> Layer<P> {
     /// Does what a change of stage asks for.

@@ -1,6 +1,6 @@
 //! The ACK and CANCEL that the layer writes.
 
-use sip::Canceled;
+use sip::{Canceled, Essence, HeaderName};
 
 use crate::support::{Bench, UDP, reply, request, text};
 
@@ -77,6 +77,40 @@ Content-Length: 0
 ";
     assert_eq!(text(&bench.wires[1]).replace(",   <", ", <"), expected);
     assert_eq!(sip::cancel_for(&invite, Some(reason)), bench.wires[1]);
+}
+
+/// What is left of an INVITE that rings makes the same CANCEL and the same ACK.
+#[test]
+fn a_shortened_invite() {
+    let mut bench = Bench::new();
+    let mut invite = request(INVITE);
+    let own = b"SIP/2.0/UDP proxy.example;branch=z9hG4bKours";
+    invite
+        .headers
+        .insert_before(HeaderName::Via, b"Via", own)
+        .unwrap();
+    invite
+        .headers
+        .append(b"Route", b"<sip:four.example;lr>")
+        .unwrap();
+    let id = bench.create_client(&invite, UDP);
+    let whole = bench.layer.counters().bytes;
+    bench.layer.shorten(id, Essence::of(&invite));
+    // It may have to be sent again.
+    assert_eq!(bench.layer.counters().bytes, whole);
+    bench.answer(&invite, 180);
+    bench.layer.shorten(id, Essence::of(&invite));
+    assert!(bench.layer.counters().bytes < whole);
+    assert_eq!(bench.layer.cancel(id, None, bench.now), Canceled::Sent);
+    bench.drain();
+    bench.answer(&invite, 487);
+    bench.drain();
+    bench.layer.shorten(id, Essence::of(&invite));
+    bench.answer(&invite, 487);
+    bench.drain();
+    let ack = sip::ack_for(&invite, &reply(&invite, 487));
+    let made = [sip::cancel_for(&invite, None), ack.clone(), ack];
+    assert_eq!(bench.wires[1..], made);
 }
 
 #[test]
