@@ -79,7 +79,7 @@ mod wait;
 
 pub use chain::Chain;
 pub use config_error::ConfigError;
-pub use context::{Context, TargetFact};
+pub use context::{AtRest, Context, TargetFact};
 pub use counters::{Count, Counters, Counts};
 pub use escape::escape;
 pub(crate) use escape::push_escaped;

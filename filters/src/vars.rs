@@ -18,6 +18,11 @@ impl Vars {
     /// Bytes that a value may have at most.
     pub const VALUE_BYTES_MAX: usize = 4096;
 
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
     /// The value of `name`.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         let mut records = self.records();

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use filters::{Chain, Context};
-use sip::{ClientId, Instant, Method, Request, ServerId, TimerKey};
-use slab::Slab;
+use sip::{ClientId, Essence, Instant, Method, Request, ServerId, TimerKey};
 use smallvec::SmallVec;
 use transport::{Flow, Hop, ListenerId};
 
@@ -35,7 +34,7 @@ pub(crate) struct Arrival {
     pub(crate) from_caller: bool,
     /// Its loop-detection hash as received.
     pub(crate) loop_hash: u64,
-    /// Its Request-URI as received.
+    /// Its Request-URI as received; an exchange has it in [`Kept`] too.
     pub(crate) ruri: SmallVec<[u8; 96]>,
     /// When.
     pub(crate) at: Instant,
@@ -72,8 +71,6 @@ pub(crate) struct Exchange {
     pub(crate) finished: bool,
     /// Whether a filter's future or a name look-up is under way.
     pub(crate) waiting: Option<Waiting>,
-    /// Tells this exchange from earlier ones in the same slot.
-    generation: u32,
 }
 
 /// What an exchange waits for outside the core.
@@ -97,6 +94,8 @@ pub(crate) struct Branch {
     pub(crate) hops: VecDeque<Hop>,
     /// The transaction of the attempt at hand.
     pub(crate) client: Option<ClientId>,
+    /// What that needs of its INVITE once it rings; taken by then.
+    pub(crate) essence: Option<Essence>,
     /// The random part of that attempt's Via branch.
     pub(crate) mark: u64,
     /// Attempts made, to tell the timers of one from those of another.
@@ -119,6 +118,7 @@ impl Branch {
             request: None,
             hops: VecDeque::new(),
             client: None,
+            essence: None,
             mark: 0,
             attempt: 0,
             provisional: false,
@@ -156,13 +156,24 @@ impl Exchange {
             cancelled: false,
             finished: false,
             waiting: None,
-            generation: 0,
         }
     }
 
     /// Whether a branch still waits for its final answer.
     pub(crate) fn is_pending(&self) -> bool {
         self.branches.iter().any(|branch| !branch.done)
+    }
+
+    /// Whether nothing is left to be tried: what comes now are responses, timers and the end.
+    pub(crate) fn is_settled(&self) -> bool {
+        let sent = |branch: &Branch| branch.request.is_none() && branch.hops.is_empty();
+        let waits = self.waiting.is_some() || self.request.is_some();
+        let tried = self.aims.is_empty() && self.answers.is_empty();
+        !waits
+            && tried
+            && !self.branches.is_empty()
+            && self.branches.iter().all(sent)
+            && !(self.finished && self.is_pending())
     }
 
     /// Takes the first of `aims`, and keeps the rest for [`Exchange::aims`].
@@ -192,87 +203,12 @@ impl Exchange {
     }
 }
 
-/// What belongs to transactions, by the place that their ids have. It is as large as the transactions
-/// that live at a time are many, and empty when it holds nothing.
-#[derive(Debug)]
-pub(crate) struct Places<I, T> {
-    slots: Vec<Option<(I, T)>>,
-    filled: usize,
-    /// What belongs to those that have ended, and whose place another has, until they are removed.
-    late: Vec<(I, T)>,
-}
-
-/// The id of a transaction.
-pub(crate) trait Place: Copy + Eq {
-    /// A number that no other living transaction has.
-    fn place(self) -> usize;
-}
-
-impl Place for ClientId {
-    fn place(self) -> usize {
-        self.place()
-    }
-}
-
-impl Place for ServerId {
-    fn place(self) -> usize {
-        self.place()
-    }
-}
-
-impl<I: Place, T: Copy> Places<I, T> {
-    /// Nothing.
-    pub(crate) const fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            filled: 0,
-            late: Vec::new(),
-        }
-    }
-
-    /// Keeps what belongs to `id`, until it is removed.
-    pub(crate) fn insert(&mut self, id: I, value: T) {
-        let place = id.place();
-        if place >= self.slots.len() {
-            self.slots.resize(place + 1, None);
-        }
-        if let Some(slot) = self.slots.get_mut(place) {
-            match slot.replace((id, value)) {
-                None => self.filled += 1,
-                Some(former) => self.late.push(former),
-            }
-        }
-    }
-
-    /// What belongs to `id`.
-    pub(crate) fn get(&self, id: I) -> Option<T> {
-        let slot = self.slots.get(id.place()).copied().flatten();
-        let mut found = slot.iter().chain(&self.late);
-        found
-            .find(|(owner, _)| *owner == id)
-            .map(|(_, value)| *value)
-    }
-
-    /// Forgets what belongs to `id`.
-    pub(crate) fn remove(&mut self, id: I) -> Option<T> {
-        let slot = self.slots.get_mut(id.place())?;
-        let Some((_, value)) = slot.take_if(|(owner, _)| *owner == id) else {
-            let at = self.late.iter().position(|(owner, _)| *owner == id)?;
-            return Some(self.late.swap_remove(at).1);
-        };
-        self.filled -= 1;
-        if self.filled == 0 && self.slots.len() > IDLE_PLACES {
-            self.slots = Vec::new();
-        }
-        Some(value)
-    }
-}
-
 /// Names one exchange; stale keys find nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    index: u32,
-    generation: u32,
+    pub(crate) index: u32,
+    /// 24 bits.
+    pub(crate) generation: u32,
 }
 
 impl Key {
@@ -296,100 +232,8 @@ impl Key {
     }
 }
 
-/// The exchanges of one worker. Their number is bounded by that of transactions: each has one
-/// towards its sender, or lives for those towards its targets.
-#[derive(Debug, Default)]
-pub(crate) struct Exchanges {
-    /// Boxed, so that a table that grows moves none of them.
-    slots: Slab<Box<Exchange>>,
-    generation: u32,
-}
-
-impl Exchanges {
-    /// Keeps `exchange` and names it.
-    pub(crate) fn insert(&mut self, mut exchange: Exchange) -> Key {
-        // 0 is left out: it is the generation of [`Key::NOBODY`].
-        self.generation = (self.generation + 1) & GENERATION_MASK;
-        self.generation += u32::from(self.generation == 0);
-        exchange.generation = self.generation;
-        Key {
-            index: self.slots.insert(Box::new(exchange)) as u32,
-            generation: self.generation,
-        }
-    }
-
-    /// The exchange, while it lives.
-    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Exchange> {
-        let exchange = self.slots.get_mut(key.index as usize)?;
-        (exchange.generation == key.generation).then_some(exchange)
-    }
-
-    /// Forgets the exchange.
-    pub(crate) fn remove(&mut self, key: Key) -> Option<Box<Exchange>> {
-        self.get_mut(key)?;
-        self.slots.try_remove(key.index as usize)
-    }
-
-    /// Exchanges whose sender waits for a final response.
-    pub(crate) fn unfinished(&self) -> Vec<Key> {
-        let waiting = self.slots.iter().filter(|(_, exchange)| !exchange.finished);
-        let keys = waiting.map(|(index, exchange)| Key {
-            index: index as u32,
-            generation: exchange.generation,
-        });
-        keys.collect()
-    }
-
-    /// Exchanges that live.
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
-    }
-}
-
 /// Targets tried for one request at most (branches of the peers: 12).
 pub(crate) const AIMS_MAX: usize = 12;
 
-/// Places that an idle table may keep.
-const IDLE_PLACES: usize = 4096;
 const GENERATION_BITS: u32 = 24;
-const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    struct Id(usize, u32);
-
-    impl Place for Id {
-        fn place(self) -> usize {
-            self.0
-        }
-    }
-
-    #[test]
-    fn a_place_that_is_used_again_loses_nothing() {
-        let mut places = Places::new();
-        places.insert(Id(2, 1), 'a');
-        places.insert(Id(2, 2), 'b');
-        assert_eq!(places.get(Id(2, 1)), Some('a'));
-        assert_eq!(places.get(Id(2, 2)), Some('b'));
-        assert_eq!((places.get(Id(2, 3)), places.get(Id(9, 1))), (None, None));
-        assert_eq!(places.remove(Id(2, 2)), Some('b'));
-        assert_eq!(places.remove(Id(2, 1)), Some('a'));
-        assert_eq!(places.remove(Id(2, 1)), None);
-        assert!(places.late.is_empty());
-    }
-
-    #[test]
-    fn the_memory_of_a_burst_is_given_back() {
-        let mut places = Places::new();
-        for place in 0..2 * IDLE_PLACES {
-            places.insert(Id(place, 1), place);
-        }
-        for place in 0..2 * IDLE_PLACES {
-            assert_eq!(places.remove(Id(place, 1)), Some(place));
-        }
-        assert_eq!(places.slots.capacity(), 0);
-    }
-}
+pub(crate) const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;

@@ -1,7 +1,7 @@
 //! What is kept of a request once it is on its way: little more than its 100.
 //!
 //! ```text
-//! SIP/2.0 100 Trying │ Via … From To Call-ID CSeq Timestamp │ Content-Length: 0 │ method │ Call-ID
+//! SIP/2.0 100 Trying │ Via … From To Call-ID CSeq Timestamp │ Content-Length: 0 │ method │ Call-ID │ Request-URI
 //! └──────────────────────────── the 100 ───────────────────────────────────────┘
 //! ```
 //!
@@ -17,14 +17,16 @@ use smallvec::SmallVec;
 pub(crate) struct Kept {
     text: Bytes,
     /// Where the 100 ends.
-    trying: usize,
+    trying: u32,
     /// Where the method ends.
-    method: usize,
+    method: u32,
+    /// Where the Call-ID ends.
+    call_id: u32,
 }
 
 impl Kept {
-    /// What is kept of `request`, in one allocation.
-    pub(crate) fn of(request: &Request) -> Self {
+    /// What is kept of `request`, which came with the Request-URI `ruri`, in one allocation.
+    pub(crate) fn of(request: &Request, ruri: &[u8]) -> Self {
         let headers = &request.headers;
         let mut parts: SmallVec<[&[u8]; 16]> = SmallVec::new();
         parts.push(START);
@@ -46,38 +48,51 @@ impl Kept {
             }
         }
         parts.extend(singles);
-        parts.extend([END, request.method_bytes(), call_id]);
+        parts.extend([END, request.method_bytes(), call_id, ruri]);
         let length = parts.iter().map(|part| part.len()).sum();
         let mut text = Vec::with_capacity(length);
         for part in parts {
             text.extend_from_slice(part);
         }
-        let method = text.len() - call_id.len();
+        // A few times 64 KiB at most: each part is one of a message.
+        let call_id_end = text.len() - ruri.len();
+        let method_end = call_id_end - call_id.len();
         Self {
-            trying: method - request.method_bytes().len(),
-            method,
+            trying: (method_end - request.method_bytes().len()) as u32,
+            method: method_end as u32,
+            call_id: call_id_end as u32,
             text: text.into(),
         }
     }
 
     /// The 100 (§17.2.1).
     pub(crate) fn trying(&self) -> Bytes {
-        self.text.slice(..self.trying)
+        self.text.slice(..self.trying as usize)
     }
 
     /// The method as written.
     pub(crate) fn method(&self) -> &[u8] {
-        self.text.get(self.trying..self.method).unwrap_or_default()
+        self.part(self.trying, self.method)
     }
 
     /// The Call-ID.
     pub(crate) fn call_id(&self) -> &[u8] {
-        self.text.get(self.method..).unwrap_or_default()
+        self.part(self.method, self.call_id)
+    }
+
+    /// The Request-URI as received.
+    pub(crate) fn ruri(&self) -> &[u8] {
+        self.part(self.call_id, self.text.len() as u32)
+    }
+
+    fn part(&self, start: u32, end: u32) -> &[u8] {
+        let part = self.text.get(start as usize..end as usize);
+        part.unwrap_or_default()
     }
 
     /// A request that has the same answers.
     pub(crate) fn request(&self) -> Option<Request> {
-        let rows = self.text.get(START.len()..self.trying)?;
+        let rows = self.text.get(START.len()..self.trying as usize)?;
         let text = [self.method(), b" sip:_ SIP/2.0\r\n", rows].concat();
         // The rows were within the limits when they were received.
         match sip::parse(text.into(), &Limits::WIDEST) {
@@ -125,10 +140,10 @@ mod tests {
     #[test]
     fn answers_are_those_of_the_request() {
         let request = request(TEXT);
-        let kept = Kept::of(&request);
+        let kept = Kept::of(&request, b"sip:b@edge.example");
         assert_eq!(
-            (kept.method(), kept.call_id()),
-            (b"INVITE".as_slice(), b"7@one.example".as_slice())
+            [kept.method(), kept.call_id(), kept.ruri()].map(String::from_utf8_lossy),
+            ["INVITE", "7@one.example", "sip:b@edge.example"]
         );
         assert_eq!(
             kept.trying(),
@@ -148,7 +163,7 @@ mod tests {
 
     #[test]
     fn methods_of_others() {
-        let kept = Kept::of(&request(&TEXT.replace("INVITE", "JUGGLE")));
+        let kept = Kept::of(&request(&TEXT.replace("INVITE", "JUGGLE")), b"");
         assert_eq!(kept.method(), b"JUGGLE");
         assert_eq!(kept.request().unwrap().method_bytes(), b"JUGGLE");
     }

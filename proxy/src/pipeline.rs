@@ -19,9 +19,9 @@ use filters::{Context, Flow as Verdict, Relay, Resume, Trust, Wait};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use sip::{
-    ClientId, ClientKey, Disposition, Event, HeaderName, Headers, Instant, Layer, LayerLimits,
-    Message, Method, NameAddr, ParseError, Received, Reply, Request, Responded, Response, ServerId,
-    ServerKey, TransactionId, Transport,
+    ClientId, ClientKey, Disposition, Essence, Event, HeaderName, Headers, Instant, Layer,
+    LayerLimits, Message, Method, NameAddr, ParseError, Received, Reply, Request, Responded,
+    Response, ServerId, ServerKey, TransactionId, Transport,
 };
 use transport::{Destination, Flow, Hop, ListenerId};
 
@@ -30,15 +30,18 @@ use crate::best::{self, Answer, Given};
 use crate::branch_id::{self, TimerKind, TimerToken};
 use crate::console::{About, CallEvent, CallLog, Peer as LogPeer};
 use crate::counters::{Counters, count};
-use crate::exchange::{Arrival, Branch, Exchange, Exchanges, Key, Places, Waiting};
+use crate::exchange::{Arrival, Branch, Exchange, Key, Waiting};
+use crate::exchanges::Exchanges;
 use crate::forward::{self, OwnRoute, Sender};
 use crate::hop::Wanted;
 use crate::kept::Kept;
 use crate::loops::hex;
 use crate::observe::{self, Observer};
 use crate::onward::{depart, dress};
+use crate::places::Places;
 use crate::plan::Plan;
 use crate::random::Random;
+use crate::reach::Reach;
 use crate::refusal::{self, Refusal};
 use crate::router::{self, Aim, Aims, Decision};
 use crate::token::{Side, Token, name_hash};
@@ -108,16 +111,15 @@ pub struct WaitingAck {
 pub struct Core {
     worker: u8,
     plan: Arc<Plan>,
-    layer: Layer<Peer>,
+    layer: Layer<Reach>,
     transactions_max: usize,
     admission: Admission,
     exchanges: Exchanges,
     /// Exchanges without a final response.
     unfinished: usize,
     draining: bool,
-    servers: Places<ServerId, Key>,
-    /// The exchange and the branch of each attempt.
-    clients: Places<ClientId, (Key, u32)>,
+    /// The exchange of each transaction towards a sender, and the exchange and the branch of each attempt.
+    places: Places,
     /// The listener that stands for each connection that we had opened.
     opened: HashMap<SocketAddr, ListenerId, RandomState>,
     random: Random,
@@ -172,8 +174,7 @@ impl Core {
             exchanges: Exchanges::default(),
             unfinished: 0,
             draining: false,
-            servers: Places::new(),
-            clients: Places::new(),
+            places: Places::default(),
             opened: HashMap::default(),
             random,
             outputs: VecDeque::new(),
@@ -497,15 +498,16 @@ impl Core {
             listener: flow.listener,
         };
         let created = sender.key(&request).map(|key| {
+            let reach = Reach::of(&reply_to);
             self.layer
-                .create_server(&key, reply_to, flow.transport.is_reliable(), now)
+                .create_server(&key, reach, flow.transport.is_reliable(), now)
         });
         let Some(Ok(server)) = created else {
             count(&self.counters.overload);
             self.refuse(request, arrival, refusal::overload(), now);
             return None;
         };
-        let kept = Kept::of(&request);
+        let kept = Kept::of(&request, &arrival.ruri);
         if request.method() == Method::Invite {
             let wire = kept.trying();
             self.observer
@@ -518,7 +520,7 @@ impl Core {
         }
         let key = self.exchanges.insert(exchange);
         self.unfinished += 1;
-        self.servers.insert(server, key);
+        self.places.insert(server, key, 0);
         Some((key, request))
     }
 
@@ -728,6 +730,7 @@ impl Core {
             Err(status) => return self.fail_branch(key, index, status, now),
         };
         let wire = request.to_bytes();
+        let essence = (exchange.method == Method::Invite).then(|| Essence::of(&request));
         self.observer
             .log
             .record_with(call_id(&request.headers), || CallEvent::Forwarded {
@@ -739,9 +742,9 @@ impl Core {
             method: request.method_bytes(),
         };
         let reliable = hop.transport.is_reliable();
-        let Ok(client) = self
-            .layer
-            .create_client(&client_key, wire, peer, reliable, now)
+        let Ok(client) =
+            self.layer
+                .create_client(&client_key, wire, Reach::of(&peer), reliable, now)
         else {
             count(&self.counters.overload);
             return self.fail_branch(key, index, 503, now);
@@ -749,7 +752,7 @@ impl Core {
         if reliable {
             note_opened(&mut self.opened, hop.addr, peer.listener);
         }
-        self.clients.insert(client, (key, index as u32));
+        self.places.insert(client, key, index);
         let more = more_aims || !branch.hops.is_empty();
         let timer = match () {
             () if more => Some((TimerKind::Silence, arrival.plan.fr_timer)),
@@ -758,6 +761,7 @@ impl Core {
         };
         exchange.attempts += 1;
         branch.client = Some(client);
+        branch.essence = essence;
         branch.mark = mark;
         branch.attempt = branch.attempt.wrapping_add(1);
         branch.provisional = false;
@@ -802,16 +806,22 @@ impl Core {
             Some((_, Disposition::Absorbed)) => return,
             None => return count(&self.counters.stray_responses),
         };
-        let Some((key, index)) = self.clients.get(client) else {
+        let Some((key, index)) = self.places.get(client) else {
             return;
         };
-        let index = index as usize;
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
         let branch = &mut exchange.branches[index];
         // An attempt that was given up says nothing any more, but for a 2xx.
         let current = branch.client == Some(client);
+        // It may ring for long, and is not sent again.
+        if current
+            && (101..200).contains(&status)
+            && let Some(essence) = branch.essence.take()
+        {
+            self.layer.shorten(client, essence);
+        }
         let success = (200..300).contains(&status);
         if branch.aim.target.trust != Trust::Internal {
             strip_reserved(&mut response.headers, &self.counters);
@@ -1097,15 +1107,9 @@ impl Core {
         self.unfinished -= 1;
         exchange.stop_trying();
         exchange.request = None;
-        let Arrival {
-            chain,
-            cx,
-            ruri,
-            at,
-            ..
-        } = &mut exchange.arrival;
+        let Arrival { chain, cx, at, .. } = &mut exchange.arrival;
         let kept = std::mem::take(&mut exchange.kept);
-        let told = (kept.method(), kept.call_id(), &**ruri);
+        let told = (kept.method(), kept.call_id(), kept.ruri());
         let target = index.map(|index| &exchange.branches[index].aim.target);
         chain.done(
             &observe::outcome(told, status, target, cause, now - *at),
@@ -1130,23 +1134,15 @@ impl Core {
 
     /// An attempt that can say nothing any more.
     fn forget_attempt(&mut self, client: ClientId) {
-        let Some((key, index)) = self.clients.remove(client) else {
-            return;
-        };
-        if let Some(exchange) = self.exchanges.get_mut(key) {
-            exchange.attempts -= 1;
-            let branch = &mut exchange.branches[index as usize];
-            branch.client.take_if(|held| *held == client);
+        if let Some((key, index)) = self.places.remove(client) {
+            self.exchanges.end_attempt(key, index, client);
         }
     }
 
     /// Forgets an exchange that is finished and of whose attempts none can give a 2xx any more.
     fn release(&mut self, key: Key) {
-        let over = |exchange: &mut Exchange| exchange.finished && exchange.attempts == 0;
-        if self.exchanges.get_mut(key).is_some_and(over)
-            && let Some(exchange) = self.exchanges.remove(key)
-        {
-            self.servers.remove(exchange.server);
+        if let Some(server) = self.exchanges.remove_if_over(key) {
+            self.places.remove(server);
         }
     }
 
@@ -1156,7 +1152,7 @@ impl Core {
         let peer = reply_peer(&flow, request);
         let created = ServerKey::of(request).map(|key| {
             self.layer
-                .create_server(&key, peer, flow.transport.is_reliable(), now)
+                .create_server(&key, Reach::of(&peer), flow.transport.is_reliable(), now)
         });
         match created {
             Some(Ok(cancel)) => {
@@ -1167,7 +1163,7 @@ impl Core {
             }
             _ => self.reply_stateless(flow, request, &Refusal::new(200, "OK", "cancel")),
         }
-        let Some(key) = self.servers.get(invite) else {
+        let Some((key, _)) = self.places.get(invite) else {
             return;
         };
         let Some(exchange) = self.exchanges.get_mut(key) else {
@@ -1338,32 +1334,32 @@ impl Core {
                     peer,
                     wire,
                     transaction,
-                } => self.send(peer, wire, Some(transaction)),
+                } => self.send(peer.peer(), wire, Some(transaction)),
                 Event::ClientTimeout(client) => self.client_failed(client, 408, now),
                 Event::ClientTransportError(client) => self.client_failed(client, 503, now),
                 Event::TryingDue(server) => self.send_trying(server, now),
                 Event::Timer(token) => self.timer(TimerToken::unpack(token), now),
                 Event::Ended(TransactionId::Client(client)) => {
-                    if let Some((key, _)) = self.clients.get(client) {
+                    if let Some((key, _)) = self.places.get(client) {
                         self.forget_attempt(client);
                         self.release(key);
                     }
                 }
                 Event::Ended(TransactionId::Server(server)) => {
-                    self.servers.remove(server);
+                    self.places.remove(server);
                 }
                 Event::ServerAcked(_)
                 | Event::ServerTimeout(_)
                 | Event::ServerTransportError(_) => {}
             }
         }
+        self.exchanges.rest();
     }
 
     fn client_failed(&mut self, client: ClientId, status: u16, now: Instant) {
-        let Some((key, index)) = self.clients.get(client) else {
+        let Some((key, index)) = self.places.get(client) else {
             return;
         };
-        let index = index as usize;
         let current = self
             .branch_mut(key, index)
             .is_some_and(|branch| branch.client == Some(client));
@@ -1406,8 +1402,8 @@ impl Core {
     }
 
     fn send_trying(&mut self, server: ServerId, now: Instant) {
-        let key = self.servers.get(server);
-        let Some(exchange) = key.and_then(|key| self.exchanges.get_mut(key)) else {
+        let place = self.places.get(server);
+        let Some(exchange) = place.and_then(|(key, _)| self.exchanges.get_mut(key)) else {
             return;
         };
         if !exchange.finished {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use filters::{Chain, Network, Trust};
+use foldhash::fast::RandomState;
 use regex::Regex;
 use sip::{Limits, Method, Transport, Uri};
 use transport::{Flow, ListenerId};
@@ -59,8 +60,8 @@ pub struct Plan {
 /// Chains and trunks by the hashes of their names, of which a configuration has no two alike.
 #[derive(Debug, Default)]
 pub struct Hashed {
-    chains: HashMap<u32, Arc<Chain>>,
-    trunks: HashMap<u32, Arc<Trunk>>,
+    chains: hashbrown::HashMap<u32, Arc<Chain>, RandomState>,
+    trunks: hashbrown::HashMap<u32, Arc<Trunk>, RandomState>,
 }
 
 impl Hashed {

@@ -4,23 +4,27 @@
 //! hosts, under its trunks, or among those that may always hold. So a table of ten thousand numbers
 //! costs what one rule costs.
 
-use std::collections::HashMap;
+use std::hash::Hash;
 
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use smallvec::SmallVec;
 
 use crate::plan::Route;
 
-/// The rules of a configuration by what they ask for.
+/// The rules of a configuration by what they ask for. Its names are the operator's own, so nobody else
+/// can make a look-up slow.
 #[derive(Debug, Default)]
 pub(crate) struct RouteIndex {
     /// By the text that the user part must begin with.
-    prefixes: HashMap<Box<[u8]>, Vec<u32>>,
+    prefixes: HashMap<Box<[u8]>, Vec<u32>, RandomState>,
     /// The lengths of those texts.
     lengths: Vec<usize>,
     /// By host name, in lower case.
-    hosts: HashMap<Vec<u8>, Vec<u32>>,
+    hosts: HashMap<Vec<u8>, Vec<u32>, RandomState>,
     /// By the trunk that calls.
-    trunks: HashMap<Box<str>, Vec<u32>>,
+    trunks: HashMap<Box<str>, Vec<u32>, RandomState>,
     /// What nothing of this is known of.
     rest: Vec<u32>,
 }
@@ -78,8 +82,9 @@ impl RouteIndex {
             found.extend_from_slice(listed(self.prefixes.get(prefix)));
         }
         if !self.hosts.is_empty() {
-            let host = asked.host.to_ascii_lowercase();
-            found.extend_from_slice(listed(self.hosts.get(&host)));
+            let mut host: SmallVec<[u8; 64]> = SmallVec::from_slice(asked.host);
+            host.make_ascii_lowercase();
+            found.extend_from_slice(listed(self.hosts.get(&host[..])));
         }
         let by_trunk = asked.trunk.and_then(|trunk| self.trunks.get(trunk));
         found.extend_from_slice(listed(by_trunk));
@@ -95,7 +100,7 @@ fn listed(found: Option<&Vec<u32>>) -> &[u32] {
 }
 
 /// Adds a rule once, though it may name the same thing twice.
-fn push<K>(entry: std::collections::hash_map::Entry<'_, K, Vec<u32>>, at: u32) {
+fn push<K: Hash>(entry: Entry<'_, K, Vec<u32>, RandomState>, at: u32) {
     let rules = entry.or_default();
     if rules.last() != Some(&at) {
         rules.push(at);
