@@ -11,9 +11,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use benches::call::{CONFIG, Call, Edge, Step};
+use benches::call::{CONFIG, Call, Edge, Step, with_targets};
 
 /// Calls before anything is counted: tables have grown by then, and the first ones are forgotten.
 const WARM_UP: u64 = 2_000;
@@ -23,6 +23,8 @@ const CALLS: u64 = 1_000;
 const BETWEEN: Duration = Duration::from_millis(20);
 /// Calls whose memory is weighed.
 const WEIGHED: u64 = 10_000;
+/// Calls that begin while the largest block is looked for.
+const CROWD: u64 = 100_000;
 
 /// The system's allocator, with counts. One thread alone is counted, so they need no order.
 struct Counting;
@@ -30,6 +32,7 @@ struct Counting;
 static ASKED: AtomicU64 = AtomicU64::new(0);
 static ASKED_BYTES: AtomicU64 = AtomicU64::new(0);
 static HELD: AtomicU64 = AtomicU64::new(0);
+static LARGEST: AtomicU64 = AtomicU64::new(0);
 
 fn add(counter: &AtomicU64, number: u64) {
     counter.store(counter.load(Relaxed).wrapping_add(number), Relaxed);
@@ -39,6 +42,9 @@ fn asked(size: usize) {
     add(&ASKED, 1);
     add(&ASKED_BYTES, size as u64);
     add(&HELD, size as u64);
+    if size as u64 > LARGEST.load(Relaxed) {
+        LARGEST.store(size as u64, Relaxed);
+    }
 }
 
 // SAFETY: every call goes to the system's allocator with the arguments it came with.
@@ -75,7 +81,7 @@ fn main() {
     match follows("--in-progress") {
         // What valgrind watches.
         Some(in_progress) => {
-            run(in_progress);
+            run(in_progress, follows("--targets").unwrap_or(0));
         }
         // Without `--bench` it is a test run, which measures nothing.
         None if arguments.iter().any(|argument| argument == "--bench") => report(),
@@ -90,9 +96,10 @@ struct Asked {
     bytes: u64,
 }
 
-/// Runs the calls; gives what each step and the ticks asked of the heap.
-fn run(in_progress: u64) -> [Asked; Step::ALL.len() + 1] {
-    let mut edge = Edge::new(CONFIG);
+/// Runs the calls beside `in_progress` that ring and `targets` that none of them goes to; gives what
+/// each step and the ticks asked of the heap.
+fn run(in_progress: u64, targets: u64) -> [Asked; Step::ALL.len() + 1] {
+    let mut edge = Edge::new(&with_targets(targets));
     edge.show(false);
     for number in 0..in_progress {
         Call::new(number).ring(&mut edge);
@@ -123,8 +130,8 @@ fn run(in_progress: u64) -> [Asked; Step::ALL.len() + 1] {
 }
 
 fn report() {
-    let asked = run(0);
-    let instructions = instructions(0);
+    let asked = run(0, 0);
+    let instructions = instructions(0, 0);
     println!(
         "{:<12}{:>14}{:>14}{:>14}",
         "", "instructions", "allocations", "bytes"
@@ -140,12 +147,19 @@ fn report() {
     }
     line("a call", sum.0, sum.1);
     for in_progress in [1_000, 100_000] {
-        if let Some(costs) = self::instructions(in_progress) {
+        if let Some(costs) = self::instructions(in_progress, 0) {
             let sum = costs.iter().sum();
             println!("a call beside {in_progress} others {:>11}", each(sum));
         }
     }
+    for targets in [1, 10_000] {
+        if let Some(costs) = self::instructions(0, targets) {
+            let sum = costs.iter().sum();
+            println!("a call beside {targets} targets {:>10}", each(sum));
+        }
+    }
     weigh();
+    largest();
 }
 
 fn line(name: &str, instructions: u64, asked: Asked) {
@@ -188,8 +202,35 @@ fn weigh() {
     println!("bytes held by a call that is over {held:>8}  (four finished transactions)");
 }
 
+/// What growing tables make one call wait for while many begin: the largest block that is asked for, since
+/// what grows by blocks is copied or cleared in one go, and the slowest beginning by the clock. The clock
+/// sees what else the machine does too, so of a few rounds the quickest counts.
+fn largest() {
+    let mut slowest = [Duration::MAX; 3];
+    for slowest in &mut slowest {
+        let mut edge = Edge::new(CONFIG);
+        Call::new(0).ring(&mut edge);
+        LARGEST.store(0, Relaxed);
+        let mut ring = |number| {
+            let mut call = Call::new(number);
+            let bytes = call.datagram(Step::Invite);
+            let start = Instant::now();
+            edge.step(Step::Invite, bytes);
+            let took = start.elapsed();
+            call.heard(Step::Invite, edge.sent());
+            edge.step(Step::Ringing, call.datagram(Step::Ringing));
+            took
+        };
+        *slowest = (1..CROWD).map(&mut ring).max().unwrap_or_default();
+    }
+    let bytes = LARGEST.load(Relaxed);
+    println!("the largest block while {CROWD} calls begin {bytes:>10} bytes");
+    let micros = slowest.iter().min().map_or(0, Duration::as_micros);
+    println!("the slowest INVITE of {CROWD} {micros:>19} µs");
+}
+
 /// Instructions of each step and of the ticks, over all counted calls; `None` without valgrind.
-fn instructions(in_progress: u64) -> Option<[u64; Step::ALL.len() + 1]> {
+fn instructions(in_progress: u64, targets: u64) -> Option<[u64; Step::ALL.len() + 1]> {
     let file = std::env::temp_dir().join(format!("call-{}.callgrind", std::process::id()));
     let this = std::env::current_exe().ok()?;
     Command::new("valgrind")
@@ -197,6 +238,7 @@ fn instructions(in_progress: u64) -> Option<[u64; Step::ALL.len() + 1]> {
         .arg(format!("--callgrind-out-file={}", file.display()))
         .arg(this)
         .args(["--in-progress", &in_progress.to_string()])
+        .args(["--targets", &targets.to_string()])
         .output()
         .ok()
         .filter(|output| output.status.success())?;

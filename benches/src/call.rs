@@ -64,6 +64,27 @@ name = "inbound"
   type = "record_route"
 "#;
 
+/// [`CONFIG`] with so many targets more that no call goes to, ten to a trunk; each trunk has a source and
+/// a route of its own, and the route that all calls take stands behind theirs.
+pub fn with_targets(count: u64) -> String {
+    let mut trunks = String::new();
+    for trunk in 0..count.div_ceil(10) {
+        let (high, low) = (trunk / 250, trunk % 250 + 1);
+        trunks.push_str(&format!(
+            "[[route]]\nname = \"to-{trunk}\"\nruri_host = [\"trunk-{trunk}.test\"]\n\
+             to = \"trunk\"\ntrunk = \"trunk-{trunk}\"\n\
+             [[trunk]]\nname = \"trunk-{trunk}\"\ntrust = \"untrusted\"\n\
+             source = [\"192.0.{high}.{low}\"]\n"
+        ));
+        for target in 10 * trunk..count.min(10 * (trunk + 1)) {
+            trunks.push_str(&format!(
+                "  [[trunk.target]]\n  uri = \"sip:target-{target}@127.0.0.1:5070\"\n"
+            ));
+        }
+    }
+    CONFIG.replacen("[[route]]", &format!("{trunks}[[route]]"), 1)
+}
+
 /// What happens in a call, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
