@@ -31,7 +31,7 @@ help:
 	@echo 'make bench   the benches; bench-peers: other parsers beside ours'
 	@echo 'make gate    instruction counts against benches/instructions.toml; accept-instructions moves it'
 	@echo 'make load    a load profile through the release build: make load PROFILE=mixed (make load-list: which there are)'
-	@echo 'make load-report   Hookswitch beside its peers, 25 minutes of an idle machine; QUICK=1: 4 minutes'
+	@echo 'make load-report   Hookswitch beside its peers, 20 minutes of an idle machine; QUICK=1: 4 minutes'
 	@echo 'make lint    format and lints only'
 	@echo 'make deps    install what the above need (apt-get, as root or through sudo)'
 

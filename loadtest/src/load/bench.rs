@@ -34,9 +34,9 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// The whole report, below 25 minutes.
+    /// The whole report, below 20 minutes.
     pub const FULL: Self = Self {
-        rounds: 5,
+        rounds: 3,
         window: 5.0,
         rates: &[2000, 5000],
         searches: 2,
