@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::dialogs::call;
 use crate::support::{CALLER, INSIDE, PBX, PUBLIC, Sent, World, invite};
 
-/// For a second the worker never sees its sockets empty.
+/// For two seconds the worker never sees its sockets empty.
 fn fall_behind(world: &mut World) {
-    for _ in 0..1000 {
+    for _ in 0..2000 {
         world.advance(Duration::from_millis(1));
         world.core.turn(false, world.now);
     }
