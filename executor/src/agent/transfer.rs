@@ -34,19 +34,19 @@ impl Call {
         let Some(leg) = self.legs.get_mut(&key) else {
             return;
         };
-        let headers = &incoming.request.headers;
-        let mut targets = headers.all(HeaderName::ReferTo);
-        let (Some(target), None, Some(server)) = (targets.next(), targets.next(), incoming.server)
-        else {
-            // RFC 3515 §2.4.2: exactly one Refer-To.
-            return core.answer(&leg.tag, incoming, 400, "Bad Request");
-        };
         let Some(owner) = owner.filter(|_| leg.referral.is_none()) else {
             core.answer(&leg.tag, incoming, 603, "Decline");
             let text = "REFER declined: there is nobody to transfer, or a transfer is under way";
             return core
                 .journal
                 .notice(&leg.tag, ErrorCode::INBOUND_REFER, text);
+        };
+        let headers = &incoming.request.headers;
+        let mut targets = headers.all(HeaderName::ReferTo);
+        let (Some(target), None, Some(server)) = (targets.next(), targets.next(), incoming.server)
+        else {
+            // RFC 3515 §2.4.2: exactly one Refer-To.
+            return core.answer(&leg.tag, incoming, 400, "Bad Request");
         };
         let refer_to = String::from_utf8_lossy(&sip::unfold(target)).into_owned();
         let number = crate::dialog::cseq(headers).unwrap_or(0);

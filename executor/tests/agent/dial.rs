@@ -300,7 +300,7 @@ fn a_caller_who_gives_up_ends_the_callee() {
 }
 
 #[test]
-fn screening_before_the_bridge() {
+fn acceptance_25_screening_before_the_bridge() {
     let world = World::new();
     world.web.says("/screen", "<Say>A call for you</Say>");
     let sip = "<Sip url=\"/screen\">sip:a@pbx.example</Sip>";
