@@ -20,6 +20,8 @@ mod refer;
 mod rtp;
 #[path = "agent/sound.rs"]
 mod sound;
+#[path = "agent/speech.rs"]
+mod speech;
 #[path = "agent/stays.rs"]
 mod stays;
 #[path = "agent/stream.rs"]
