@@ -19,6 +19,7 @@ use bytes::Bytes;
 use hookswitch::config::Loader;
 use hookswitch::console::CallLog;
 use hookswitch::pipeline::{Core, Output, Parts};
+use hookswitch::registrar::Registrar;
 use hookswitch::{Counters, Random};
 use sip::{Instant, Limits, Transport};
 use transport::{Flow, ListenerId};
@@ -185,6 +186,7 @@ impl Edge {
             workers: 1,
             random: Random::system(),
             counters: Arc::new(Counters::default()),
+            registrar: Arc::new(Registrar::new(&mut Random::system())),
             log: Arc::new(CallLog::disabled()),
             local_ip: Box::new(|_| [127, 0, 0, 1].into()),
             clock: Box::new(|| 0),

@@ -81,7 +81,7 @@ impl Kamailio {
     }
 }
 
-/// A baresip that registers nowhere, has no sound device, and dials.
+/// A baresip without a sound device.
 #[derive(Debug)]
 pub struct Phone {
     process: Process,
@@ -92,12 +92,32 @@ impl Phone {
     /// Dials `uri` and stays for at most so long.
     #[must_use]
     pub fn dial(uri: &str, seconds: u32) -> Self {
-        let scratch = Scratch::new("baresip");
         let port = free_port();
-        scratch.write(
-            "accounts",
-            format!("<sip:phone@127.0.0.1:{port};transport=udp>;regint=0\n"),
+        let account = format!("<sip:phone@127.0.0.1:{port};transport=udp>;regint=0");
+        Self::start(&account, port, seconds, &format!("d {uri}"))
+    }
+
+    /// Registers `user@demo.test` at `edge`, by `transport`, and stays for at most so long. It answers calls by itself,
+    /// or lets them ring; `command` is what it does first.
+    #[must_use]
+    pub fn register(
+        (user, password): (&str, &str),
+        (edge, transport): (SocketAddr, &str),
+        answers: bool,
+        seconds: u32,
+        command: &str,
+    ) -> Self {
+        let mode = if answers { "auto" } else { "manual" };
+        let account = format!(
+            "<sip:{user}@demo.test;transport={transport}>;auth_user={user};auth_pass={password};\
+             outbound=\"sip:{edge};transport={transport}\";regint=600;answermode={mode}"
         );
+        Self::start(&account, free_port(), seconds, command)
+    }
+
+    fn start(account: &str, port: u16, seconds: u32, command: &str) -> Self {
+        let scratch = Scratch::new("baresip");
+        scratch.write("accounts", format!("{account}\n"));
         scratch.write("contacts", "");
         scratch.write(
             "config",
@@ -110,16 +130,14 @@ impl Phone {
                 scratch.path().join("heard.wav").display()
             ),
         );
-        let mut command = Command::new("baresip");
-        command.arg("-f").arg(scratch.path()).args([
-            "-v",
-            "-t",
-            &seconds.to_string(),
-            "-e",
-            &format!("d {uri}"),
-        ]);
+        let mut process = Command::new("baresip");
+        process.arg("-f").arg(scratch.path());
+        process.args(["-v", "-t", &seconds.to_string()]);
+        if !command.is_empty() {
+            process.args(["-e", command]);
+        }
         Self {
-            process: Process::start("baresip", &mut command),
+            process: Process::start("baresip", &mut process),
             _scratch: scratch,
         }
     }

@@ -156,3 +156,21 @@ fn the_api_and_the_probes_answer() {
     );
     assert!(fetch("/metrics").body.contains("hookswitch_"));
 }
+
+#[test]
+fn the_page_shows_who_is_registered() {
+    let hook = Webhook::start();
+    let users = "[[domain.user]]\nusername = \"alice\"\npassword = \"wonderland\"\n";
+    let edge =
+        Edge::start(Config::new().domain_with("demo.test", &hook.url("say?text=Hello"), users));
+    let mut phone = Sipp::caller("caller_registers", edge.public()).argument("-d", "100");
+    for (option, value) in [("-s", "alice"), ("-au", "alice"), ("-ap", "wonderland")] {
+        phone = phone.argument(option, value);
+    }
+    phone.run();
+    let browser = Browser::open();
+    browser.visit(&format!("http://{}/#/registrations", edge.console()));
+    browser.sees("alice@demo.test", SOON);
+    browser.shows("#registered", "1 registered", SOON);
+    browser.shows(".registrations td", "alice@demo.test", SOON);
+}

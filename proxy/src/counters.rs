@@ -46,6 +46,14 @@ counters! {
     failovers = "hookswitch_failovers_total",
     /// Reserved headers taken off at a boundary.
     reserved_stripped = "hookswitch_reserved_headers_stripped_total",
+    /// Requests that were asked for credentials.
+    challenges = "hookswitch_challenges_total",
+    /// Credentials that were wrong.
+    credentials_wrong = "hookswitch_credentials_wrong_total",
+    /// Credentials not looked at, because their source had guessed too often.
+    guesses_blocked = "hookswitch_guesses_blocked_total",
+    /// REGISTERs that were done.
+    registers = "hookswitch_registers_total",
     /// Requests refused for lack of room or time.
     overload = "hookswitch_overload_total",
     /// New requests left without an answer, because even refusing them would have taken too long.

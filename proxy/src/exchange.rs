@@ -40,6 +40,20 @@ pub(crate) struct Arrival {
     pub(crate) at: Instant,
 }
 
+impl Arrival {
+    /// Whether its sender is a side of a dialog that is reached by its flow.
+    pub(crate) fn by_way_back(&self) -> bool {
+        let OwnRoute::Dialog(token) = self.own_route else {
+            return false;
+        };
+        let side = match self.from_caller {
+            true => token.caller,
+            false => token.callee,
+        };
+        self.cx.facts.in_dialog && side.by_flow
+    }
+}
+
 /// The response context of RFC 3261 §16.7: a request, its branches, and the answers so far.
 #[derive(Debug)]
 pub(crate) struct Exchange {
@@ -164,6 +178,12 @@ impl Exchange {
         self.branches.iter().any(|branch| !branch.done)
     }
 
+    /// Whether at most the last branch waits for anything, as it is where they are tried in order.
+    fn is_in_order(&self) -> bool {
+        let mut earlier = self.branches.iter().rev().skip(1);
+        earlier.all(|branch| branch.done)
+    }
+
     /// Whether nothing is left to be tried: what comes now are responses, timers and the end.
     pub(crate) fn is_settled(&self) -> bool {
         let sent = |branch: &Branch| branch.request.is_none() && branch.hops.is_empty();
@@ -174,6 +194,7 @@ impl Exchange {
             && !self.branches.is_empty()
             && self.branches.iter().all(sent)
             && !(self.finished && self.is_pending())
+            && self.is_in_order()
     }
 
     /// Takes the first of `aims`, and keeps the rest for [`Exchange::aims`].

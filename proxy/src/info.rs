@@ -1,7 +1,8 @@
 //! What the page tells about this process.
 
 use crate::config::Settings;
-use crate::console::{ChainInfo, Example, Info, ListenerInfo};
+use crate::console::{ChainInfo, Example, Info, ListenerInfo, Registered, Registrations};
+use crate::registrar::Registrar;
 
 /// The configuration in force, without secrets.
 pub(crate) fn describe(settings: &Settings, examples: &[Example]) -> Info {
@@ -37,6 +38,27 @@ pub(crate) fn describe(settings: &Settings, examples: &[Example]) -> Info {
             .iter()
             .map(|domain| domain.name.clone())
             .collect(),
+        registrar: plan.has_users,
         examples: examples.to_vec(),
+    }
+}
+
+/// Who is registered, `most` of them.
+pub(crate) fn registrations(registrar: &Registrar, most: usize) -> Registrations {
+    let (users, bindings) = registrar.size();
+    let list = registrar.registrations(most).into_iter();
+    Registrations {
+        users,
+        bindings,
+        registrations: list
+            .map(|shown| Registered {
+                user: shown.user,
+                contact: filters::escape(&shown.contact),
+                source: format!("{}:{}", shown.source.0.param(), shown.source.1),
+                q: f32::from(shown.q) / 1000.0,
+                expires_s: shown.left.as_secs(),
+                agent: shown.agent,
+            })
+            .collect(),
     }
 }

@@ -12,6 +12,7 @@
 //! asks for, or shows what it did.
 
 mod admission;
+pub mod auth;
 mod best;
 mod branch_id;
 mod cli;
@@ -32,6 +33,7 @@ pub mod loops;
 mod metrics;
 mod observe;
 mod onward;
+mod opened;
 mod parked;
 pub mod pipeline;
 mod places;
@@ -39,6 +41,7 @@ pub mod plan;
 mod random;
 mod reach;
 mod refusal;
+pub mod registrar;
 mod reload;
 mod route_index;
 mod router;

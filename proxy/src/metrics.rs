@@ -5,9 +5,14 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::counters::Counters;
+use crate::registrar::Registrar;
 
 /// The sums of the workers' counters and the counts of the filters. Labels come from closed sets.
-pub(crate) fn render(workers: &[Arc<Counters>], filters: &filters::Counters) -> String {
+pub(crate) fn render(
+    workers: &[Arc<Counters>],
+    filters: &filters::Counters,
+    registrar: &Registrar,
+) -> String {
     let mut sums: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
     for counters in workers {
         for (name, help, value) in counters.read() {
@@ -25,6 +30,25 @@ pub(crate) fn render(workers: &[Arc<Counters>], filters: &filters::Counters) -> 
         writeln!(
             text,
             "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
+        )
+        .unwrap_or_default();
+    }
+    let (users, bindings) = registrar.size();
+    for (name, help, value) in [
+        (
+            "hookswitch_registered_users",
+            "Users that are registered.",
+            users,
+        ),
+        (
+            "hookswitch_registrations",
+            "Bindings of all users.",
+            bindings,
+        ),
+    ] {
+        writeln!(
+            text,
+            "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"
         )
         .unwrap_or_default();
     }

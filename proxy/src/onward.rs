@@ -13,6 +13,7 @@ use crate::forward;
 use crate::hop::{self, Wanted};
 use crate::observe::Observer;
 use crate::pipeline::{LocalIp, Peer, call_id, strip_reserved};
+use crate::registrar::{Exit, WayBack};
 use crate::router::{self, Aim, Way};
 use crate::token::Token;
 
@@ -32,6 +33,11 @@ pub(crate) fn dress(
                 request.set_uri(&uri).map_err(|_| 500u16)?;
             }
         }
+    }
+    if let Some(phone) = aim.phone.as_ref().filter(|phone| !phone.path.is_empty()) {
+        // RFC 3327 §5.3: the way that the registration came is the way back.
+        let placed = request.headers.prepend(b"Route", &phone.path);
+        placed.map_err(|_| 513u16)?;
     }
     let mut verdict = observer.branch(&arrival.chain, request, &aim.target, &mut arrival.cx);
     if let (BranchVerdict::Send, Some(chain)) = (&verdict, &aim.chain) {
@@ -64,14 +70,18 @@ pub(crate) fn dress(
 pub(crate) fn depart(
     request: &mut Request,
     hop: Hop,
-    trust: Trust,
+    exit: Exit,
     arrival: &Arrival,
     branch: &[u8],
     record: Option<&Token>,
     local_ip: &LocalIp,
 ) -> Result<Peer, u16> {
     let plan = &arrival.plan;
-    let (listener_id, listener) = hop::egress(plan, hop, trust, arrival.listener).ok_or(503u16)?;
+    let (listener_id, listener) = match &exit.way_back {
+        Some(way) => plan.listener(way.listener).map(|own| (way.listener, own)),
+        None => hop::egress(plan, hop, exit.trust, arrival.listener),
+    }
+    .ok_or(503u16)?;
     let sent_by = hop::sent_by(listener, hop.addr, local_ip);
     let written = (|| {
         if let Some(token) = record {
@@ -99,14 +109,18 @@ pub(crate) fn depart(
         forward::require_length(&mut request.headers, hop.transport)
     })();
     written.map_err(|_: sip::EditError| 513u16)?;
+    let by_address = Destination {
+        transport: hop.transport,
+        remote: hop.addr,
+        connection: None,
+        local_hint: None,
+        open: true,
+    };
     Ok(Peer {
-        destination: Destination {
-            transport: hop.transport,
-            remote: hop.addr,
-            connection: None,
-            local_hint: None,
-            open: true,
-        },
+        destination: exit
+            .way_back
+            .as_ref()
+            .map_or(by_address, WayBack::destination),
         listener: listener_id,
     })
 }

@@ -18,7 +18,7 @@ use crate::kept::Kept;
 use crate::pipeline::Peer;
 use crate::plan::{Plan, Reroute};
 use crate::reach::Ends;
-use crate::router::{Aim, Way};
+use crate::router::{Aim, Phone, Way};
 
 /// What is left of an [`Exchange`] that is settled.
 #[derive(Debug)]
@@ -57,6 +57,7 @@ struct Live {
 struct ParkedBranch {
     target: Target,
     chain: Option<Arc<Chain>>,
+    phone: Option<Box<Phone>>,
     client: Option<ClientId>,
     attempt: u8,
     provisional: bool,
@@ -191,6 +192,7 @@ impl ParkedBranch {
         Self {
             target: branch.aim.target,
             chain: branch.aim.chain,
+            phone: branch.aim.phone,
             client: branch.client,
             attempt: branch.attempt,
             provisional: branch.provisional,
@@ -213,6 +215,7 @@ impl ParkedBranch {
                 reroute: Reroute::Never,
                 chain: self.chain,
                 domain: None,
+                phone: self.phone,
             })
         }
     }
@@ -225,7 +228,7 @@ mod tests {
     /// A call that waits for its end, and what a finished one leaves for half a minute.
     #[test]
     fn it_is_small() {
-        assert!(size_of::<Parked>() <= 208, "{}", size_of::<Parked>());
+        assert!(size_of::<Parked>() <= 216, "{}", size_of::<Parked>());
         assert!(size_of::<Live>() <= 112, "{}", size_of::<Live>());
     }
 }

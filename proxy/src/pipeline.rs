@@ -9,6 +9,8 @@
 //! [`Core`] opens no socket and reads no clock: messages and times come in by its methods, and what
 //! is to be done comes out of [`Core::poll_output`]. Helpers are pure and live beside this file.
 
+mod fork;
+
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -16,8 +18,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use filters::{Context, Flow as Verdict, Relay, Resume, Trust, Wait};
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
 use sip::{
     ClientId, ClientKey, Disposition, Essence, Event, HeaderName, Headers, Instant, Layer,
     LayerLimits, Message, Method, NameAddr, ParseError, Received, Reply, Request, Responded,
@@ -38,11 +38,13 @@ use crate::kept::Kept;
 use crate::loops::hex;
 use crate::observe::{self, Observer};
 use crate::onward::{depart, dress};
+use crate::opened::Opened;
 use crate::places::Places;
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::reach::Reach;
 use crate::refusal::{self, Refusal};
+use crate::registrar::{Desk, Exit, Registrar};
 use crate::router::{self, Aim, Aims, Decision};
 use crate::token::{Side, Token, name_hash};
 
@@ -103,8 +105,20 @@ pub enum Subject {
 #[derive(Debug)]
 pub struct WaitingAck {
     request: Request,
-    trust: Trust,
+    exit: Exit,
     arrival: Arrival,
+}
+
+/// What the step behind the chain works with, of fields that nothing else has borrowed.
+macro_rules! desk {
+    ($core:expr, $now:expr) => {
+        Desk {
+            registrar: &$core.registrar,
+            random: &mut $core.random,
+            counters: &$core.counters,
+            now: $now,
+        }
+    };
 }
 
 /// The proxy of one worker: all that RFC 3261 §16 asks, without IO.
@@ -121,10 +135,11 @@ pub struct Core {
     /// The exchange of each transaction towards a sender, and the exchange and the branch of each attempt.
     places: Places,
     /// The listener that stands for each connection that we had opened.
-    opened: HashMap<SocketAddr, ListenerId, RandomState>,
+    opened: Opened,
     random: Random,
     outputs: VecDeque<Output>,
     counters: Arc<Counters>,
+    registrar: Arc<Registrar>,
     observer: Observer,
     local_ip: LocalIp,
 }
@@ -147,6 +162,8 @@ pub struct Parts {
     pub random: Random,
     /// Counters to keep.
     pub counters: Arc<Counters>,
+    /// Who is registered; shared by all workers.
+    pub registrar: Arc<Registrar>,
     /// Where calls are shown.
     pub log: Arc<CallLog>,
     /// See [`LocalIp`].
@@ -175,10 +192,11 @@ impl Core {
             unfinished: 0,
             draining: false,
             places: Places::default(),
-            opened: HashMap::default(),
+            opened: Opened::default(),
             random,
             outputs: VecDeque::new(),
             counters: parts.counters,
+            registrar: parts.registrar,
             observer: Observer {
                 log: parts.log,
                 clock: parts.clock,
@@ -347,12 +365,16 @@ impl Core {
                 );
             }
             Verdict::Continue => match targets(
-                &request,
-                &arrival,
-                &mut self.random,
-                &self.counters,
+                &mut request,
+                &mut arrival,
+                &mut desk!(self, now),
                 &self.observer,
             ) {
+                Err(refusal) if refusal.remembered => {
+                    if let Some((key, _)) = self.open(request, arrival, sender, now) {
+                        self.answer(key, &refusal, None, now);
+                    }
+                }
                 Err(refusal) => self.refuse(request, arrival, refusal, now),
                 Ok(aims) => {
                     if let Some((key, request)) = self.open(request, arrival, sender, now) {
@@ -382,7 +404,7 @@ impl Core {
         if request.method() == Method::Cancel {
             return false;
         }
-        let known = self.opened.get(&flow.remote).copied();
+        let known = self.opened.get(flow.remote);
         let trust = self.plan.ingress(flow, known).map(|(_, _, trust)| trust);
         if trust == Some(Trust::Internal) {
             return false;
@@ -404,7 +426,7 @@ impl Core {
     /// Trust, dialog and chain of a request; reserved headers go unless the listener is internal.
     fn admit(&self, flow: Flow, request: &mut Request, now: Instant) -> Result<Arrival, Refusal> {
         let plan = self.plan.clone();
-        let known = self.opened.get(&flow.remote).copied();
+        let known = self.opened.get(flow.remote);
         let Some((listener_id, listener, trust)) = plan.ingress(&flow, known) else {
             return Err(Refusal::new(500, "Server Internal Error", "no_listener"));
         };
@@ -561,12 +583,10 @@ impl Core {
         strip_if_distrusted(&mut request, &arrival.cx, &self.counters);
         match verdict {
             Verdict::Continue => {
-                let arrival = &exchange.arrival;
                 match targets(
-                    &request,
-                    arrival,
-                    &mut self.random,
-                    &self.counters,
+                    &mut request,
+                    &mut exchange.arrival,
+                    &mut desk!(self, now),
                     &self.observer,
                 ) {
                     Ok(aims) => self.aim(key, *request, aims, now),
@@ -592,6 +612,9 @@ impl Core {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
+        if fork::is_fork(exchange, &aims) {
+            return self.fork(key, request, aims, now);
+        }
         let Some(first) = exchange.aim_at(aims) else {
             return self.conclude(key, now);
         };
@@ -715,11 +738,11 @@ impl Core {
         let more_aims = !exchange.aims.is_empty();
         let (arrival, branch) = (&exchange.arrival, &mut exchange.branches[index]);
         let text = branch_id::branch_text(self.worker, key, mark, arrival.loop_hash);
-        let trust = branch.aim.target.trust;
+        let exit = branch.aim.exit();
         let departed = depart(
             &mut request,
             hop,
-            trust,
+            exit,
             arrival,
             &text,
             record.as_ref(),
@@ -750,7 +773,7 @@ impl Core {
             return self.fail_branch(key, index, 503, now);
         };
         if reliable {
-            note_opened(&mut self.opened, hop.addr, peer.listener);
+            self.opened.note(hop.addr, peer.listener);
         }
         self.places.insert(client, key, index);
         let more = more_aims || !branch.hops.is_empty();
@@ -957,6 +980,10 @@ impl Core {
             () => {
                 exchange.aims.clear();
                 exchange.request = None;
+                if status >= 600 {
+                    // Step 5: nobody else is to be asked, nor to go on ringing.
+                    self.cancel_branches(key, None, now);
+                }
                 self.conclude(key, now);
             }
         }
@@ -1019,6 +1046,9 @@ impl Core {
         let arrival = &mut exchange.arrival;
         let aim = index.map(|index| &exchange.branches[index].aim);
         let target = aim.map(|aim| &aim.target);
+        if let Some(way) = aim.and_then(Aim::shown_way) {
+            way.note(&mut response.headers);
+        }
         let mut verdict = Relay::Forward;
         if let Some(chain) = aim.and_then(|aim| aim.chain.as_ref()) {
             verdict = self
@@ -1217,10 +1247,9 @@ impl Core {
             return tell_done(&request, &mut arrival, 0, "ack", now);
         };
         let aims = targets(
-            &request,
-            &arrival,
-            &mut self.random,
-            &self.counters,
+            &mut request,
+            &mut arrival,
+            &mut desk!(self, now),
             &self.observer,
         );
         let Some(aim) = aims.ok().and_then(|aims| aims.into_iter().next()) else {
@@ -1240,7 +1269,7 @@ impl Core {
         };
         let ack = WaitingAck {
             request,
-            trust: aim.target.trust,
+            exit: aim.exit(),
             arrival,
         };
         match wanted {
@@ -1260,15 +1289,7 @@ impl Core {
             self.random.number(),
             arrival.loop_hash,
         );
-        let Ok(peer) = depart(
-            request,
-            hop,
-            ack.trust,
-            arrival,
-            &text,
-            None,
-            &self.local_ip,
-        ) else {
+        let Ok(peer) = depart(request, hop, ack.exit, arrival, &text, None, &self.local_ip) else {
             return count(&self.counters.stray_acks);
         };
         let wire = request.to_bytes();
@@ -1506,15 +1527,15 @@ impl std::fmt::Debug for Core {
 
 /// Asks the router; where the request goes nowhere, what is to be answered (§16.5).
 fn targets(
-    request: &Request,
-    arrival: &Arrival,
-    random: &mut Random,
-    counters: &Counters,
+    request: &mut Request,
+    arrival: &mut Arrival,
+    desk: &mut Desk<'_>,
     observer: &Observer,
 ) -> Result<Aims, Refusal> {
-    let facts = &arrival.cx.facts;
-    match router::route(request, arrival, random) {
+    match desk.route(request, arrival) {
         Decision::Forward(aims) => {
+            desk.admit(request, arrival, &aims)?;
+            let facts = &arrival.cx.facts;
             observer.describe(call_id(&request.headers), || About {
                 trunk: facts.trunk.as_ref().map(|trunk| trunk.name.to_string()),
                 domain: aims
@@ -1525,8 +1546,9 @@ fn targets(
             Ok(aims)
         }
         Decision::Own => Err(refusal::own_answer()),
+        Decision::Register(domain) => Err(desk.register(&domain, request, arrival)),
         Decision::Refuse(status, reason, cause) => {
-            count(&counters.route_refusals);
+            count(&desk.counters.route_refusals);
             Err(Refusal::new(status, reason, cause))
         }
     }
@@ -1596,10 +1618,12 @@ fn token_of(exchange: &Exchange, index: usize) -> Option<Token> {
         caller: Side {
             trust: facts.trust,
             trunk: trunk(facts.trunk.as_ref().map(|trunk| &trunk.name)),
+            by_flow: facts.identity.is_some(),
         },
         callee: Side {
             trust: target.trust,
             trunk: trunk(target.trunk.as_ref()),
+            by_flow: exchange.branches[index].aim.shown_way().is_some(),
         },
     })
 }
@@ -1629,18 +1653,6 @@ fn reply_peer(flow: &Flow, request: &Request) -> Peer {
     }
 }
 
-/// Remembers which listener stands for a connection that we open.
-fn note_opened(
-    opened: &mut HashMap<SocketAddr, ListenerId, RandomState>,
-    remote: SocketAddr,
-    listener: ListenerId,
-) {
-    if opened.len() >= OPENED_MAX {
-        opened.clear();
-    }
-    opened.insert(remote, listener);
-}
-
 fn has_to_tag(request: &Request) -> bool {
     let to = request.headers.first(HeaderName::To);
     to.and_then(|value| NameAddr::parse(value).ok())
@@ -1663,7 +1675,5 @@ pub(crate) fn call_id(headers: &Headers) -> &[u8] {
 
 /// Addresses of one target at most.
 const HOPS_MAX: usize = 8;
-/// Peers of outgoing connections that are remembered at most.
-const OPENED_MAX: usize = 4096;
 /// Why other branches are cancelled after a 2xx (RFC 3326 §3.1).
 const ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";

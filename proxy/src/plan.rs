@@ -12,8 +12,10 @@ use regex::Regex;
 use sip::{Limits, Method, Transport, Uri};
 use transport::{Flow, ListenerId};
 
+use crate::auth::Accounts;
 use crate::forward;
 use crate::loops::LoopHash;
+use crate::registrar::Bounds;
 use crate::route_index::RouteIndex;
 use crate::router::Way;
 use crate::token::{TokenKey, name_hash};
@@ -55,6 +57,10 @@ pub struct Plan {
     pub token_key: TokenKey,
     /// Key of the loop detection.
     pub loop_hash: LoopHash,
+    /// Bounds on registrations.
+    pub registrar: Bounds,
+    /// Whether any domain has users.
+    pub has_users: bool,
 }
 
 /// Chains and trunks by the hashes of their names, of which a configuration has no two alike.
@@ -182,6 +188,10 @@ pub struct Domain {
     pub name: String,
     /// Where its executors listen.
     pub executors: Vec<Bytes>,
+    /// Its users: who may register, and call it from outside; anybody may call where it has none.
+    pub accounts: Option<Arc<Accounts>>,
+    /// Trunks whose requests need no credentials.
+    pub exempt: Vec<String>,
 }
 
 /// A routing rule.

@@ -14,6 +14,8 @@ pub(crate) struct Refusal {
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     /// The word for logs and counters.
     pub(crate) cause: &'static str,
+    /// Whether a retransmission gets the same answer from its transaction, as it cannot be made twice.
+    pub(crate) remembered: bool,
 }
 
 impl Refusal {
@@ -24,6 +26,7 @@ impl Refusal {
             reason: reason.into(),
             headers: Vec::new(),
             cause,
+            remembered: false,
         }
     }
 
@@ -48,6 +51,7 @@ pub(crate) fn of_reply(reply: filters::Reply) -> Refusal {
             .map(|(name, value)| (name.into_owned(), value))
             .collect(),
         cause: reply.cause.0,
+        remembered: false,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use filters::{Chain, Facts, Target, Trust};
-use sip::{HeaderName, Method, Request, Uri};
+use sip::{HeaderName, Instant, Method, Request, Uri};
 use smallvec::SmallVec;
 
 use crate::exchange::{AIMS_MAX, Arrival};
@@ -12,6 +12,7 @@ use crate::forward::{self, OwnRoute};
 use crate::hop::{self, Wanted};
 use crate::plan::{Domain, Plan, Reroute, Route, RouteTo, StaticTarget, Trunk};
 use crate::random::Random;
+use crate::registrar::{Exit, Location, WayBack};
 use crate::route_index::Asked;
 use crate::token::{Token, tag_hash};
 
@@ -30,6 +31,33 @@ pub(crate) struct Aim {
     pub(crate) chain: Option<Arc<Chain>>,
     /// The domain, on the way to an executor.
     pub(crate) domain: Option<Arc<Domain>>,
+    /// The way back to a phone.
+    pub(crate) phone: Option<Box<Phone>>,
+}
+
+/// How a phone is reached that has registered, or that a dialog is with.
+#[derive(Clone, Debug)]
+pub(crate) struct Phone {
+    /// Its flow.
+    pub(crate) way_back: WayBack,
+    /// The proxies in between (RFC 3327), as a Route has them.
+    pub(crate) path: Bytes,
+}
+
+impl Aim {
+    /// How a request to it leaves.
+    pub(crate) fn exit(&self) -> Exit {
+        Exit {
+            trust: self.target.trust,
+            way_back: self.phone.as_ref().map(|phone| phone.way_back),
+        }
+    }
+
+    /// The flow that the Contact of its answers is to hold: where no proxy stands in between.
+    pub(crate) fn shown_way(&self) -> Option<WayBack> {
+        let phone = self.phone.as_ref().filter(|phone| phone.path.is_empty())?;
+        Some(phone.way_back)
+    }
 }
 
 /// The way to a target.
@@ -60,12 +88,20 @@ pub(crate) enum Decision {
     Forward(Aims),
     /// The request is for this proxy itself.
     Own,
+    /// It is for the registrar of this domain.
+    Register(Arc<Domain>),
     /// Refuse, with the word for logs and counters.
     Refuse(u16, &'static str, &'static str),
 }
 
 /// Decides where the request of `arrival` goes.
-pub(crate) fn route(request: &Request, arrival: &Arrival, random: &mut Random) -> Decision {
+pub(crate) fn route(
+    request: &Request,
+    arrival: &Arrival,
+    location: &Location,
+    random: &mut Random,
+    now: Instant,
+) -> Decision {
     let (plan, facts, local) = (&*arrival.plan, &arrival.cx.facts, arrival.flow.local);
     let routed = request.headers.first(HeaderName::Route).is_some();
     let own_host = |uri: &Uri<'_>| plan.is_own(uri.host, uri.port, local);
@@ -76,7 +112,11 @@ pub(crate) fn route(request: &Request, arrival: &Arrival, random: &mut Random) -
         && (routed || !uri.is_ok_and(|uri| own_host(&uri)))
     {
         let target = uri.map_or_else(|_| request.uri_bytes(), |uri| uri.without_headers());
-        return forward_to(dialog(target, &token, arrival.from_caller, plan));
+        let way = match routed {
+            true => None,
+            false => WayBack::take(target, plan),
+        };
+        return forward_to(dialog(target, way, &token, arrival.from_caller, plan));
     }
     let internal = facts.trust == Trust::Internal;
     if routed && !internal {
@@ -99,11 +139,19 @@ pub(crate) fn route(request: &Request, arrival: &Arrival, random: &mut Random) -
     if let Some(rule) = rule(request, &uri, facts, plan) {
         return follow(rule, &uri, random);
     }
+    if request.method() == Method::Register
+        && let Some(domain) = registering(request, &uri, own_host, plan)
+    {
+        return Decision::Register(domain.clone());
+    }
     let foreign = internal && !own_host;
     match plan
         .domain(uri.host)
         .or_else(|| plan.any_domain.as_ref().filter(|_| !foreign))
     {
+        Some(domain) if internal && domain.accounts.is_some() => {
+            to_user(domain, &uri, location, now)
+        }
         Some(domain) => to_domain(domain),
         None if foreign => forward_to(to_uri(&uri)),
         None => Decision::Refuse(404, "Not Found", "no_route"),
@@ -117,7 +165,13 @@ fn forward_to(aim: Aim) -> Decision {
 }
 
 /// Within a dialog the remote target decides; the token tells who is there.
-fn dialog(target: &[u8], token: &Token, from_caller: bool, plan: &Plan) -> Aim {
+fn dialog(
+    target: &[u8],
+    way: Option<(Vec<u8>, WayBack)>,
+    token: &Token,
+    from_caller: bool,
+    plan: &Plan,
+) -> Aim {
     let other = if from_caller {
         token.callee
     } else {
@@ -130,17 +184,24 @@ fn dialog(target: &[u8], token: &Token, from_caller: bool, plan: &Plan) -> Aim {
             .filter(|_| !from_caller)
             .cloned()
     };
+    let (request_uri, way_back) = way.unzip();
     Aim {
         target: Target {
             uri: Bytes::copy_from_slice(target),
             trunk: trunk.map(|trunk| trunk.name.clone()),
             trust: other.trust,
         },
-        request_uri: None,
-        way: Way::Headers,
+        request_uri: request_uri.map(Bytes::from),
+        way: way_back.map_or(Way::Headers, |way| Way::Known(Wanted::Hop(way.hop))),
         reroute: Reroute::Never,
         chain: trunk.and_then(|trunk| trunk.chain.clone()).or_else(guard),
         domain: None,
+        phone: way_back.map(|way_back| {
+            Box::new(Phone {
+                way_back,
+                path: Bytes::new(),
+            })
+        }),
     }
 }
 
@@ -216,6 +277,59 @@ fn follow(rule: &Route, uri: &Uri<'_>, random: &mut Random) -> Decision {
     }
 }
 
+/// The domain whose registrar a REGISTER is for: by its Request-URI, or by To where that is us.
+fn registering<'a>(
+    request: &Request,
+    uri: &Uri<'_>,
+    own_host: bool,
+    plan: &'a Plan,
+) -> Option<&'a Arc<Domain>> {
+    let by_to = || {
+        let to = request.headers.first(HeaderName::To)?;
+        let to = sip::NameAddr::parse(to).ok()?.uri().ok()?;
+        plan.domain(to.host).filter(|_| own_host)
+    };
+    let has_users = |domain: &&Arc<Domain>| domain.accounts.is_some();
+    plan.domain(uri.host).or_else(by_to).filter(has_users)
+}
+
+/// The places where a user of `domain` is (§16.5): whom the phone prefers first, then the newest.
+fn to_user(domain: &Domain, uri: &Uri<'_>, location: &Location, now: Instant) -> Decision {
+    let name = uri.user_decoded();
+    let accounts = domain.accounts.as_ref();
+    let Some(account) = accounts.and_then(|accounts| accounts.get(&name)) else {
+        return Decision::Refuse(404, "Not Found", "unknown_user");
+    };
+    let found = location.find(&format!("{}@{}", account.name(), domain.name), now);
+    let aims: Aims = found
+        .into_iter()
+        .take(AIMS_MAX)
+        .map(|binding| {
+            let way_back = WayBack::of(&binding.flow, binding.flow.listener);
+            Aim {
+                target: Target {
+                    uri: binding.contact.clone(),
+                    trunk: None,
+                    trust: Trust::Untrusted,
+                },
+                request_uri: Some(binding.contact),
+                way: Way::Known(Wanted::Hop(way_back.hop)),
+                reroute: Reroute::Default,
+                chain: None,
+                domain: None,
+                phone: Some(Box::new(Phone {
+                    way_back,
+                    path: binding.path,
+                })),
+            }
+        })
+        .collect();
+    if aims.is_empty() {
+        return Decision::Refuse(480, "Temporarily Unavailable", "not_registered");
+    }
+    Decision::Forward(aims)
+}
+
 fn to_domain(domain: &Arc<Domain>) -> Decision {
     let aims: Aims = domain
         .executors
@@ -232,6 +346,7 @@ fn to_domain(domain: &Arc<Domain>) -> Decision {
             reroute: Reroute::Broken,
             chain: None,
             domain: Some(domain.clone()),
+            phone: None,
         })
         .collect();
     if aims.is_empty() {
@@ -253,6 +368,7 @@ fn to_static(target: &StaticTarget, trust: Trust) -> Aim {
         reroute: Reroute::Default,
         chain: None,
         domain: None,
+        phone: None,
     }
 }
 
@@ -268,6 +384,7 @@ fn to_uri(uri: &Uri<'_>) -> Aim {
         reroute: Reroute::Never,
         chain: None,
         domain: None,
+        phone: None,
     }
 }
 
@@ -296,6 +413,7 @@ fn to_trunk(trunk: &Arc<Trunk>, dialled: &Uri<'_>, random: &mut Random) -> Decis
                 reroute: trunk.reroute.clone(),
                 chain: trunk.chain.clone(),
                 domain: None,
+                phone: None,
             }
         })
         .collect();

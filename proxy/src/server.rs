@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{ListenFds, RunArgs, Server, ShutdownWatch};
 use pingora_core::services::{ServiceReadyNotifier, ServiceWithDependents};
-use sip::Transport;
+use sip::{Instant, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -25,6 +25,7 @@ use crate::counters::Counters;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::pipeline::{Core, Parts};
 use crate::random::Random;
+use crate::registrar::Registrar;
 use crate::shutdown::Shutdown;
 use crate::stream_front::StreamFront;
 use crate::worker::{Bound, Inbound, Owners, RING, Ring, Worker, local_ip};
@@ -89,11 +90,13 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
     let (rings, inboxes) = rings(workers)?;
     let owners = Owners::new(rings, Random::system().number());
     let lifecycle = Arc::new(Lifecycle::new(owners.clone()));
+    let registrar = Arc::new(Registrar::new(&mut Random::system()));
     let shared = Arc::new(ArcSwap::from_pointee(settings.clone()));
     let front = StreamFront {
         owners: owners.clone(),
         settings: shared.clone(),
         counters: counters[workers].clone(),
+        registrar: registrar.clone(),
     };
     let streams = Streams::new(stream_limits(&settings), Arc::new(front));
 
@@ -124,6 +127,7 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
         owners: owners.clone(),
         streams: streams.clone(),
         counters: counters.clone(),
+        registrar: registrar.clone(),
         log: log.clone(),
         lifecycle: lifecycle.clone(),
         alive,
@@ -151,10 +155,12 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
         let (shown, examples) = (shared.clone(), launch.examples);
         let (counted, by_filters) = (counters, launch.filter_counters);
         let running = lifecycle.clone();
+        let registered = registrar.clone();
         let console = Console::new(log, access)
             .healthy(move || running.phase() == Phase::Running)
             .info(move || info::describe(&shown.load(), &examples))
-            .metrics(move || metrics::render(&counted, &by_filters));
+            .registrations(move |most| info::registrations(&registered, most))
+            .metrics(move || metrics::render(&counted, &by_filters, &registrar));
         let console = server.add_service(console.service(address));
         sip.add_dependency(&console);
     }
@@ -191,6 +197,7 @@ struct WorkerParts {
     owners: Owners,
     streams: Arc<Streams>,
     counters: Vec<Arc<Counters>>,
+    registrar: Arc<Registrar>,
     log: Arc<CallLog>,
     lifecycle: Arc<Lifecycle>,
     /// Dropped by the last worker that ends.
@@ -245,6 +252,7 @@ fn start_workers(parts: WorkerParts) -> Vec<JoinHandle<()>> {
     let resolver = Resolver::system(ResolverOptions::default());
     let mut threads = Vec::with_capacity(workers);
     let runtime = Handle::current();
+    runtime.spawn(sweep(parts.registrar.clone(), epoch));
     for (index, ((inbox, sleeper), sockets)) in
         parts.inboxes.into_iter().zip(parts.sockets).enumerate()
     {
@@ -255,6 +263,7 @@ fn start_workers(parts: WorkerParts) -> Vec<JoinHandle<()>> {
             parts.log.clone(),
         );
         let counters = parts.counters[index].clone();
+        let registrar = parts.registrar.clone();
         let (resolver, runtime) = (resolver.clone(), runtime.clone());
         let (lifecycle, alive) = (parts.lifecycle.clone(), parts.alive.clone());
         let body = move || {
@@ -264,6 +273,7 @@ fn start_workers(parts: WorkerParts) -> Vec<JoinHandle<()>> {
                 workers,
                 random: Random::system(),
                 counters: counters.clone(),
+                registrar,
                 log,
                 local_ip: local_ip(),
                 clock: Box::new(move || epoch.elapsed().as_nanos() as u64),
@@ -298,6 +308,14 @@ fn start_workers(parts: WorkerParts) -> Vec<JoinHandle<()>> {
         }
     }
     threads
+}
+
+/// Frees registrations that have ended, for as long as the process lives.
+async fn sweep(registrar: Arc<Registrar>, epoch: Clock) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        registrar.sweep(Instant::from_micros(epoch.elapsed().as_micros() as u64));
+    }
 }
 
 /// A ring and a place to sleep for each worker.
@@ -409,3 +427,6 @@ fn worker_count(configured: usize) -> usize {
     let wanted = if configured == 0 { cores() } else { configured };
     wanted.clamp(1, WORKERS_MAX)
 }
+
+/// How often ended registrations are freed.
+const SWEEP: std::time::Duration = std::time::Duration::from_secs(5);

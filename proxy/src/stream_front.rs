@@ -10,6 +10,7 @@ use transport::{ConnectionId, Flow, SendFailure, StreamEvents};
 
 use crate::config::Settings;
 use crate::counters::{Counters, count};
+use crate::registrar::Registrar;
 use crate::worker::{Inbound, Owners, token_worker};
 
 /// What connections report to.
@@ -20,6 +21,8 @@ pub(crate) struct StreamFront {
     pub settings: Arc<ArcSwap<Settings>>,
     /// What is counted outside the workers.
     pub counters: Arc<Counters>,
+    /// Who is reached by a connection.
+    pub registrar: Arc<Registrar>,
 }
 
 impl StreamFront {
@@ -66,7 +69,13 @@ impl StreamEvents for StreamFront {
         }
     }
 
-    fn closed(&self, _id: ConnectionId) {}
+    fn is_wanted(&self, id: ConnectionId) -> bool {
+        self.registrar.reaches_by(id)
+    }
+
+    fn closed(&self, id: ConnectionId) {
+        self.registrar.closed(id);
+    }
 
     fn send_failed(&self, token: u64, error: SendFailure) {
         tracing::debug!(?error, "a message was not sent");

@@ -1,7 +1,7 @@
 //! The signed token in our Record-Route URIs: what any node must know to route within a dialog.
 //!
 //! ```text
-//! version 1 │ trust 1 │ caller tag 4 │ chain 3 │ caller trunk 3 │ callee trunk 3 │ MAC 9     24 bytes, 32 characters
+//! version 1 │ sides 1 │ caller tag 4 │ chain 3 │ caller trunk 3 │ callee trunk 3 │ MAC 9     24 bytes, 32 characters
 //! ```
 //!
 //! Names are carried as hashes, so a token means the same on every node with the same
@@ -37,6 +37,8 @@ pub struct Side {
     pub trust: Trust,
     /// Hash of its trunk's name; 0 for none.
     pub trunk: u32,
+    /// Whether it is reached by its flow: what it names as Contact may not lead to it.
+    pub by_flow: bool,
 }
 
 /// Signs and reads tokens.
@@ -61,7 +63,7 @@ impl TokenKey {
     pub fn sign(&self, token: &Token, call_id: &[u8]) -> [u8; TEXT] {
         let mut bytes = [0u8; BYTES];
         bytes[0] = VERSION;
-        bytes[1] = trust_code(token.caller.trust) << 4 | trust_code(token.callee.trust);
+        bytes[1] = side_code(&token.caller) << 4 | side_code(&token.callee);
         bytes[2..6].copy_from_slice(&token.caller_tag.to_be_bytes());
         for (at, hash) in [
             (6, token.chain),
@@ -91,12 +93,14 @@ impl TokenKey {
             caller_tag: u32::from_be_bytes([bytes[2], bytes[3], bytes[4], bytes[5]]),
             chain: hash(6),
             caller: Side {
-                trust: trust_of(bytes[1] >> 4),
+                trust: trust_of(bytes[1] >> 4 & 3),
                 trunk: hash(9),
+                by_flow: bytes[1] & BY_FLOW << 4 != 0,
             },
             callee: Side {
-                trust: trust_of(bytes[1] & 15),
+                trust: trust_of(bytes[1] & 3),
                 trunk: hash(12),
+                by_flow: bytes[1] & BY_FLOW != 0,
             },
         })
     }
@@ -126,6 +130,12 @@ pub fn tag_hash(tag: &[u8]) -> u32 {
     tag.iter().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
     })
+}
+
+/// Two bits of trust, and one that says how the side is reached.
+fn side_code(side: &Side) -> u8 {
+    let by_flow = if side.by_flow { BY_FLOW } else { 0 };
+    by_flow | trust_code(side.trust)
 }
 
 fn trust_code(trust: Trust) -> u8 {
@@ -175,6 +185,7 @@ fn decode(text: &[u8]) -> Option<[u8; BYTES]> {
 }
 
 const VERSION: u8 = 2;
+const BY_FLOW: u8 = 4;
 const PAYLOAD: usize = 15;
 const BYTES: usize = 24;
 const TEXT: usize = 32;
@@ -203,10 +214,12 @@ mod tests {
             caller: Side {
                 trust: Trust::Untrusted,
                 trunk: name_hash("carrier-a"),
+                by_flow: true,
             },
             callee: Side {
                 trust: Trust::Internal,
                 trunk: 0,
+                by_flow: false,
             },
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use filters::{Registry, Trust};
+use hookswitch::auth::Algorithm;
 use hookswitch::config::file::{Codec, FetchFailed, LogFormat};
 use hookswitch::config::{Loader, Settings};
 use hookswitch::plan::{Reroute, RouteTo};
@@ -51,6 +52,8 @@ name = "inbound"
 
 [executor]
 listen = "udp:127.0.0.1:5080"
+
+[registrar]
 "#;
 
 fn loader() -> Loader {
@@ -109,6 +112,7 @@ const TARGET: &str = "  [[trunk.target]]";
 const DOMAIN: &str = "[[domain]]";
 const ROUTE: &str = "[[route]]";
 const EXECUTOR: &str = "[executor]";
+const REGISTRAR: &str = "[registrar]";
 
 /// Section, line, and what follows from it.
 #[rustfmt::skip]
@@ -208,8 +212,24 @@ const EFFECTS: &[(&str, &str, Holds)] = &[
     (EXECUTOR, "streams_plain = true", |s| s.executor.as_ref().unwrap().streams_plain),
     (EXECUTOR, "webhook_allow = [\"127.0.0.0/8\"]", |s| s.executor.as_ref().unwrap().webhook_allow.len() == 1),
     (EXECUTOR, "fetch_failed = \"reject\"", |s| s.executor.as_ref().unwrap().fetch_failed == FetchFailed::Reject),
+    (DOMAIN, "user = [{ username = \"a\", password = \"p\" }]", |s| s.plan.domain(b"demo.example").unwrap().accounts.as_ref().is_some_and(|users| users.get(b"a").is_some())),
+    (DOMAIN, "user = [{ username = \"a\", ha1 = \"0123456789abcdef0123456789ABCDEF\" }]", |s| offers(s, &[Algorithm::Md5])),
+    (DOMAIN, "auth_algorithms = [\"md5\", \"sha-256\"]\nuser = [{ username = \"a\", password = \"p\" }]", |s| offers(s, &Algorithm::ALL)),
+    (DOMAIN, "auth_algorithms = [\"SHA-256\"]\nuser = [{ username = \"a\", ha1_sha256 = \"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\" }]", |s| offers(s, &[Algorithm::Sha256])),
+    (DOMAIN, "auth_exempt = [\"carrier\"]", |s| s.plan.domain(b"demo.example").unwrap().exempt == ["carrier"]),
+    (REGISTRAR, "bindings = 7", |s| s.plan.registrar.total == 7),
+    (REGISTRAR, "bindings_per_user = 3", |s| s.plan.registrar.per_user == 3),
+    (REGISTRAR, "min_expires = \"2m\"", |s| s.plan.registrar.shortest == Duration::from_secs(120)),
+    (REGISTRAR, "max_expires = \"2h\"", |s| s.plan.registrar.longest == Duration::from_secs(7200)),
     (EXECUTOR, "calls = 12", |s| s.executor.as_ref().unwrap().calls == 12),
 ];
+
+/// Whether the domain's users are offered just these.
+fn offers(settings: &Settings, algorithms: &[Algorithm]) -> bool {
+    let domain = settings.plan.domain(b"demo.example").unwrap();
+    let accounts = domain.accounts.as_ref();
+    accounts.is_some_and(|accounts| accounts.algorithms() == algorithms)
+}
 
 const TOKEN: hookswitch::token::Token = hookswitch::token::Token {
     caller_tag: 1,
@@ -217,10 +237,12 @@ const TOKEN: hookswitch::token::Token = hookswitch::token::Token {
     caller: hookswitch::token::Side {
         trust: Trust::Untrusted,
         trunk: 0,
+        by_flow: false,
     },
     callee: hookswitch::token::Side {
         trust: Trust::Internal,
         trunk: 0,
+        by_flow: false,
     },
 };
 
@@ -275,6 +297,16 @@ fn no_key_is_without_a_test() {
             "Domain" => DOMAIN,
             "Route" => ROUTE,
             "Executor" => EXECUTOR,
+            "Registrar" => REGISTRAR,
+            // A list of tables in a line of its domain.
+            "User" => {
+                let named = format!("{key} = ");
+                let tested = EFFECTS.iter().any(|(anchor, lines, _)| {
+                    *anchor == DOMAIN && lines.contains("user = [{") && lines.contains(&named)
+                });
+                assert!(tested, "user.{key} has no test");
+                continue;
+            }
             other => panic!("a section without tests: {other}"),
         };
         let tested = EFFECTS.iter().any(|(anchor, lines, _)| {
@@ -352,6 +384,22 @@ const FAULTS: &[(&str, &str, &str)] = &[
     (EXECUTOR, "recordings_url = \"edge.example\"", "edge.toml:39:18: executor.recordings_url: `edge.example`; expected an http(s) URL"),
     (EXECUTOR, "webhook_allow = [\"x\"]", "edge.toml:39:17: executor.webhook_allow: `x` is no network"),
     (EXECUTOR, "fetch_failed = \"shrug\"", "edge.toml:39:16: executor.fetch_failed: "),
+    (DOMAIN, "user = [{ username = \"a b\", password = \"p\" }]", "edge.toml:25:8: domain[0].user[0].username: `a b`; expected 1 to 128 of"),
+    (DOMAIN, "user = [{ username = \"a\" }]", "edge.toml:25:8: domain[0].user[0].password: missing; expected `password`, `ha1` or"),
+    (DOMAIN, "user = [{ username = \"a\", password = \"\" }]", "edge.toml:25:8: domain[0].user[0].password: is empty"),
+    (DOMAIN, "user = [{ username = \"a\", ha1 = \"12\" }]", "edge.toml:25:8: domain[0].user[0].ha1: expected 32 hexadecimal"),
+    (DOMAIN, "user = [{ username = \"a\", ha1_sha256 = \"12\" }]", "edge.toml:25:8: domain[0].user[0].ha1_sha256: expected 64 hexadecimal"),
+    (DOMAIN, "user = [{ username = \"a\", password = \"p\", ha1 = \"0123456789abcdef0123456789abcdef\" }]", "edge.toml:25:8: domain[0].user[0].password: is there beside a hash"),
+    (DOMAIN, "user = [{ username = \"a\", password = \"p\" }, { username = \"a\", password = \"p\" }]", "edge.toml:25:8: domain[0].user[1].username: `a` is there twice"),
+    (DOMAIN, "auth_algorithms = [\"SHA-256\"]\nuser = [{ username = \"a\", ha1 = \"0123456789abcdef0123456789abcdef\" }]", "edge.toml:26:8: domain[0].user: no algorithm of auth_algorithms"),
+    (DOMAIN, "name = \"*\"\nuser = [{ username = \"a\", password = \"p\" }]", "edge.toml:26:8: domain[0].user: `*` has no users"),
+    (DOMAIN, "user = [{ username = \"a\", pasword = \"p\" }]", "edge.toml:25:"),
+    (DOMAIN, "auth_algorithms = [\"SHA-1\"]", "edge.toml:25:19: domain[0].auth_algorithms: expected `SHA-256`, `MD5` or both"),
+    (DOMAIN, "auth_exempt = [\"x\"]", "edge.toml:25:15: domain[0].auth_exempt: no trunk `x`; expected one of `carrier`"),
+    (REGISTRAR, "bindings = 0", "edge.toml:42:12: registrar.bindings: 0; expected 1 to"),
+    (REGISTRAR, "bindings_per_user = 13", "edge.toml:42:21: registrar.bindings_per_user: 13; expected 1 to 12"),
+    (REGISTRAR, "min_expires = \"2h\"", "edge.toml:42:15: registrar.min_expires: expected"),
+    (REGISTRAR, "max_expires = \"1m\"", "edge.toml:42:15: registrar.min_expires: expected"),
     (EXECUTOR, "calls = 0", "edge.toml:39:9: executor.calls: 0; expected 1 or more"),
 ];
 

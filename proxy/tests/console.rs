@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hookswitch::console::{
     About, Access, CallEvent, CallLog, CallLogLimits, Change, ChangeKind, Console, ConsoleApp,
-    Example, ExecutorObserver, FilterHook, FilterStep, Info, Level, Peer,
+    Example, ExecutorObserver, FilterHook, FilterStep, Info, Level, Peer, Registered,
+    Registrations,
 };
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
@@ -536,6 +537,38 @@ fn shapes_of_the_api() {
 }
 
 #[test]
+fn registrations_are_shown_without_passwords() {
+    let log = Arc::new(CallLog::new(WIDE));
+    let console = console(&log).registrations(|most| {
+        assert!(most > 100);
+        Registrations {
+            users: 1,
+            bindings: 2,
+            registrations: vec![Registered {
+                user: "alice@demo.example".to_owned(),
+                contact: "sip:alice:s3cret@10.0.0.1".to_owned(),
+                source: "udp:198.51.100.7:5060".to_owned(),
+                q: 0.5,
+                expires_s: 600,
+                agent: "Phone".to_owned(),
+            }],
+        }
+    });
+    let (_, shown) = get(&console, "/api/registrations");
+    let place = &shown["registrations"][0];
+    assert_eq!(place["contact"], "sip:alice:[redacted]@10.0.0.1");
+    assert_eq!(place["user"], "alice@demo.example");
+    assert_eq!(
+        (&shown["users"], &shown["bindings"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(
+        (&place["q"], &place["expires_s"]),
+        (&json!(0.5), &json!(600))
+    );
+}
+
+#[test]
 fn the_cursor_brings_only_what_changed() {
     let log = Arc::new(CallLog::new(WIDE));
     let console = console(&log);
@@ -575,6 +608,7 @@ fn routes() {
         ("/style.css", "text/css; charset=utf-8"),
         ("/icon.svg", "image/svg+xml"),
         ("/api/info", "application/json"),
+        ("/api/registrations", "application/json"),
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8"),
     ] {
         let response = ask(Method::GET, path, "127.0.0.1:8080");

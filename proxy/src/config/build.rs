@@ -7,13 +7,15 @@ use bytes::Bytes;
 use filters::{BuildContext, Chain, Network, Role, TrunkConfig};
 use sip::{Transport, Uri};
 
-use super::check::{check_executor, check_names, check_server};
+use super::check::{check_executor, check_names, check_registrar, check_server};
 use super::error::Report;
 use super::file;
 use super::load::{ChainSection, Loader, Sections};
 use super::routes::routes;
+use super::users::{accounts, exempt};
 use crate::loops::LoopHash;
 use crate::plan::{Domain, Hashed, Listener, Plan, Reroute, Trunk, TrunkTarget};
+use crate::registrar::Bounds;
 use crate::route_index::RouteIndex;
 use crate::token::TokenKey;
 
@@ -58,6 +60,7 @@ pub(super) fn build(
     let (domains, any_domain) = domains(sections, report);
     let routes = routes(sections, &trunks, &domains, any_domain.as_ref(), report);
     check_executor(sections, report);
+    check_registrar(sections, report);
     check_server(sections, report);
     let secret = match &sections.server.secret {
         Some(secret) if secret.len() < SECRET_BYTES_MIN => {
@@ -96,6 +99,7 @@ pub(super) fn build(
         listeners,
         hashed: Hashed::new(&chains, &trunks),
         trunks,
+        has_users: domains.values().any(|domain| domain.accounts.is_some()),
         domains,
         any_domain,
         route_index: RouteIndex::new(&routes),
@@ -103,6 +107,12 @@ pub(super) fn build(
         chains,
         token_key: TokenKey::new(&secret),
         loop_hash: LoopHash::new(u64::from_le_bytes(seed)),
+        registrar: Bounds {
+            total: sections.registrar.bindings,
+            per_user: sections.registrar.bindings_per_user,
+            shortest: sections.registrar.min_expires.0,
+            longest: sections.registrar.max_expires.0,
+        },
     };
     Some(Settings {
         plan: Arc::new(plan),
@@ -115,7 +125,11 @@ pub(super) fn build(
         domains: sections
             .domain
             .iter()
-            .map(|domain| domain.value.clone())
+            .map(|domain| file::Domain {
+                // Nothing needs the passwords any more.
+                user: Vec::new(),
+                ..domain.value.clone()
+            })
             .collect(),
         trunk_sources: trunk_configs
             .into_iter()
@@ -491,6 +505,8 @@ fn domains(sections: &Sections<'_>, report: &mut Report<'_>) -> Domains {
         }
         let name = file.name.to_ascii_lowercase();
         let plan = Arc::new(Domain {
+            accounts: accounts(domain, &name, report),
+            exempt: exempt(domain, sections, report),
             name: name.clone(),
             executors,
         });

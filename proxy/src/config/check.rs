@@ -8,6 +8,7 @@ use super::error::Report;
 use super::file;
 use super::load::{ChainSection, Placed, Sections};
 use crate::console::Access;
+use crate::exchange::AIMS_MAX;
 use crate::token::name_hash;
 use crate::{executor_role, logging};
 
@@ -196,6 +197,34 @@ pub(super) fn check_server(sections: &Sections<'_>, report: &mut Report<'_>) {
     }
 }
 
+/// Bounds on registrations hold each other.
+pub(super) fn check_registrar(sections: &Sections<'_>, report: &mut Report<'_>) {
+    let file = &sections.registrar;
+    for (key, value, max) in [
+        ("registrar.bindings", file.bindings, BINDINGS_MAX),
+        (
+            "registrar.bindings_per_user",
+            file.bindings_per_user,
+            AIMS_MAX,
+        ),
+    ] {
+        if value == 0 || value > max {
+            let message = format!("{value}; expected 1 to {max}");
+            report.add(sections.span(key), key, message);
+        }
+    }
+    let (shortest, longest) = (file.min_expires.0, file.max_expires.0);
+    if shortest < EXPIRES_MIN || longest > TIMER_MAX || shortest > longest {
+        let key = "registrar.min_expires";
+        let span = sections
+            .span(key)
+            .or_else(|| sections.span("registrar.max_expires"));
+        let message =
+            "expected \"10s\" or more, and at most `max_expires`, which is \"24h\" at most";
+        report.add(span, key, message);
+    }
+}
+
 pub(super) fn check_executor(sections: &Sections<'_>, report: &mut Report<'_>) {
     let Some(executor) = &sections.executor else {
         return;
@@ -308,5 +337,7 @@ pub(crate) const WORKERS_MAX: usize = 256;
 const LISTENERS_MAX: usize = 64;
 const TIMER_MIN: Duration = Duration::from_millis(10);
 const TIMER_MAX: Duration = Duration::from_secs(24 * 3600);
+const EXPIRES_MIN: Duration = Duration::from_secs(10);
+const BINDINGS_MAX: usize = 3_000_000;
 const TRANSACTIONS_MAX: usize = 3_000_000;
 const CONNECTIONS_MAX: usize = 1_000_000;

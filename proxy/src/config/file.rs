@@ -266,10 +266,64 @@ pub struct Domain {
     /// `GET` or `POST`.
     #[serde(default = "post")]
     pub status_callback_method: String,
+    /// Who may register here, and call from outside; anybody may call where there is none.
+    #[serde(default)]
+    pub user: Vec<User>,
+    /// How users may prove themselves: `SHA-256`, `MD5`; the latter alone where absent.
+    pub auth_algorithms: Option<Vec<String>>,
+    /// Trunks whose requests need no credentials.
+    #[serde(default)]
+    pub auth_exempt: Vec<String>,
 }
 
 fn post() -> String {
     "POST".to_owned()
+}
+
+/// `[[domain.user]]`: who may register at the domain, and call it from outside.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The name: the user part of its address, and the one in its credentials.
+    pub username: String,
+    /// Its password.
+    pub password: Option<String>,
+    /// In place of a password: MD5 of `username:domain:password`, 32 hexadecimal digits.
+    pub ha1: Option<String>,
+    /// The same by SHA-256, 64 digits.
+    pub ha1_sha256: Option<String>,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("User").field(&self.username).finish()
+    }
+}
+
+/// `[registrar]`: bounds on registrations.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Registrar {
+    /// Bindings of all users together; beyond it 503.
+    pub bindings: usize,
+    /// Bindings of one user; beyond it 403.
+    pub bindings_per_user: usize,
+    /// The shortest time that a binding lasts; who asks for less gets it.
+    pub min_expires: Span,
+    /// The longest, and the one of a phone that asks for none.
+    pub max_expires: Span,
+}
+
+impl Default for Registrar {
+    fn default() -> Self {
+        let bounds = crate::registrar::Bounds::default();
+        Self {
+            bindings: bounds.total,
+            bindings_per_user: bounds.per_user,
+            min_expires: Span(bounds.shortest),
+            max_expires: Span(bounds.longest),
+        }
+    }
 }
 
 /// `[[route]]`: where a request goes; the first rule that matches decides.

@@ -31,6 +31,7 @@ pub(super) struct Sections<'a> {
     pub(super) server: file::Server,
     pub(super) timers: file::Timers,
     pub(super) limits: file::LimitsSection,
+    pub(super) registrar: file::Registrar,
     pub(super) executor: Option<Placed<'a, file::Executor>>,
     pub(super) listen: Vec<Placed<'a, file::Listen>>,
     pub(super) trunk: Vec<Placed<'a, file::Trunk>>,
@@ -184,6 +185,7 @@ fn read_sections<'a>(root: DeTable<'a>, report: &mut Report<'_>) -> Sections<'a>
             "server" => sections.server = read(&name, value, report).unwrap_or_default(),
             "timers" => sections.timers = read(&name, value, report).unwrap_or_default(),
             "limits" => sections.limits = read(&name, value, report).unwrap_or_default(),
+            "registrar" => sections.registrar = read(&name, value, report).unwrap_or_default(),
             "executor" => sections.executor = placed(name.clone(), value, report),
             "listen" => sections.listen = read_all(&name, value, report),
             "trunk" => sections.trunk = read_all(&name, value, report),
@@ -312,5 +314,4 @@ fn read_chains<'a>(value: Spanned<DeValue<'a>>, report: &mut Report<'_>) -> Vec<
     chains
 }
 
-const SECTIONS: &str =
-    "`server`, `timers`, `limits`, `listen`, `trunk`, `domain`, `route`, `chain`, `executor`";
+const SECTIONS: &str = "`server`, `timers`, `limits`, `listen`, `trunk`, `domain`, `route`, `chain`, `executor`, `registrar`";

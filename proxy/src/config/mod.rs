@@ -8,6 +8,7 @@ pub mod file;
 mod load;
 mod routes;
 pub mod units;
+mod users;
 
 pub use build::Settings;
 pub(crate) use check::WORKERS_MAX;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::access::{Access, Refusal};
 use super::call_log::CallLog;
-use super::info::Info;
+use super::info::{Info, Registrations};
 use super::{json, metrics};
 
 /// The console as a function from request to response.
@@ -19,6 +19,7 @@ pub struct Console {
     access: Access,
     info: Box<dyn Fn() -> Info + Send + Sync>,
     metrics: Box<dyn Fn() -> String + Send + Sync>,
+    registrations: Box<dyn Fn(usize) -> Registrations + Send + Sync>,
     healthy: Box<dyn Fn() -> bool + Send + Sync>,
     began: Instant,
     /// Tells one run of the process from the next, so that a page notices a restart.
@@ -34,6 +35,7 @@ impl Console {
             access,
             info: Box::new(Info::default),
             metrics: Box::new(String::new),
+            registrations: Box::new(|_| Registrations::default()),
             healthy: Box::new(|| true),
             began: Instant::now(),
             instance: format!("{:x}", started.unwrap_or_default().as_nanos()),
@@ -51,6 +53,16 @@ impl Console {
     #[must_use]
     pub fn metrics(mut self, metrics: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.metrics = Box::new(metrics);
+        self
+    }
+
+    /// Where registrations come from: so many of them at most.
+    #[must_use]
+    pub fn registrations(
+        mut self,
+        registrations: impl Fn(usize) -> Registrations + Send + Sync + 'static,
+    ) -> Self {
+        self.registrations = Box::new(registrations);
         self
     }
 
@@ -90,6 +102,10 @@ impl Console {
                 )
             }
             "/api/calls" => self.list(request.uri.query()),
+            "/api/registrations" => {
+                let shown = (self.registrations)(REGISTRATIONS_MAX);
+                document(StatusCode::OK, &json::registrations(shown))
+            }
             _ => match path.strip_prefix("/api/calls/") {
                 Some(id) => self.call(id),
                 None => error(StatusCode::NOT_FOUND, "nothing is here"),
@@ -184,6 +200,9 @@ fn body(status: StatusCode, content_type: &'static str, content: Vec<u8>) -> Res
     }
     Response::from_parts(parts, content)
 }
+
+/// Registrations that are shown at a time.
+const REGISTRATIONS_MAX: usize = 500;
 
 /// The page, as it is in the source.
 const FILES: [(&str, &str, &[u8]); 8] = [

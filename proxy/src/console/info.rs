@@ -17,6 +17,8 @@ pub struct Info {
     pub trunks: Vec<String>,
     /// The names of the SIP domains.
     pub domains: Vec<String>,
+    /// Whether phones may register.
+    pub registrar: bool,
     /// Ways to place a first call: shown as long as there is none.
     pub examples: Vec<Example>,
 }
@@ -41,6 +43,34 @@ pub struct ChainInfo {
     pub name: String,
     /// The types of its filters, in order.
     pub filters: Vec<String>,
+}
+
+/// Who is registered.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Registrations {
+    /// Users that are registered.
+    pub users: usize,
+    /// Places where they are.
+    pub bindings: usize,
+    /// These places in the order of the users, as many as are shown.
+    pub registrations: Vec<Registered>,
+}
+
+/// One place where a user is.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Registered {
+    /// `user@domain`.
+    pub user: String,
+    /// The URI that the phone gave, without its password.
+    pub contact: String,
+    /// Where requests really go: `udp:198.51.100.7:5060`.
+    pub source: String,
+    /// Its preference.
+    pub q: f32,
+    /// Seconds that it still lasts.
+    pub expires_s: u64,
+    /// What the phone calls itself.
+    pub agent: String,
 }
 
 /// A line to paste.

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::call::Recorded;
 use super::call_log::{Changed, Story};
 use super::event::{CallEvent, Change, ChangeKind, FilterHook, FilterStep, Level, Peer};
-use super::info::Info;
-use super::{text, wire};
+use super::info::{Info, Registrations};
+use super::{redact, text, wire};
 
 /// `GET /api/info`.
 pub(super) fn info(info: &Info, instance: &str, uptime: Duration) -> Value {
@@ -19,6 +19,14 @@ pub(super) fn info(info: &Info, instance: &str, uptime: Duration) -> Value {
     shown["instance"] = json!(instance);
     shown["uptime_s"] = json!(uptime.as_secs());
     shown
+}
+
+/// `GET /api/registrations`.
+pub(super) fn registrations(mut shown: Registrations) -> Value {
+    for place in &mut shown.registrations {
+        place.contact = redact::passwords(std::mem::take(&mut place.contact));
+    }
+    json!(shown)
 }
 
 /// `GET /api/calls`.

@@ -32,6 +32,6 @@ pub use call_log::{CallLog, CallLogLimits, Counters};
 pub use event::{CallEvent, Change, ChangeKind, FilterHook, FilterStep, Level, Peer};
 pub use executor_observer::ExecutorObserver;
 pub use http::Console;
-pub use info::{ChainInfo, Example, Info, ListenerInfo};
+pub use info::{ChainInfo, Example, Info, ListenerInfo, Registered, Registrations};
 pub use service::ConsoleApp;
 pub use summary::{About, State, Summary};

@@ -350,6 +350,7 @@ fn message(text: &str) -> Sent {
         listener: PUBLIC,
         from_ip: None,
         connection: None,
+        opens: false,
         transaction: None,
         wire: bytes::Bytes::copy_from_slice(text.as_bytes()),
     }

@@ -13,6 +13,7 @@ use filters::{
 use hookswitch::config::Loader;
 use hookswitch::console::CallLog;
 use hookswitch::pipeline::{Core, Lookup, Output, Parts, Subject};
+use hookswitch::registrar::Registrar;
 use hookswitch::{Counters, Key, Random};
 use sip::{Instant, Message, Request, Response, TransactionId, Transport};
 use transport::{ConnectionId, Flow, Hop, ListenerId};
@@ -158,6 +159,8 @@ pub(crate) struct Sent {
     pub(crate) listener: u16,
     pub(crate) from_ip: Option<std::net::IpAddr>,
     pub(crate) connection: Option<ConnectionId>,
+    /// Whether a connection may be opened for it.
+    pub(crate) opens: bool,
     pub(crate) transaction: Option<TransactionId>,
     pub(crate) wire: Bytes,
 }
@@ -245,6 +248,7 @@ pub(crate) struct World {
     pub(crate) core: Core,
     pub(crate) now: Instant,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) registrar: Arc<Registrar>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) lookups: Vec<Lookup>,
     pub(crate) waits: Vec<(Key, Wait)>,
@@ -275,12 +279,14 @@ impl World {
             .parse("test.toml", config)
             .unwrap_or_else(|errors| panic!("{errors}"));
         let counters = Arc::new(Counters::default());
+        let registrar = Arc::new(Registrar::new(&mut Random::Seeded(seed)));
         let core = Core::new(Parts {
             worker: 3,
             plan: settings.plan,
             workers: 1,
             random: Random::Seeded(seed),
             counters: counters.clone(),
+            registrar: registrar.clone(),
             log: Arc::new(CallLog::disabled()),
             local_ip: Box::new(|_| "192.0.2.200".parse().unwrap()),
             clock: Box::new(|| 0),
@@ -289,6 +295,7 @@ impl World {
             core,
             now: Instant::from_micros(1_000_000),
             counters,
+            registrar,
             sent: Vec::new(),
             lookups: Vec::new(),
             waits: Vec::new(),
@@ -326,6 +333,7 @@ impl World {
                     listener: peer.listener.0,
                     from_ip: peer.destination.local_hint,
                     connection: peer.destination.connection,
+                    opens: peer.destination.open,
                     transaction,
                     wire,
                 }),

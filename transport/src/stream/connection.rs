@@ -105,6 +105,10 @@ where
             Ok(Err(_)) => return End::Broken,
             Err(_) if began.is_some() => return End::MessageDeadline,
             Err(_) if activity.last() + limits.idle > Instant::now() => continue,
+            Err(_) if hub.events.is_wanted(link.id) => {
+                activity.note();
+                continue;
+            }
             Err(_) => return End::Idle,
         }
         while let Some(frame) = framer.next_frame() {

@@ -30,6 +30,12 @@ pub trait StreamEvents: Send + Sync + 'static {
     /// before it returns, and [`Self::sent`].
     fn send_failed(&self, token: u64, error: SendFailure);
 
+    /// Whether a connection on which nothing has been said for [`super::StreamLimits::idle`] is to
+    /// stay: somebody is reached by it. Asked again after as long.
+    fn is_wanted(&self, _id: ConnectionId) -> bool {
+        false
+    }
+
     /// Whether the number of connections from this peer is not limited: a trunk is one address with
     /// many.
     fn exempt(&self, _remote: SocketAddr) -> bool {

@@ -14,7 +14,8 @@ pub struct StreamLimits {
     pub message: sip::Limits,
     /// From the first byte of a message to its last. Bytes in between do not prolong it.
     pub message_deadline: Duration,
-    /// Without a message or a keep-alive in either direction the connection is closed.
+    /// Without a message or a keep-alive in either direction the connection is closed, unless
+    /// [`super::StreamEvents::is_wanted`].
     pub idle: Duration,
     /// Bytes that may wait to be written to one connection. Over it, the reader is too slow and the
     /// connection closed.

@@ -29,6 +29,7 @@ struct Recorder {
     events: UnboundedSender<Event>,
     answer: Option<Bytes>,
     exempt: bool,
+    wanted: Arc<AtomicBool>,
 }
 
 impl StreamEvents for Recorder {
@@ -54,6 +55,9 @@ impl StreamEvents for Recorder {
     fn exempt(&self, _remote: SocketAddr) -> bool {
         self.exempt
     }
+    fn is_wanted(&self, _id: ConnectionId) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
 }
 
 /// A hub that listens, and what it tells.
@@ -61,6 +65,8 @@ struct Fixture {
     hub: Arc<Streams>,
     address: SocketAddr,
     events: UnboundedReceiver<Event>,
+    /// Whether silent connections are.
+    wanted: Arc<AtomicBool>,
 }
 
 impl Fixture {
@@ -70,10 +76,12 @@ impl Fixture {
 
     async fn with(limits: StreamLimits, answer: Option<Bytes>, exempt: bool) -> Self {
         let (sender, events) = unbounded_channel();
+        let wanted = Arc::new(AtomicBool::new(false));
         let recorder = Recorder {
             events: sender,
             answer,
             exempt,
+            wanted: wanted.clone(),
         };
         let hub = Streams::new(limits, Arc::new(recorder));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
@@ -83,6 +91,7 @@ impl Fixture {
             hub,
             address,
             events,
+            wanted,
         }
     }
 
@@ -478,6 +487,23 @@ async fn silence_is_closed_and_keep_alives_are_not_silence() {
 }
 
 #[tokio::test]
+async fn a_silent_connection_stays_while_it_is_wanted() {
+    let limits = StreamLimits {
+        idle: Duration::from_millis(100),
+        ..StreamLimits::default()
+    };
+    let mut fixture = Fixture::new(limits).await;
+    fixture.wanted.store(true, Ordering::Relaxed);
+    let _stream = fixture.connect().await;
+    fixture.opened().await;
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    assert_eq!(fixture.hub.connections(), 1);
+    fixture.wanted.store(false, Ordering::Relaxed);
+    fixture.closed().await;
+    assert_eq!(fixture.hub.stats().closed_idle, 1);
+}
+
+#[tokio::test]
 async fn keep_alives_are_answered_at_a_limited_rate() {
     let fixture = Fixture::new(StreamLimits::default()).await;
     let mut stream = fixture.connect().await;
@@ -682,6 +708,7 @@ fn pingora_accepts_for_the_hub() {
         events: sender,
         answer: None,
         exempt: false,
+        wanted: Arc::default(),
     };
     let hub = Streams::new(StreamLimits::default(), Arc::new(recorder));
     let conf = ServerConf {
@@ -714,6 +741,7 @@ fn pingora_accepts_for_the_hub() {
             hub,
             address,
             events,
+            wanted: Arc::default(),
         };
         let mut stream = loop {
             match TcpStream::connect(address).await {

@@ -3,6 +3,7 @@ import { badge, clock, copyButton, h, party, plural, seconds } from "/dom.js";
 import { renderCall } from "/call.js";
 
 const POLL_MS = 1000;
+const REGISTERED_TURNS = 5; // polls between two looks at the number of registrations
 const calls = new Map(); // id → summary
 const items = new Map(); // id → list item
 const $ = (id) => document.getElementById(id);
@@ -12,6 +13,7 @@ let instance = null;
 let info = null;
 let shown = { id: null, revision: null };
 let query = "";
+let turn = 0;
 
 async function get(path) {
   const response = await fetch(path, { headers: { accept: "application/json" } });
@@ -29,6 +31,7 @@ async function poll() {
     for (const call of changed.calls) calls.set(call.id, call);
     for (const id of calls.keys()) if (id < changed.oldest) calls.delete(id);
     if (changed.calls.length) showList();
+    await showRegistered();
     await showDetail();
     showStatus("live", "live");
   } catch (error) {
@@ -127,6 +130,30 @@ function standing(call) {
   return call.status >= 200 || call.state === "calling" ? call.state : "not answered yet";
 }
 
+// ---- registrations ----
+
+/** How many phones are registered, and which where that is asked for. */
+async function showRegistered() {
+  const link = $("registered");
+  link.hidden = !info.registrar;
+  const open = location.hash === "#/registrations";
+  if (link.hidden) return;
+  if (!open && turn++ % REGISTERED_TURNS) return;
+  const { users, bindings, registrations } = await get("/api/registrations");
+  link.textContent = `${bindings} registered`;
+  link.title = `${plural(users, "user")} at ${plural(bindings, "place")}`;
+  if (!open) return;
+  document.body.dataset.view = "call";
+  shown = { id: undefined, revision: null };
+  const row = (place) => h("tr", {},
+    ...[place.user, place.contact, place.source, place.q, seconds(place.expires_s), place.agent].map((text) => h("td", {}, text)));
+  const head = ["User", "Contact", "Reached at", "q", "Ends in", "Phone"].map((text) => h("th", { scope: "col" }, text));
+  $("detail").replaceChildren(
+    h("h1", {}, bindings ? `${plural(users, "user")}, ${plural(bindings, "registration")}` : "Nobody is registered"),
+    h("div", { class: "registrations" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, registrations.map(row)))),
+    registrations.length < bindings ? h("p", { class: "quiet" }, `The first ${registrations.length} of ${bindings} are shown.`) : "");
+}
+
 // ---- one call ----
 
 /** The call in the address, or the newest. */
@@ -146,6 +173,7 @@ function relativesOf(call) {
 }
 
 async function showDetail() {
+  if (location.hash === "#/registrations") return;
   const id = wanted();
   document.body.dataset.view = /^#\/(calls\/\d+|latest)$/.test(location.hash) && id !== null ? "call" : "list";
   const relatives = relativesOf(calls.get(id));
@@ -231,5 +259,5 @@ function search() {
 
 for (const kind of ["pointerdown", "wheel", "keydown"]) $("detail").addEventListener(kind, pin, { passive: true });
 $("search").addEventListener("input", search);
-window.addEventListener("hashchange", () => showDetail().catch(() => showStatus("offline", "no connection")));
+window.addEventListener("hashchange", () => (info ? showRegistered() : Promise.resolve()).then(showDetail).catch(() => showStatus("offline", "no connection")));
 poll();
