@@ -204,11 +204,14 @@ pub fn answering(scenario: &str) -> (Webhook, Edge) {
     (hook, edge)
 }
 
-/// The port that recordings are served on in [`serving`].
+/// Keys of `[executor]`: recordings are served, and kept beside the files of the application; streams need no TLS.
 #[must_use]
-pub fn recording_keys() -> String {
+pub fn sound_keys(hook: &Webhook) -> String {
     let port = crate::free_port();
-    format!("recordings_listen = \"127.0.0.1:{port}\"\nstreams_plain = true")
+    let folder = hook.folder().join("recordings");
+    format!(
+        "recordings_listen = \"127.0.0.1:{port}\"\nrecordings_dir = {folder:?}\nstreams_plain = true"
+    )
 }
 
 /// An application, and an edge whose domain `demo.test` asks `/answer` of it.
@@ -223,7 +226,7 @@ pub fn serving_with(app: App, change: impl FnOnce(Config, &Webhook) -> Config) -
     let hook = app.start();
     let config = Config::new()
         .domain("demo.test", &hook.url("answer"))
-        .executor_keys(&recording_keys());
+        .executor_keys(&sound_keys(&hook));
     let edge = Edge::start(change(config, &hook));
     (hook, edge)
 }

@@ -68,8 +68,6 @@ impl Coding {
 pub enum Picks {
     /// It rings until [`Handset::accept`].
     WhenTold,
-    /// It rings with 183 and sound of its own until [`Handset::accept`].
-    Early,
     /// It answers at once.
     AtOnce,
 }
@@ -208,7 +206,6 @@ impl Setup {
     fn account(&self, address: SocketAddr) -> String {
         let mode = match self.picks {
             Picks::WhenTold => "manual",
-            Picks::Early => "early",
             Picks::AtOnce => "auto",
         };
         let outbound = self
@@ -236,7 +233,7 @@ impl Setup {
     ) -> String {
         let (source, folder) = (source.display(), folder.display());
         format!(
-            "sip_listen {address}\nnet_interface 127.0.0.1\nrtp_ports {media}-{}\njitter_buffer_delay 1-40\n\
+            "sip_listen {address}\nnet_interface 127.0.0.1\nrtp_ports {media}-{}\njitter_buffer_delay 0-0\n\
              call_local_timeout 120\ncall_max_calls 4\naudio_source aufile,{source}\naudio_alert aufile,/dev/null\n\
              snd_path {folder}\nctrl_tcp_listen {control}\nmodule_path {}\nmodule {}\nmodule aufile.so\n\
              module sndfile.so\nmodule srtp.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n",
@@ -331,7 +328,8 @@ impl Handset {
         self.command("hangup", "");
     }
 
-    /// Puts the other side on hold (a re-INVITE).
+    /// Puts the other side on hold (a re-INVITE). From then on nothing more is kept of what it hears: this baresip takes
+    /// its filters off and never puts them on again.
     pub fn hold(&self) {
         self.command("hold", "");
     }

@@ -12,6 +12,8 @@ pub struct Answer {
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 /// `GET path` from the server at `to`; `None` when nobody answers.
@@ -24,6 +26,14 @@ pub fn get(to: SocketAddr, path: &str) -> Option<Answer> {
 #[must_use]
 pub fn post(to: SocketAddr, path: &str, json: &str) -> Option<Answer> {
     exchange(to, "POST", path, json)
+}
+
+/// What is at a URL of `http` with an address for a host.
+#[must_use]
+pub fn fetch(url: &str) -> Option<Answer> {
+    let rest = url.strip_prefix("http://")?;
+    let (host, path) = rest.split_at(rest.find('/')?);
+    get(host.parse().ok()?, path)
 }
 
 pub(crate) fn exchange(to: SocketAddr, method: &str, path: &str, json: &str) -> Option<Answer> {
@@ -49,7 +59,7 @@ fn read_answer(mut stream: TcpStream) -> Option<Answer> {
             return Some(answer);
         }
         match stream.read(&mut chunk) {
-            Ok(0) => return parse(&bytes).map(|(answer, _)| answer),
+            Ok(0) => return parse(&bytes),
             Ok(count) => bytes.extend_from_slice(&chunk[..count]),
             Err(_) => return None,
         }
@@ -58,14 +68,14 @@ fn read_answer(mut stream: TcpStream) -> Option<Answer> {
 
 /// The answer, when all of it is here.
 fn whole(bytes: &[u8]) -> Option<Answer> {
-    let (answer, body) = parse(bytes)?;
+    let answer = parse(bytes)?;
     if let Some(length) = answer.headers.get("content-length") {
-        return (body.len() >= length.parse().ok()?).then_some(answer);
+        return (answer.bytes.len() >= length.parse().ok()?).then_some(answer);
     }
     None
 }
 
-fn parse(bytes: &[u8]) -> Option<(Answer, Vec<u8>)> {
+fn parse(bytes: &[u8]) -> Option<Answer> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..end]);
     let mut lines = head.split("\r\n");
@@ -82,14 +92,12 @@ fn parse(bytes: &[u8]) -> Option<(Answer, Vec<u8>)> {
         body = dechunk(&body);
     }
     let text = String::from_utf8_lossy(&body).into_owned();
-    Some((
-        Answer {
-            status,
-            headers,
-            body: text,
-        },
-        body,
-    ))
+    Some(Answer {
+        status,
+        headers,
+        body: text,
+        bytes: body,
+    })
 }
 
 fn dechunk(mut bytes: &[u8]) -> Vec<u8> {

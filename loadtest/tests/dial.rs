@@ -347,3 +347,25 @@ fn a_callee_can_be_asked_first() {
     assert_eq!(hit.param("ParentCallSid"), hook.hits()[0].param("CallSid"));
     hook.all_signed();
 }
+
+#[test]
+fn the_headers_of_a_uri_have_room_for_1023_characters() {
+    for (length, status) in [(1023, "completed"), (1024, "failed")] {
+        let callee = Sipp::callee("callee_hangs_up")
+            .argument("-d", "200")
+            .start();
+        let name = "?X-Long=";
+        let headers = format!("{name}{}", "v".repeat(length - (name.len() - 1)));
+        let (hook, edge) = dialling(&format!("{}&action=/after", to(&callee, &headers)));
+        caller("caller_is_hung_up", &edge).run();
+        assert_eq!(
+            hook.wait_for("/after").param("DialCallStatus"),
+            status,
+            "{length}"
+        );
+        if length < 1024 {
+            let value = callee.finish();
+            assert_eq!(value.request("INVITE").need("X-Long").len(), length - 7);
+        }
+    }
+}

@@ -114,3 +114,33 @@ fn the_answer_to_the_action_is_executed() {
         .collect();
     assert_eq!(paths, ["/refer", "/after", "/hangup"]);
 }
+
+#[test]
+fn a_report_may_come_late() {
+    let (hook, edge) = answering(&format!("refer?uri={}&action=/after", encode(TARGET)));
+    let sipp = caller("caller_is_referred", &edge).argument("-d", "6000");
+    sipp.run();
+    let hit = hook.wait_for("/after");
+    assert_eq!(hit.param("ReferCallStatus"), "in-progress");
+    assert_eq!(hit.param("NotifySipResponseCode"), "200");
+}
+
+#[test]
+fn a_transfer_that_is_never_reported_on_is_given_up() {
+    let (hook, edge) = answering(&format!("refer?uri={}&action=/after", encode(TARGET)));
+    caller("caller_forgets_refer", &edge).run();
+    let hit = hook.wait_for("/after");
+    assert_eq!(hit.param("ReferSipResponseCode"), "202");
+    assert_eq!(hit.get("ReferCallStatus"), None);
+    assert_eq!(hit.get("NotifySipResponseCode"), None);
+    hook.all_signed();
+}
+
+#[test]
+fn a_caller_may_hang_up_during_the_transfer() {
+    let (_hook, hit, _) = action("caller_leaves_when_referred", &[]);
+    assert_eq!(hit.param("ReferCallStatus"), "canceled");
+    assert_eq!(hit.param("ReferSipResponseCode"), "202");
+    assert_eq!(hit.param("NotifySipResponseCode"), "180");
+    assert_eq!(hit.param("CallStatus"), "completed");
+}
