@@ -31,6 +31,7 @@ help:
 	@echo 'make bench   the benches; bench-peers: other parsers beside ours'
 	@echo 'make gate    instruction counts against benches/instructions.toml; accept-instructions moves it'
 	@echo 'make load    a load profile through the release build: make load PROFILE=mixed (make load-list: which there are)'
+	@echo 'make load PROFILE=media   500 calls that play and record for a minute'
 	@echo 'make load-report   Hookswitch beside its peers, 20 minutes of an idle machine; QUICK=1: 4 minutes'
 	@echo 'make lint    format and lints only'
 	@echo 'make deps    install what the above need (apt-get, as root or through sudo)'
@@ -96,7 +97,11 @@ QUICK   ?=
 ONLY    ?=
 
 load: deps load-build
+ifeq ($(PROFILE),media)
+	$(TARGET)/release/media
+else
 	$(TARGET)/release/load profile $(PROFILE) --subject $(SUBJECT) $(if $(ENGINE),--engine $(ENGINE))
+endif
 
 load-list: load-build
 	$(TARGET)/release/load list

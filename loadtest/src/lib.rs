@@ -10,6 +10,7 @@
 //! - [`Kamailio`], [`Phone`] (baresip) and [`Browser`] are the neighbours.
 //! - [`Handset`] is a baresip with a file for a mouth and a file for an ear; [`hear`] judges what it heard.
 //! - [`generator`] makes load: thousands of calls a second, both sides of them in one process.
+//! - [`sounding`] makes calls with sound, and looks at every packet's time.
 //! - [`load`] is the load suite.
 //!
 //! **Invariants.** Nothing here parses SIP with the product's own code: this crate has to be able to find its bugs.
@@ -36,6 +37,7 @@ mod relay;
 mod robot;
 mod scratch;
 mod sipp;
+pub mod sounding;
 mod stream;
 mod webhook;
 

@@ -83,3 +83,14 @@ fn a_report_is_made_of_a_handful_of_calls() {
     assert_eq!(read("report.html"), page);
     assert!(read("runs.jsonl").lines().count() > 10);
 }
+
+#[test]
+fn calls_with_sound_are_made_and_counted() {
+    let outcome = loadtest::sounding::run(&loadtest::sounding::Order::TINY);
+    assert!(outcome.is_complete(), "{outcome}");
+    assert_eq!(outcome.most, outcome.calls, "{outcome}");
+    // Half of the time they are played to.
+    assert!(outcome.packets > 6 * 100, "{outcome}");
+    assert_eq!(outcome.lost, 0, "{outcome}");
+    assert!(outcome.cpu_percent_per_call > 0.0, "{outcome}");
+}

@@ -7,14 +7,14 @@ use nix::time::{ClockId, clock_gettime};
 const TRIES: usize = 5;
 
 /// Nanoseconds of the monotonic clock: the only time that the generator computes with.
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     read(ClockId::CLOCK_MONOTONIC)
 }
 
 /// What to add to a time of the wall clock, which the kernel stamps datagrams with, to get one of [`now`].
 ///
 /// The two clocks drift by parts in a million, so this is asked again now and then.
-pub(super) fn wall_offset() -> i64 {
+pub(crate) fn wall_offset() -> i64 {
     // Of some tries, the one in which the thread was not interrupted between the two clocks.
     let tries = (0..TRIES).map(|_| {
         let (before, wall, after) = (now(), read(ClockId::CLOCK_REALTIME), now());
@@ -25,7 +25,7 @@ pub(super) fn wall_offset() -> i64 {
 }
 
 /// A time that the kernel gave, as nanoseconds.
-pub(super) fn nanoseconds(time: TimeSpec) -> u64 {
+pub(crate) fn nanoseconds(time: TimeSpec) -> u64 {
     Duration::from(time).as_nanos() as u64
 }
 

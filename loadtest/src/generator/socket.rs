@@ -16,7 +16,7 @@ use super::clock;
 use super::config::Timestamps;
 
 /// Datagrams in one system call.
-pub(super) const BATCH: usize = 32;
+pub(crate) const BATCH: usize = 32;
 
 /// A longer datagram is malformed to us.
 const DATAGRAM_MAX: usize = 4096;
@@ -26,7 +26,7 @@ const RECEIVE_BUFFER: usize = 8 << 20;
 const TRIES: usize = 100;
 
 /// A bound socket that never blocks.
-pub(super) fn bind(address: SocketAddrV4, timestamps: Timestamps) -> io::Result<UdpSocket> {
+pub(crate) fn bind(address: SocketAddrV4, timestamps: Timestamps) -> io::Result<UdpSocket> {
     let explain = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
     let socket = UdpSocket::bind(address).map_err(explain)?;
     socket.set_nonblocking(true)?;
@@ -43,18 +43,18 @@ pub(super) fn bind(address: SocketAddrV4, timestamps: Timestamps) -> io::Result<
 }
 
 /// What the kernel gave, in bytes.
-pub(super) fn receive_buffer(socket: &UdpSocket) -> usize {
+pub(crate) fn receive_buffer(socket: &UdpSocket) -> usize {
     getsockopt(socket, sockopt::RcvBuf).unwrap_or(0)
 }
 
 /// The memory behind recvmmsg.
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     memory: Box<[u8]>,
     headers: MultiHeaders<SockaddrIn>,
 }
 
 impl Inbox {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // The only control message is the time, so all of them are equally long: the wrapper relies on that, since
         // it does not give the kernel the full room again.
         let control = nix::cmsg_space!(TimeSpec);
@@ -66,7 +66,7 @@ impl Inbox {
 
     /// One recvmmsg: how many there were, each shown to `each` with its source and its time on the monotonic clock.
     /// `None` in place of the bytes: it was too long.
-    pub(super) fn receive(
+    pub(crate) fn receive(
         &mut self,
         socket: &UdpSocket,
         wall_offset: i64,
@@ -107,13 +107,13 @@ impl Inbox {
 }
 
 /// Messages to be sent, in one piece of memory that is used again and again.
-pub(super) struct Outbox<M> {
+pub(crate) struct Outbox<M> {
     bytes: Vec<u8>,
     entries: Vec<Entry<M>>,
     headers: MultiHeaders<SockaddrIn>,
-    pub(super) datagrams: u64,
-    pub(super) calls: u64,
-    pub(super) errors: u64,
+    pub(crate) datagrams: u64,
+    pub(crate) calls: u64,
+    pub(crate) errors: u64,
 }
 
 struct Entry<M> {
@@ -123,7 +123,7 @@ struct Entry<M> {
 }
 
 impl<M: Copy> Outbox<M> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             bytes: Vec::new(),
             entries: Vec::new(),
@@ -135,7 +135,7 @@ impl<M: Copy> Outbox<M> {
     }
 
     /// Appends a message that `write` writes. It is sent by [`Self::flush`], which tells `mark` when.
-    pub(super) fn push(&mut self, to: SockaddrIn, mark: M, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn push(&mut self, to: SockaddrIn, mark: M, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.bytes);
         let end = self.bytes.len();
         self.entries.push(Entry { end, to, mark });
@@ -143,7 +143,7 @@ impl<M: Copy> Outbox<M> {
 
     /// Takes everything out unsent.
     #[cfg(test)]
-    pub(super) fn take(&mut self) -> Vec<(M, SockaddrIn, Vec<u8>)> {
+    pub(crate) fn take(&mut self) -> Vec<(M, SockaddrIn, Vec<u8>)> {
         let mut start = 0;
         let bytes = std::mem::take(&mut self.bytes);
         let entries = self.entries.drain(..).map(|entry| {
@@ -155,7 +155,7 @@ impl<M: Copy> Outbox<M> {
     }
 
     /// Sends all of it. A batch takes a while, so each message is told its share of that time.
-    pub(super) fn flush(&mut self, socket: &UdpSocket, mut each: impl FnMut(M, u64)) {
+    pub(crate) fn flush(&mut self, socket: &UdpSocket, mut each: impl FnMut(M, u64)) {
         let (mut start, mut next, mut tries) = (0, 0, 0);
         while next < self.entries.len() {
             let batch = &self.entries[next..self.entries.len().min(next + BATCH)];

@@ -1,0 +1,121 @@
+use std::fmt;
+
+use hdrhistogram::Histogram;
+
+use super::Order;
+use super::stream::Heard;
+
+/// What came of an [`Order`].
+#[derive(Debug)]
+pub struct Outcome {
+    /// Calls that were to be made.
+    pub calls: usize,
+    /// Those that were answered.
+    pub answered: usize,
+    /// Those that were ended by the executor.
+    pub ended: usize,
+    /// Those that were refused.
+    pub refused: usize,
+    /// The most at a time.
+    pub most: usize,
+    /// Packets received.
+    pub packets: u64,
+    /// Packets that are missing in the sequence.
+    pub lost: u64,
+    /// How far the time between two packets is from what their timestamps say, in microseconds: half of them, 99 of a
+    /// hundred, and the worst.
+    pub off_us: [u64; 3],
+    /// Recording callbacks, actions, and status callbacks that came.
+    pub callbacks: [usize; 3],
+    /// KiB before the first call, at most while they were, and after the last.
+    pub kib_before: u64,
+    /// At most while there were calls.
+    pub kib_during: u64,
+    /// After the last.
+    pub kib_after: u64,
+    /// Hundredths of a core for each call, while all were up.
+    pub cpu_percent_per_call: f64,
+    /// How long all were up.
+    pub window_seconds: f64,
+    /// Sessions of media that the executor says are left; negative where it does not say.
+    pub sessions_after: f64,
+}
+
+impl Outcome {
+    pub(super) fn new(order: &Order) -> Self {
+        Self {
+            calls: order.calls,
+            answered: 0,
+            ended: 0,
+            refused: 0,
+            most: 0,
+            packets: 0,
+            lost: 0,
+            off_us: [0; 3],
+            callbacks: [0; 3],
+            kib_before: 0,
+            kib_during: 0,
+            kib_after: 0,
+            cpu_percent_per_call: 0.0,
+            window_seconds: 0.0,
+            sessions_after: -1.0,
+        }
+    }
+
+    pub(super) fn heard(&mut self, heard: Heard) {
+        let at = |histogram: &Histogram<u64>, share| histogram.value_at_quantile(share);
+        self.packets = heard.packets;
+        self.lost = heard.lost;
+        self.off_us = [0.5, 0.99, 1.0].map(|share| at(&heard.off_us, share));
+    }
+
+    /// Whether everybody got through, and nothing that had to come is missing.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.answered == self.calls
+            && self.ended == self.calls
+            && self.callbacks.iter().all(|came| *came == self.calls)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            calls,
+            answered,
+            ended,
+            refused,
+            most,
+            ..
+        } = self;
+        let [middle, late, worst] = self.off_us.map(|us| us as f64 / 1000.0);
+        let [tapes, actions, ends] = self.callbacks;
+        writeln!(
+            f,
+            "calls       {calls}: answered {answered}, refused {refused}, ended {ended}, at most {most} at a time"
+        )?;
+        writeln!(
+            f,
+            "packets     {} received, {} lost",
+            self.packets, self.lost
+        )?;
+        writeln!(
+            f,
+            "off by      p50 {middle:.2} ms, p99 {late:.2} ms, worst {worst:.2} ms"
+        )?;
+        writeln!(
+            f,
+            "callbacks   {tapes} recordings, {actions} actions, {ends} ends, of {calls} each"
+        )?;
+        writeln!(
+            f,
+            "memory      {} KiB before, {} at most, {} after; sessions left {}",
+            self.kib_before, self.kib_during, self.kib_after, self.sessions_after
+        )?;
+        write!(
+            f,
+            "processor   {:.3} % of a core for a call, over {:.0} s with all of them",
+            self.cpu_percent_per_call, self.window_seconds
+        )
+    }
+}
