@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket as StdSocket};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use ::media::Engine;
+use ::media::{Engine, Meter};
 use sip::{Instant, Layer, Transport, Uri};
 use tokio::sync::{mpsc, oneshot};
 use transport::{AsyncUdpSocket, ListenerId, UdpOptions, UdpSocket};
@@ -50,6 +50,7 @@ pub struct Bound {
 pub struct Handle {
     bound: Vec<Bound>,
     gauges: Arc<Gauges>,
+    media: Meter,
     shutdown: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
@@ -253,6 +254,7 @@ impl Executor {
     /// The thread or the runtime cannot be made.
     pub fn spawn(self) -> io::Result<Handle> {
         let (bound, gauges) = (self.bound.clone(), self.gauges());
+        let media = self.engine.meter();
         let (shutdown, told) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -267,6 +269,7 @@ impl Executor {
         Ok(Handle {
             bound,
             gauges,
+            media,
             shutdown: Some(shutdown),
             thread: Some(thread),
         })
@@ -282,6 +285,11 @@ impl Handle {
     /// How much it holds.
     pub fn gauges(&self) -> Arc<Gauges> {
         Arc::clone(&self.gauges)
+    }
+
+    /// What its media threads have done.
+    pub fn media(&self) -> Meter {
+        self.media.clone()
     }
 
     /// Begins the shutdown.

@@ -37,7 +37,7 @@ pub mod webhook;
 
 pub use ::media::codec::Codec;
 pub use ::media::{
-    Config as MediaConfig, Counters as MediaCounters, Engine as MediaEngine, RtpPorts,
+    Config as MediaConfig, Counters as MediaCounters, Engine as MediaEngine, Meter, RtpPorts,
 };
 pub use error_code::{ErrorCode, Level};
 pub use executor::{Bound, Executor, Handle, SetupError};

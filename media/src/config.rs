@@ -16,7 +16,8 @@ pub struct Config {
     /// How long no RTP may come before [`Event::Quiet`](crate::Event::Quiet) is told.
     pub quiet: Duration,
     /// How often a packet is sent to a peer that is told nothing, so that a NAT before it keeps the
-    /// way open (RFC 6263).
+    /// way open (RFC 6263). At 20 ms or less it is sent silence without a break, for peers that take a
+    /// pause of packets for the end of the call.
     pub keep_open: Duration,
     /// How often RTCP reports are sent (RFC 3550 §6.2).
     pub reports: Duration,

@@ -23,6 +23,23 @@ pub struct Engine {
     inner: Arc<Inner>,
 }
 
+/// What an engine has done, to look at from any thread, also after its end.
+#[derive(Clone)]
+pub struct Meter(Arc<Links>);
+
+impl Meter {
+    /// The counters now; cheap.
+    pub fn read(&self) -> Counters {
+        self.0.counters.read(self.0.config.sessions)
+    }
+}
+
+impl std::fmt::Debug for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Meter").field(&self.read()).finish()
+    }
+}
+
 struct Inner {
     links: Arc<Links>,
     next: AtomicU64,
@@ -137,8 +154,12 @@ impl Engine {
 
     /// What the engine has done so far; cheap.
     pub fn counters(&self) -> Counters {
-        let links = &self.inner.links;
-        links.counters.read(links.config.sessions)
+        self.meter().read()
+    }
+
+    /// Reads the counters, and does not keep the engine alive.
+    pub fn meter(&self) -> Meter {
+        Meter(Arc::clone(&self.inner.links))
     }
 
     fn worker_of(&self, affinity: u64) -> usize {

@@ -364,10 +364,6 @@ impl Leg {
                 self.said.extend_from_slice(&self.input);
                 self.send_said(desk);
             }
-            Input::Silence => {
-                self.said.resize(silence, 0);
-                self.send_said(desk);
-            }
             Input::Relayed => {
                 if self.outbound.is_relaying(desk.tick) {
                     self.said.extend_from_slice(&self.input);
@@ -376,7 +372,7 @@ impl Leg {
                     self.send_said(desk);
                 }
             }
-            Input::Nobody => {
+            Input::Nobody if desk.links.config.keep_open > TICK => {
                 self.outbound.pause();
                 let last = self.sent.map_or(self.connected, |(_, tick)| tick);
                 let pause = TICK * u32::try_from(desk.tick - last.min(desk.tick)).unwrap_or(0);
@@ -384,6 +380,10 @@ impl Leg {
                     self.said.resize(silence, 0);
                     self.send_said(desk);
                 }
+            }
+            Input::Silence | Input::Nobody => {
+                self.said.resize(silence, 0);
+                self.send_said(desk);
             }
         }
     }

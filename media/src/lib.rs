@@ -65,7 +65,7 @@ mod writer;
 
 pub use config::Config;
 pub use counters::{Counters, Jitter};
-pub use engine::{Engine, OpenError};
+pub use engine::{Engine, Meter, OpenError};
 pub use event::{Event, Outcome, PlayId, RecordEnd, RecordId, RecordReason, Sink, TapId};
 pub use feed::Feed;
 pub use peer::{Direction, Peer, SrtpPair};

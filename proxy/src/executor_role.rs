@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use executor::sound::hear::{HttpHearingConfig, PocketsphinxConfig};
 use executor::sound::speak::{EspeakConfig, HttpSpeechConfig};
 use executor::sound::{HearingConfig, SpeechEngine};
 use executor::webhook::{Hook, Method};
 use executor::{
-    Codec, Domain, Domains, Executor, Handle, Listen, RtpPorts, Secret, Sid, TrustedPeer,
+    Codec, Domain, Domains, Executor, Gauges, Handle, Listen, Meter, RtpPorts, Secret, Sid, TrustedPeer,
 };
 use sip::Transport;
 
@@ -38,6 +39,11 @@ pub(crate) fn start(settings: &Settings, log: Arc<CallLog>) -> Result<Option<Rol
         .map_err(|error| fault(error.to_string()))?;
     let handle = executor.spawn().map_err(|error| fault(error.to_string()))?;
     Ok(Some(Role { handle, domains }))
+}
+
+/// What the executor holds and its media threads have done, for `/metrics`.
+pub(crate) fn watched(role: Option<&Role>) -> Option<(Arc<Gauges>, Meter)> {
+    role.map(|role| (role.handle.gauges(), role.handle.media()))
 }
 
 /// The executor's domains, to be replaced by [`domains`] of a file that was read again.
@@ -108,6 +114,7 @@ fn media(file: &file::Executor, out: &mut executor::Settings) -> Result<(), Stri
     };
     // Two legs a call; the ports are the other bound.
     out.media.sessions = file.calls.saturating_mul(2);
+    out.media.keep_open = UNBROKEN;
     out.media_address = file.media_address;
     out.codecs = file.codecs.iter().copied().map(codec).collect();
     out.secure_media = file.secure_media;
@@ -273,3 +280,7 @@ fn domain(file: &file::Domain) -> Result<Domain, String> {
     }
     Ok(domain)
 }
+
+/// Who hears nothing is sent silence, a packet a frame: carriers and phones take a pause of packets for the
+/// end of the call.
+const UNBROKEN: Duration = Duration::from_millis(20);

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use executor::{Gauges, MediaCounters, Meter, Snapshot};
+
 use crate::counters::Counters;
 use crate::registrar::Registrar;
 
@@ -12,6 +14,7 @@ pub(crate) fn render(
     workers: &[Arc<Counters>],
     filters: &filters::Counters,
     registrar: &Registrar,
+    executor: Option<&(Arc<Gauges>, Meter)>,
 ) -> String {
     let mut sums: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
     for counters in workers {
@@ -20,37 +23,18 @@ pub(crate) fn render(
         }
     }
     let mut text = String::new();
-    // Writing to a string cannot fail.
     for (name, (help, value)) in sums {
-        let kind = if name.ends_with("_total") {
-            "counter"
-        } else {
-            "gauge"
-        };
-        writeln!(
-            text,
-            "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
-        )
-        .unwrap_or_default();
+        push(&mut text, name, help, value);
     }
     let (users, bindings) = registrar.size();
-    for (name, help, value) in [
-        (
-            "hookswitch_registered_users",
-            "Users that are registered.",
-            users,
-        ),
-        (
-            "hookswitch_registrations",
-            "Bindings of all users.",
-            bindings,
-        ),
-    ] {
-        writeln!(
-            text,
-            "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"
-        )
-        .unwrap_or_default();
+    let (help, name) = ("Users that are registered.", "hookswitch_registered_users");
+    push(&mut text, name, help, users as u64);
+    let (help, name) = ("Bindings of all users.", "hookswitch_registrations");
+    push(&mut text, name, help, bindings as u64);
+    if let Some((gauges, media)) = executor {
+        for (name, help, value) in executor_series(&gauges.snapshot(), &media.read()) {
+            push(&mut text, &format!("hookswitch_executor_{name}"), help, value);
+        }
     }
     let name = "hookswitch_filter_events_total";
     writeln!(
@@ -67,4 +51,72 @@ pub(crate) fn render(
         .unwrap_or_default();
     }
     text
+}
+
+fn executor_series(held: &Snapshot, media: &MediaCounters) -> [(&'static str, &'static str, u64); 13] {
+    [
+        ("calls", "Calls of the executor.", held.calls as u64),
+        ("legs", "Legs of callers and callees.", held.legs as u64),
+        (
+            "media_sessions",
+            "Legs with media.",
+            media.sessions as u64,
+        ),
+        ("media_ports", "UDP ports of media.", media.ports as u64),
+        ("media_rooms", "Conferences.", media.rooms as u64),
+        (
+            "media_packets_received_total",
+            "RTP packets taken in.",
+            media.packets_received,
+        ),
+        (
+            "media_packets_sent_total",
+            "RTP packets sent, relayed ones too.",
+            media.packets_sent,
+        ),
+        (
+            "media_packets_relayed_total",
+            "RTP packets handed on without a decoder.",
+            media.packets_relayed,
+        ),
+        (
+            "media_packets_lost_total",
+            "RTP packets that never came, or too late to be heard.",
+            media.packets_lost,
+        ),
+        (
+            "media_packets_refused_total",
+            "Datagrams at media ports that are not taken.",
+            media.packets_refused,
+        ),
+        (
+            "media_packets_unsent_total",
+            "RTP packets that the kernel did not take.",
+            media.packets_unsent,
+        ),
+        (
+            "media_ticks_skipped_total",
+            "Ticks of 20 ms that media threads were too late for.",
+            media.ticks_skipped,
+        ),
+        (
+            "media_recorded_lost_milliseconds_total",
+            "Sound that the disk was too slow for.",
+            media.recorded_lost_ms,
+        ),
+    ]
+}
+
+fn push(text: &mut String, name: &str, help: &str, value: u64) {
+    let kind = if name.ends_with("_total") {
+        "counter"
+    } else {
+        "gauge"
+    };
+    // Writing to a string cannot fail.
+    writeln!(
+        text,
+        "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
+    )
+    .unwrap_or_default();
 }

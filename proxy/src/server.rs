@@ -156,11 +156,14 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
         let (counted, by_filters) = (counters, launch.filter_counters);
         let running = lifecycle.clone();
         let registered = registrar.clone();
+        let watched = executor_role::watched(executor.as_ref());
         let console = Console::new(log, access)
             .healthy(move || running.phase() == Phase::Running)
             .info(move || info::describe(&shown.load(), &examples))
             .registrations(move |most| info::registrations(&registered, most))
-            .metrics(move || metrics::render(&counted, &by_filters, &registrar));
+            .metrics(move || {
+                metrics::render(&counted, &by_filters, &registrar, watched.as_ref())
+            });
         let console = server.add_service(console.service(address));
         sip.add_dependency(&console);
     }
