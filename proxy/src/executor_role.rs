@@ -9,7 +9,8 @@ use executor::sound::speak::{EspeakConfig, HttpSpeechConfig};
 use executor::sound::{HearingConfig, SpeechEngine};
 use executor::webhook::{Hook, Method};
 use executor::{
-    Codec, Domain, Domains, Executor, Gauges, Handle, Listen, Meter, RtpPorts, Secret, Sid, TrustedPeer,
+    Codec, Domain, Domains, Executor, Gauges, Handle, Listen, Meter, RtpPorts, Secret, Sid,
+    TrustedPeer,
 };
 use sip::Transport;
 

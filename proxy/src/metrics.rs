@@ -33,7 +33,12 @@ pub(crate) fn render(
     push(&mut text, name, help, bindings as u64);
     if let Some((gauges, media)) = executor {
         for (name, help, value) in executor_series(&gauges.snapshot(), &media.read()) {
-            push(&mut text, &format!("hookswitch_executor_{name}"), help, value);
+            push(
+                &mut text,
+                &format!("hookswitch_executor_{name}"),
+                help,
+                value,
+            );
         }
     }
     let name = "hookswitch_filter_events_total";
@@ -53,15 +58,14 @@ pub(crate) fn render(
     text
 }
 
-fn executor_series(held: &Snapshot, media: &MediaCounters) -> [(&'static str, &'static str, u64); 13] {
+fn executor_series(
+    held: &Snapshot,
+    media: &MediaCounters,
+) -> [(&'static str, &'static str, u64); 13] {
     [
         ("calls", "Calls of the executor.", held.calls as u64),
         ("legs", "Legs of callers and callees.", held.legs as u64),
-        (
-            "media_sessions",
-            "Legs with media.",
-            media.sessions as u64,
-        ),
+        ("media_sessions", "Legs with media.", media.sessions as u64),
         ("media_ports", "UDP ports of media.", media.ports as u64),
         ("media_rooms", "Conferences.", media.rooms as u64),
         (

@@ -161,9 +161,7 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
             .healthy(move || running.phase() == Phase::Running)
             .info(move || info::describe(&shown.load(), &examples))
             .registrations(move |most| info::registrations(&registered, most))
-            .metrics(move || {
-                metrics::render(&counted, &by_filters, &registrar, watched.as_ref())
-            });
+            .metrics(move || metrics::render(&counted, &by_filters, &registrar, watched.as_ref()));
         let console = server.add_service(console.service(address));
         sip.add_dependency(&console);
     }
