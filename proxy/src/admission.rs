@@ -59,7 +59,7 @@ impl Admission {
         if now < self.look {
             return;
         }
-        let patience = if self.is_open() { PATIENCE } else { INTERVAL };
+        let patience = if self.is_open() { PATIENCE } else { AGAIN };
         if let Some(since) = self.behind {
             if now - since >= patience {
                 self.share = (self.share - self.share / 16).max(LEAST);
@@ -99,10 +99,12 @@ const LEAST: u32 = WHOLE / 64;
 const STEP: u32 = WHOLE / 256;
 /// How often the share changes.
 const INTERVAL: Duration = Duration::from_millis(10);
-/// How long every turn may leave something before the first request is shed: 2·T1. The socket's buffer
-/// bounds what waits, so that it is answered before it is sent again; and what a pause of the machine has
-/// left is worked off in less.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long every turn may leave something before the first request is shed: less than T1, after which
+/// callers send again what was not answered; and more than it takes to work off what a pause of the machine has
+/// left, which the socket's buffer bounds.
+const PATIENCE: Duration = Duration::from_millis(400);
+/// The same, once something is shed.
+const AGAIN: Duration = Duration::from_millis(20);
 /// Refusals in one interval: about a tenth of the worker's time.
 const REFUSALS: u32 = 60;
 
