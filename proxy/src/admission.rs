@@ -60,10 +60,8 @@ impl Admission {
             return;
         }
         let patience = if self.is_open() { PATIENCE } else { AGAIN };
-        if let Some(since) = self.behind {
-            if now - since >= patience {
-                self.share = (self.share - self.share / 16).max(LEAST);
-            }
+        if self.behind.is_some_and(|since| now - since >= patience) {
+            self.share = (self.share - self.share / 16).max(LEAST);
         } else if self.share < WHOLE {
             let intervals = (now - self.look).as_micros() / INTERVAL.as_micros() + 1;
             let steps = u32::try_from(intervals).unwrap_or(u32::MAX);

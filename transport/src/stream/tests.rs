@@ -610,11 +610,14 @@ async fn two_hundred_connections_leave_no_file_behind() {
         .collect();
     drop(streams);
     fixture.without_connections().await;
-    assert_eq!(
-        connections_of(&remotes),
-        0,
-        "every descriptor of ours is closed"
-    );
+    // The last one leaves the table before its descriptor is closed.
+    for _ in 0..200 {
+        if connections_of(&remotes) == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{} descriptors of ours are open", connections_of(&remotes));
 }
 
 /// Connections of this host to any of these peers that we have not closed yet.
