@@ -77,9 +77,18 @@ impl Admission {
         self.share == WHOLE
     }
 
+    /// Whether a new request with this Call-ID is not even answered.
+    pub(crate) fn ignores(&self, call_id: &[u8]) -> bool {
+        self.refusals == 0 && !self.is_lucky(call_id)
+    }
+
+    fn is_lucky(&self, call_id: &[u8]) -> bool {
+        ((self.hasher.hash_one(call_id) >> 48) as u32) < self.share
+    }
+
     /// What becomes of a new request with this Call-ID.
     pub(crate) fn admits(&mut self, call_id: &[u8]) -> Admit {
-        if ((self.hasher.hash_one(call_id) >> 48) as u32) < self.share {
+        if self.is_lucky(call_id) {
             return Admit::Yes;
         }
         let Some(left) = self.refusals.checked_sub(1) else {

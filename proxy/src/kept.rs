@@ -9,7 +9,7 @@
 //! received bytes nor their index wait for the end of a call that rings.
 
 use bytes::Bytes;
-use sip::{HeaderName, Limits, Message, Request};
+use sip::{HeaderName, HeaderSet, Limits, Message, Request};
 use smallvec::SmallVec;
 
 /// The rest of a request.
@@ -32,7 +32,7 @@ impl Kept {
         parts.push(START);
         let mut singles = [&[][..]; SINGLES.len()];
         let mut call_id = &[][..];
-        for (index, header) in headers.iter().enumerate() {
+        for (index, header) in headers.among(ANSWERED) {
             if header.id == HeaderName::Via {
                 parts.extend(headers.line(index));
                 continue;
@@ -111,6 +111,15 @@ const SINGLES: [HeaderName; 5] = [
     HeaderName::CSeq,
     HeaderName::Timestamp,
 ];
+/// All of the rows.
+const ANSWERED: HeaderSet = HeaderSet::of(&[
+    HeaderName::Via,
+    HeaderName::From,
+    HeaderName::To,
+    HeaderName::CallId,
+    HeaderName::CSeq,
+    HeaderName::Timestamp,
+]);
 const END: &[u8] = b"Content-Length: 0\r\n\r\n";
 
 #[cfg(test)]

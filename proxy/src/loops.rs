@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
-use sip::{CSeq, HeaderName, Request, Via};
+use sip::{CSeq, HeaderName, HeaderSet, Request, Via};
 
 /// Hashes the fields of a request that routing depends on, with this process's own key.
 ///
@@ -26,24 +26,14 @@ impl LoopHash {
     pub fn of(&self, request: &Request) -> u64 {
         let mut hasher = self.0.build_hasher();
         hasher.write(request.uri_bytes());
-        for header in request.headers.iter() {
-            let routes = matches!(
-                header.id,
-                HeaderName::CallId
-                    | HeaderName::From
-                    | HeaderName::ProxyAuthorization
-                    | HeaderName::ProxyRequire
-                    | HeaderName::Route
-                    | HeaderName::To
-            );
-            if routes {
-                hasher.write_u8(header.id as u8);
-                hasher.write(header.value);
-                hasher.write_u8(0);
-            }
+        for (_, header) in request.headers.among(ROUTING) {
             if header.id == HeaderName::CSeq {
                 let number = header.value.split(|byte| *byte == b' ').next();
                 hasher.write(number.unwrap_or_default());
+            } else {
+                hasher.write_u8(header.id as u8);
+                hasher.write(header.value);
+                hasher.write_u8(0);
             }
         }
         hasher.finish()
@@ -87,6 +77,17 @@ impl LoopHash {
         })
     }
 }
+
+/// What routing depends on besides the Request-URI.
+const ROUTING: HeaderSet = HeaderSet::of(&[
+    HeaderName::CallId,
+    HeaderName::CSeq,
+    HeaderName::From,
+    HeaderName::ProxyAuthorization,
+    HeaderName::ProxyRequire,
+    HeaderName::Route,
+    HeaderName::To,
+]);
 
 impl std::fmt::Debug for LoopHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -255,7 +255,7 @@ impl Core {
     pub fn publish_gauges(&self) {
         self.counters
             .shedding
-            .store(u64::from(!self.admission.is_open()), Relaxed);
+            .store(u64::from(self.is_shedding()), Relaxed);
         let layer = self.layer.counters();
         self.counters
             .exchanges
@@ -332,7 +332,7 @@ impl Core {
             return self.reply_stateless(flow, &request, &refusal::overload());
         }
         // Under overload, who does not even say that a dialog exists is looked at no further.
-        let shedding = !self.admission.is_open();
+        let shedding = self.is_shedding();
         if shedding && !has_to_tag(&request) && self.sheds(&flow, &request) {
             return;
         }
@@ -398,15 +398,26 @@ impl Core {
         }
     }
 
+    /// Whether an INVITE with this Call-ID, which nobody has parsed yet, begins something that is ignored:
+    /// under overload, what is not worked on must cost next to nothing.
+    pub fn ignores(&mut self, flow: &Flow, call_id: &[u8]) -> bool {
+        let ignored = self.admission.ignores(call_id) && !self.is_from_inside(flow);
+        if ignored {
+            count(&self.counters.requests_received);
+            count(&self.counters.overload_ignored);
+        }
+        ignored
+    }
+
+    /// Whether less than everything is let in.
+    pub fn is_shedding(&self) -> bool {
+        !self.admission.is_open()
+    }
+
     /// Whether there is no room for a request that begins something; then it is answered, or not, as
     /// [`Admission`] says. What comes from internal elements belongs to calls that were let in.
     fn sheds(&mut self, flow: &Flow, request: &Request) -> bool {
-        if request.method() == Method::Cancel {
-            return false;
-        }
-        let known = self.opened.get(flow.remote);
-        let trust = self.plan.ingress(flow, known).map(|(_, _, trust)| trust);
-        if trust == Some(Trust::Internal) {
+        if request.method() == Method::Cancel || self.is_from_inside(flow) {
             return false;
         }
         match self.admission.admits(call_id(&request.headers)) {
@@ -421,6 +432,12 @@ impl Core {
                 true
             }
         }
+    }
+
+    fn is_from_inside(&self, flow: &Flow) -> bool {
+        let known = self.opened.get(flow.remote);
+        let ingress = self.plan.ingress(flow, known);
+        ingress.is_some_and(|(_, _, trust)| trust == Trust::Internal)
     }
 
     /// Trust, dialog and chain of a request; reserved headers go unless the listener is internal.

@@ -97,13 +97,15 @@ impl Owners {
 
     /// The worker that owns the call of `message`.
     pub(crate) fn owner(&self, message: &Message) -> usize {
+        let call_id = message.headers().first(HeaderName::CallId);
+        self.owner_of(call_id.unwrap_or_default())
+    }
+
+    /// The worker that owns the call with this Call-ID.
+    fn owner_of(&self, call_id: &[u8]) -> usize {
         if self.rings.len() <= 1 {
             return 0;
         }
-        let call_id = message
-            .headers()
-            .first(HeaderName::CallId)
-            .unwrap_or_default();
         (self.hasher.hash_one(call_id) % self.rings.len() as u64) as usize
     }
 
@@ -341,6 +343,9 @@ impl Running {
 
     /// Parses a datagram and gives it to the owner of its call.
     fn sort(&mut self, flow: Flow, bytes: Bytes, now: Instant) {
+        if self.worker.core.is_shedding() && self.is_ignored(&flow, &bytes) {
+            return;
+        }
         match sip::parse(bytes.clone(), &self.limits) {
             // A keep-alive (RFC 5626 §4.4.1).
             Err(ParseError::Empty) => {}
@@ -354,6 +359,19 @@ impl Running {
                 }
             }
         }
+    }
+
+    /// Whether it begins a call of this worker that is not let in, and not answered either.
+    fn is_ignored(&mut self, flow: &Flow, bytes: &[u8]) -> bool {
+        let Worker {
+            core,
+            owners,
+            index,
+            ..
+        } = &mut self.worker;
+        sip::opening_call_id(bytes).is_some_and(|call_id| {
+            owners.owner_of(call_id) == *index && core.ignores(flow, call_id)
+        })
     }
 
     fn sort_unreachable(&mut self, quoted: Bytes) {

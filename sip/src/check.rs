@@ -11,16 +11,17 @@ use crate::{CSeq, Fault, HeaderName, Headers, Limits, NameAddr, Request, Respons
 /// The first fault found; it is answered 400.
 pub fn check_request(request: &Request, limits: &Limits) -> Result<(), Fault> {
     let plain = Uri::plain(request.uri_bytes()).is_some()
-        && are_plain(&request.headers, request.method_bytes(), limits);
+        && are_plain(&request.headers, Some(request.method_bytes()), limits);
     match plain {
         true => Ok(()),
         false => read_request(request, limits),
     }
 }
 
-/// Whether all that [`read_request`] looks at has the shape that nearly all senders give it, which is
-/// valid; one pass over the rows.
-pub(crate) fn are_plain(headers: &Headers, method: &[u8], limits: &Limits) -> bool {
+/// Whether all that [`read_request`] or, without a method, [`read_response`] looks at has the shape that
+/// nearly all senders give it, which is valid; one pass over the rows.
+#[inline]
+pub(crate) fn are_plain(headers: &Headers, method: Option<&[u8]>, limits: &Limits) -> bool {
     let mut seen = 0u64;
     let mut vias = 0;
     for row in headers.rows.iter() {
@@ -37,9 +38,10 @@ pub(crate) fn are_plain(headers: &Headers, method: &[u8], limits: &Limits) -> bo
             }
             HeaderName::From | HeaderName::To => NameAddr::plain(value()).is_some(),
             HeaderName::CallId => !value().is_empty() && !has_blank(value()),
-            HeaderName::CSeq => CSeq::plain(value()).is_some_and(|cseq| cseq.method == method),
-            HeaderName::MaxForwards => number(value()).is_some(),
-            HeaderName::Route | HeaderName::RecordRoute => {
+            HeaderName::CSeq => CSeq::plain(value())
+                .is_some_and(|cseq| method.is_none_or(|method| cseq.method == method)),
+            HeaderName::MaxForwards if method.is_some() => number(value()).is_some(),
+            HeaderName::Route | HeaderName::RecordRoute if method.is_some() => {
                 is_plain_route(value()) || elements(value()).all(is_plain_route)
             }
             _ => true,
@@ -105,6 +107,14 @@ pub(crate) fn read_request(request: &Request, limits: &Limits) -> Result<(), Fau
 ///
 /// The first fault found; such a response is dropped.
 pub fn check_response(response: &Response, limits: &Limits) -> Result<(), Fault> {
+    match are_plain(&response.headers, None, limits) {
+        true => Ok(()),
+        false => read_response(response, limits),
+    }
+}
+
+/// The same by the grammar of each header.
+pub(crate) fn read_response(response: &Response, limits: &Limits) -> Result<(), Fault> {
     check_common(&response.headers, limits)?;
     let cseq = single(&response.headers, HeaderName::CSeq)?;
     CSeq::parse(cseq).map_err(|_| Fault::Malformed(HeaderName::CSeq))?;

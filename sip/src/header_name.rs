@@ -24,7 +24,7 @@ macro_rules! header_names {
 
         impl HeaderName {
             /// Every known name.
-            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
         }
 
         const KNOWN: &[(&[u8], HeaderName)] = &[

@@ -11,7 +11,7 @@ use crate::ascii::{split_once, trim};
 use crate::list::{elements, unfold};
 use crate::pool::Stored;
 use crate::span::{Place, Span};
-use crate::{HeaderName, Limits};
+use crate::{HeaderName, HeaderSet, Limits};
 
 /// One header as it stands now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +151,14 @@ impl Headers {
     /// All rows in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Header<'_>> + ExactSizeIterator {
         self.rows.iter().map(|row| self.header(row))
+    }
+
+    /// The rows whose names are in `names`, in order, each with its index. Others are not read at all.
+    #[inline]
+    pub fn among(&self, names: HeaderSet) -> impl Iterator<Item = (usize, Header<'_>)> {
+        let rows = self.rows.iter().enumerate();
+        rows.filter(move |(_, row)| names.contains(row.id))
+            .map(|(index, row)| (index, self.header(row)))
     }
 
     /// The value of the first row with `id`.

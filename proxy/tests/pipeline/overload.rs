@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::dialogs::call;
-use crate::support::{CALLER, INSIDE, PBX, PUBLIC, Sent, World, invite};
+use crate::support::{CALLER, INSIDE, PBX, PUBLIC, Sent, World, invite, lines, udp};
 
 /// For two seconds the worker never sees its sockets empty.
 fn fall_behind(world: &mut World) {
@@ -64,6 +64,31 @@ fn new_calls_are_shed_early_and_established_ones_are_not() {
             "the executor's legs belong to calls that were let in"
         );
     }
+}
+
+#[test]
+fn what_would_be_ignored_is_so_before_it_is_parsed() {
+    let mut world = World::new();
+    let (outside, inside) = (udp(CALLER, PUBLIC), udp("10.0.0.5:5060", INSIDE));
+    assert!(!world.core.ignores(&outside, b"while all is well"));
+    fall_behind(&mut world);
+    assert!(world.core.is_shedding());
+    assert!(!world.core.ignores(&outside, b"while refusals are left"));
+    hundred(&mut world, "busy");
+
+    let mut ignored = 0;
+    for number in 0..100 {
+        let name = format!("later-{number}");
+        let text = invite("7", &name);
+        let wire = lines(&text);
+        let call_id = sip::opening_call_id(wire.as_bytes()).expect("an INVITE");
+        let is_ignored = world.core.ignores(&outside, call_id);
+        assert!(!world.core.ignores(&inside, call_id));
+        world.receive(CALLER, PUBLIC, &text);
+        assert_eq!(is_ignored, world.take().is_empty(), "{name}");
+        ignored += usize::from(is_ignored);
+    }
+    assert!(ignored > 90, "{ignored} of 100");
 }
 
 #[test]

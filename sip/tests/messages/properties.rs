@@ -398,6 +398,17 @@ proptest! {
     }
 
     #[test]
+    fn glance_sees_what_the_parser_sees(bytes in mutated()) {
+        let glance = sip::opening_call_id(&bytes);
+        if let (Some(call_id), Ok(Message::Request(request))) = (glance, parse(&bytes)) {
+            prop_assert_eq!(request.method(), sip::Method::Invite);
+            prop_assert_eq!(request.headers.first(HeaderName::CallId), Some(call_id));
+            let to = request.headers.first(HeaderName::To).unwrap_or_default();
+            prop_assert!(NameAddr::parse(to).map_or(true, |to| to.tag().is_none()));
+        }
+    }
+
+    #[test]
     fn edit_changes_its_own_line_only(
         bytes in any_request(),
         at in any::<prop::sample::Index>(),

@@ -200,7 +200,7 @@ impl Index {
     /// Finds all rows anew.
     pub(super) fn look_again(&self, headers: &Headers, look: &mut Look) {
         look.rows.clear();
-        for (index, header) in headers.iter().enumerate() {
+        for (index, header) in headers.among(self.names.mattering()) {
             look.push(index, self.names.of(&header));
         }
     }

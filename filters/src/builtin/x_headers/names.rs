@@ -1,6 +1,6 @@
 //! Which names of headers are there, in one word.
 
-use sip::{Header, HeaderName};
+use sip::{Header, HeaderName, HeaderSet};
 
 use crate::lang::{Pattern, is_owned};
 use crate::reserved;
@@ -27,6 +27,8 @@ pub(super) struct Names {
     lengths: Vec<usize>,
     /// Their first letters; see [`letter`].
     letters: u32,
+    /// Those for which [`Names::of`] may give anything.
+    matter: HeaderSet,
     patterns: usize,
 }
 
@@ -53,6 +55,7 @@ impl Names {
             begun: Table::default(),
             lengths: Vec::new(),
             letters: 0,
+            matter: ALWAYS_MATTER,
             patterns: 0,
         }
     }
@@ -80,7 +83,19 @@ impl Names {
             }
         };
         self.patterns += usize::from(bits == next);
+        for (id, bits) in HeaderName::ALL.iter().zip(self.known) {
+            let first = id.as_str().bytes().next().map_or(0, letter);
+            if bits != 0 || first & self.letters != 0 {
+                self.matter.insert(*id);
+            }
+        }
         bits
+    }
+
+    /// The names for which [`Names::of`] may give anything.
+    #[inline]
+    pub(super) fn mattering(&self) -> HeaderSet {
+        self.matter
     }
 
     /// Whether each pattern has a bit of its own, so that one that is set tells all.
@@ -203,6 +218,12 @@ fn letter(byte: u8) -> u32 {
     1 << (byte & 0x1f)
 }
 
+/// Names that matter without any pattern: those that may be [`GUARDED`], and those without a number.
+const ALWAYS_MATTER: HeaderSet = HeaderSet::of(&[
+    HeaderName::Other,
+    HeaderName::PAssertedIdentity,
+    HeaderName::PPreferredIdentity,
+]);
 /// Names that are known by number.
 const KNOWN: usize = HeaderName::Other as usize;
 
@@ -254,6 +275,10 @@ mod tests {
                 value: b"",
             };
             let found = names.of(&header);
+            assert!(
+                found == 0 || names.mattering().contains(header.id),
+                "{name}"
+            );
             for (pattern, bit) in patterns.iter().zip(&bits) {
                 let matches = pattern.matches(&header);
                 assert_eq!(found & bit != 0, matches, "{name} {pattern:?}");
