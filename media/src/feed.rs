@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -134,7 +135,11 @@ impl Feed {
                 }
             };
             let Some((_, name)) = name else { break };
-            told(name);
+            // On a media thread, which must not end with one of its sessions.
+            if catch_unwind(AssertUnwindSafe(|| told(name))).is_err() {
+                tracing::error!("who is told of marks has panicked");
+                *told = Box::new(|_| {});
+            }
         }
     }
 
@@ -200,6 +205,22 @@ mod tests {
         feed.end();
         assert!(!feed.take(160, &mut out), "the last samples");
         assert_eq!(out, [3; 10]);
+    }
+
+    #[test]
+    fn who_panics_is_not_told_again() {
+        let calls = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&calls);
+        let feed = Feed::new(8000, Duration::from_secs(1), move |_| {
+            *count.lock().unwrap() += 1;
+            panic!("on purpose");
+        });
+        feed.push(&[1; 10]);
+        feed.mark("one".to_owned());
+        feed.mark("two".to_owned());
+        assert!(feed.take(160, &mut Vec::new()));
+        feed.mark("three".to_owned());
+        assert_eq!(*calls.lock().unwrap_or_else(PoisonError::into_inner), 1);
     }
 
     #[test]

@@ -9,14 +9,13 @@ use crate::desk::Desk;
 use crate::leg::{Leg, Tie};
 use crate::mix;
 use crate::player::{Owner, Player};
-use crate::recorder::Recorder;
+use crate::recorders::Recorders;
 use crate::room::{Founding, RoomShared};
 use crate::teller::Teller;
 use crate::tone;
 use crate::writer::RECORD_RATE;
 use crate::{
-    Event, Member, Outcome, PlayId, RecordId, RecordReason, RecordSpec, RecordTracks, RoomSpec,
-    SessionId, Source,
+    Event, Member, Outcome, PlayId, RecordId, RecordSpec, RecordTracks, RoomSpec, SessionId, Source,
 };
 
 /// The members of a room and what is played to them all.
@@ -26,7 +25,7 @@ pub(crate) struct Hall {
     teller: Teller,
     members: Vec<usize>,
     player: Player,
-    recorders: Vec<Recorder>,
+    recorders: Recorders,
     voices: Vec<Voice>,
     /// Frames of voices that are used again.
     spare: Vec<Vec<i16>>,
@@ -56,7 +55,7 @@ impl Hall {
             teller: Teller::new(founding.sink),
             members: Vec::new(),
             player: Player::default(),
-            recorders: Vec::new(),
+            recorders: Recorders::new(RECORDERS_MAX),
             voices: Vec::new(),
             spare: Vec::new(),
             sum: Vec::new(),
@@ -101,25 +100,16 @@ impl Hall {
     pub(crate) fn record(&mut self, id: RecordId, mut spec: Box<RecordSpec>, desk: &mut Desk) {
         spec.what = RecordTracks::Inbound;
         spec.beep = false;
-        let file = desk.links.writer.key();
-        let teller = self.teller.clone();
-        let recorder = Recorder::new(id, spec, file, teller, &mut desk.outbox);
-        if self.recorders.len() >= RECORDERS_MAX {
-            let why = RecordReason::Failed("too many recordings at once".to_owned());
-            return recorder.end(why, &mut desk.outbox);
-        }
-        self.recorders.push(recorder);
+        self.recorders.add(id, spec, self.teller.clone(), desk);
     }
 
     pub(crate) fn stop_record(&mut self, id: RecordId, desk: &mut Desk) {
-        self.end_records(&[(id, RecordReason::Stopped)], desk);
+        self.recorders.stop(id, desk);
     }
 
     /// The room is closed; its members have left.
     pub(crate) fn close(&mut self, desk: &mut Desk) {
-        for recorder in self.recorders.drain(..) {
-            recorder.end(RecordReason::HungUp, &mut desk.outbox);
-        }
+        self.recorders.close(desk);
     }
 
     /// One tick: what each member hears goes to its [`Leg::input`].
@@ -221,26 +211,7 @@ impl Hall {
         }
         let (converter, frame) = &mut self.recorded;
         converter.frame(&self.common, rate, RECORD_RATE, frame);
-        let mut ended = Vec::new();
-        for recorder in &mut self.recorders {
-            if let Some(reason) = recorder.frame(frame, &[], &mut desk.outbox) {
-                ended.push((recorder.id, reason));
-            }
-        }
-        self.end_records(&ended, desk);
-    }
-
-    fn end_records(&mut self, ended: &[(RecordId, RecordReason)], desk: &mut Desk) {
-        for (id, reason) in ended {
-            let at = self
-                .recorders
-                .iter()
-                .position(|recorder| recorder.id == *id);
-            if let Some(at) = at {
-                let recorder = self.recorders.remove(at);
-                recorder.end(reason.clone(), &mut desk.outbox);
-            }
-        }
+        self.recorders.frame(frame, &[], desk);
     }
 
     fn tell_done(&mut self) {

@@ -129,7 +129,7 @@ impl JitterBuffer {
             self.make_room(sequence);
         }
         if self.held == 0 {
-            self.begin();
+            self.begin(sequence);
         }
         let Some(slot) = self.slots.get_mut(usize::from(sequence) % SLOTS) else {
             return Pushed::Late;
@@ -203,9 +203,15 @@ impl JitterBuffer {
     }
 
     /// The first packet after the buffer was empty. If it was empty for a moment only, that was the
-    /// network, and more should have been waiting.
-    fn begin(&mut self) {
+    /// network, and more should have been waiting. What is missing before it has had its time
+    /// while the buffer was dry, and is not waited for once more.
+    fn begin(&mut self, sequence: u16) {
         if self.filling {
+            if let Some(next) = &mut self.next {
+                let missing = sequence.wrapping_sub(*next);
+                let passed = u16::try_from(self.dry).unwrap_or(u16::MAX);
+                *next = next.wrapping_add(missing.min(passed));
+            }
             self.waited = 0;
             if self.dry < DRY_SHORT {
                 self.trouble();
@@ -388,6 +394,24 @@ mod tests {
             most = most.max(buffer.held);
         }
         assert!(most < 8, "{most}");
+    }
+
+    #[test]
+    fn an_outage_takes_its_time_once() {
+        let mut buffer = JitterBuffer::new();
+        for sequence in 0..5 {
+            push(&mut buffer, sequence);
+        }
+        for _ in 0..20 {
+            tick(&mut buffer);
+        }
+        let (mut lost, mut most) = (0, 0);
+        for sequence in 20..60 {
+            push(&mut buffer, sequence);
+            lost += usize::from(tick(&mut buffer) == Some(Err(())));
+            most = most.max(buffer.held);
+        }
+        assert!(lost <= 2 && most <= 3, "{lost} {most}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::desk::Desk;
 use crate::link::Held;
 use crate::player::{Owner, Player, Voice, key_tone};
 use crate::ports::Pair;
-use crate::recorder::Recorder;
+use crate::recorders::Recorders;
 use crate::session::{Seat, SessionShared, Stamp};
 use crate::source::Gate;
 use crate::teller::Teller;
@@ -50,7 +50,7 @@ pub(crate) struct Leg {
     inbound: Inbound,
     outbound: Outbound,
     player: Player,
-    recorders: Vec<Recorder>,
+    recorders: Recorders,
     taps: Vec<Tap>,
     hearing: Hearing,
     /// What the peer said in this tick, if anybody listens.
@@ -133,7 +133,7 @@ impl Leg {
             inbound: Inbound::new(),
             outbound: Outbound::new(random),
             player: Player::default(),
-            recorders: Vec::new(),
+            recorders: Recorders::new(RECORDERS_MAX),
             taps: Vec::new(),
             hearing: Hearing::default(),
             heard: Frame::default(),
@@ -196,24 +196,15 @@ impl Leg {
 
     pub(crate) fn record(&mut self, id: RecordId, spec: Box<RecordSpec>, desk: &mut Desk) {
         let beep = spec.beep;
-        let file = desk.links.writer.key();
-        let teller = self.teller.clone();
-        let recorder = Recorder::new(id, spec, file, teller, &mut desk.outbox);
-        if self.recorders.len() >= RECORDERS_MAX {
-            let why = RecordReason::Failed("too many recordings at once".to_owned());
-            return recorder.end(why, &mut desk.outbox);
-        }
-        self.recorders.push(recorder);
-        if beep && !self.player.push_first(Owner::Beep(id), tone::beep()) {
-            self.begin_record(id);
+        let added = self.recorders.add(id, spec, self.teller.clone(), desk);
+        if added && beep && !self.player.push_first(Owner::Beep(id), tone::beep()) {
+            self.recorders.begin(id);
         }
     }
 
     pub(crate) fn stop_record(&mut self, id: RecordId, desk: &mut Desk) {
         self.player.stop(Owner::Beep(id));
-        self.end_records(desk, |recorder| {
-            (recorder.id == id).then_some(RecordReason::Stopped)
-        });
+        self.recorders.stop(id, desk);
     }
 
     pub(crate) fn tap(&mut self, tap: Tap) {
@@ -241,7 +232,7 @@ impl Leg {
 
     /// The session ends: its recordings are completed, and the peer's reports are answered.
     pub(crate) fn close(&mut self, desk: &mut Desk) {
-        self.end_records(desk, |_| Some(RecordReason::HungUp));
+        self.recorders.close(desk);
         self.report(desk, true);
     }
 
@@ -264,7 +255,7 @@ impl Leg {
 
     /// Whether its own listeners want what its peer says.
     pub(crate) fn hears(&self) -> bool {
-        self.recorders.iter().any(|recorder| recorder.tracks().0)
+        self.recorders.tracks().0
             || self.taps.iter().any(|tap| tap.tracks.has(Track::Inbound))
             || self.hearing.is_on()
             || self.detects()
@@ -272,7 +263,7 @@ impl Leg {
 
     /// Whether its listeners want what its peer hears.
     pub(crate) fn overhears(&self) -> bool {
-        self.recorders.iter().any(|recorder| recorder.tracks().1)
+        self.recorders.tracks().1
             || self.taps.iter().any(|tap| tap.tracks.has(Track::Outbound))
     }
 
@@ -338,21 +329,13 @@ impl Leg {
         self.hearing.narrow(&self.heard.samples, &self.said, rate);
         let (heard, said) = self.hearing.frames();
         self.taps.retain_mut(|tap| tap.frame(heard, said));
-        let mut ended = None;
-        for recorder in &mut self.recorders {
-            if let Some(reason) = recorder.frame(heard, said, &mut desk.outbox) {
-                ended = Some((recorder.id, reason));
-            }
-        }
-        if let Some((id, reason)) = ended {
-            self.end_records(desk, |recorder| (recorder.id == id).then(|| reason.clone()));
-        }
+        self.recorders.frame(heard, said, desk);
     }
 
     /// A key of the peer.
     pub(crate) fn pressed(&mut self, key: char, desk: &mut Desk) {
         self.teller.tell(Event::Digit { key });
-        self.end_records(desk, |recorder| {
+        self.recorders.end(desk, |recorder| {
             recorder.ends_on(key).then_some(RecordReason::Key(key))
         });
     }
@@ -426,34 +409,11 @@ impl Leg {
     }
 
     fn tell_done(&mut self) {
-        let mut begun = Vec::new();
         for (owner, outcome) in self.done.drain(..) {
             match owner {
                 Owner::Play(id) => self.teller.tell(Event::Done(id, outcome)),
-                Owner::Beep(id) => begun.push(id),
+                Owner::Beep(id) => self.recorders.begin(id),
                 Owner::Nobody => {}
-            }
-        }
-        for id in begun {
-            self.begin_record(id);
-        }
-    }
-
-    /// The beep of a recording is over.
-    fn begin_record(&mut self, id: RecordId) {
-        let mut recorders = self.recorders.iter_mut();
-        if let Some(recorder) = recorders.find(|recorder| recorder.id == id) {
-            recorder.begin();
-        }
-    }
-
-    /// Ends the recordings for which there is a reason.
-    fn end_records(&mut self, desk: &mut Desk, reason: impl Fn(&Recorder) -> Option<RecordReason>) {
-        let mut at = 0;
-        while let Some(recorder) = self.recorders.get(at) {
-            match reason(recorder) {
-                Some(reason) => self.recorders.remove(at).end(reason, &mut desk.outbox),
-                None => at += 1,
             }
         }
     }

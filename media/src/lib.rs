@@ -53,6 +53,7 @@ mod player;
 mod ports;
 mod record;
 mod recorder;
+mod recorders;
 mod room;
 mod rtcp;
 mod rtp;

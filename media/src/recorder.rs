@@ -29,6 +29,7 @@ pub(crate) struct Recorder {
     /// Silence that is left out if it is the last.
     held: Vec<i16>,
     batch: Vec<i16>,
+    /// What is in the file: less than was heard if the disk is too slow.
     samples: u64,
 }
 
@@ -180,7 +181,6 @@ impl Recorder {
     }
 
     fn write(&mut self, samples: &[i16], out: &mut Outbox) {
-        self.samples += samples.len() as u64;
         self.batch.extend_from_slice(samples);
         if self.batch.len() >= BATCH * self.channels {
             self.hand_over(out);
@@ -188,8 +188,9 @@ impl Recorder {
     }
 
     fn hand_over(&mut self, out: &mut Outbox) {
-        if !self.batch.is_empty() {
-            out.push(Job::Write(self.file, std::mem::take(&mut self.batch)));
+        let length = self.batch.len() as u64;
+        if length > 0 && out.push(Job::Write(self.file, std::mem::take(&mut self.batch))) {
+            self.samples += length;
         }
     }
 }

@@ -59,7 +59,8 @@ pub(crate) const fn before(one: u16, other: u16) -> bool {
     (one.wrapping_sub(other) as i16) < 0
 }
 
-const HEADER: usize = 12;
+/// Bytes of a header without sources and extension.
+pub(crate) const HEADER: usize = 12;
 
 #[cfg(test)]
 mod tests {

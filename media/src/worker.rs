@@ -95,10 +95,11 @@ impl Worker {
                 swept = self.desk.now;
                 self.sweep(&mut events);
             }
-            while let Due::Tick { skipped } = self.clock.due(self.desk.now) {
+            // One tick a turn: a thread that has more to do than a tick is long still hears what it
+            // is told, and that it is to stop.
+            if let Due::Tick { skipped } = self.clock.due(self.desk.now) {
                 self.desk.tick = self.clock.count();
                 self.tick(skipped);
-                self.desk.now = Instant::now();
             }
         }
         self.end();
@@ -108,15 +109,15 @@ impl Worker {
     fn wait(&mut self, events: &mut Events, sweep: Instant) {
         events.clear();
         let now = Instant::now();
-        let idle = self.legs.is_empty() && self.halls.is_empty() && self.desk.outbox.is_empty();
-        let timeout = if idle {
-            None
-        } else {
-            match self.clock.remaining(now) {
-                Duration::ZERO => return,
-                tick => Some(tick.min(sweep.saturating_duration_since(now))),
-            }
+        let idle = self.legs.is_empty()
+            && self.halls.is_empty()
+            && self.later.is_empty()
+            && self.desk.outbox.is_empty();
+        let next = || {
+            let sweep = sweep.saturating_duration_since(now);
+            self.clock.remaining(now).min(sweep)
         };
+        let timeout = (!idle).then(next);
         let waited = match timeout {
             // The system counts milliseconds and rounds up: the last part of one is slept.
             Some(short) if short < MILLISECOND => {
@@ -130,6 +131,7 @@ impl Worker {
             None => {
                 let waited = self.polls.urgent.poll(events, None);
                 self.clock.resume(Instant::now());
+                self.desk.tick = self.clock.count();
                 waited
             }
         };

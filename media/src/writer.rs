@@ -77,15 +77,16 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn push(&mut self, job: Job) {
-        if let Job::Write(_, samples) = &job {
-            if self.samples + samples.len() > SAMPLES_MAX {
-                self.lost += samples.len();
-                return;
-            }
-            self.samples += samples.len();
+    /// Takes a job; `false` if its samples are lost, since too many wait.
+    pub(crate) fn push(&mut self, job: Job) -> bool {
+        let samples = size(&job);
+        if samples > 0 && self.samples + samples > SAMPLES_MAX {
+            self.lost += samples;
+            return false;
         }
+        self.samples += samples;
         self.jobs.push_back(job);
+        true
     }
 
     /// Nothing waits.
@@ -274,10 +275,8 @@ mod tests {
         let (writer, _thread) = Writer::start(1).unwrap();
         let mut outbox = Outbox::default();
         let key = writer.key();
-        for _ in 0..20 {
-            outbox.push(Job::Write(key, vec![0; 1 << 20]));
-        }
-        assert_eq!(outbox.jobs.len(), 16);
+        let kept = (0..20).map(|_| outbox.push(Job::Write(key, vec![0; 1 << 20])));
+        assert_eq!(kept.filter(|kept| *kept).count(), 16);
         let counters = Cells::default();
         outbox.flush(&writer, &counters);
         assert_eq!(counters.read(0).recorded_lost_ms, (4 << 20) / 8);

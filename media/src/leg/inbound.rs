@@ -35,7 +35,6 @@ pub(crate) struct Inbound {
     concealed: u32,
     keys: KeyReader,
     pub(crate) reception: Reception,
-    lost_told: u32,
     report: Option<(u32, Instant)>,
 }
 
@@ -71,7 +70,6 @@ impl Inbound {
             concealed: CONCEALED_MAX,
             keys: KeyReader::default(),
             reception: Reception::default(),
-            lost_told: 0,
             report: None,
         }
     }
@@ -144,28 +142,24 @@ impl Inbound {
         desk: &mut Desk,
     ) -> Option<Arrival> {
         let body = packet.get(payload.clone())?;
-        let what = if self.events == Some(header.payload_type) {
-            What::Key(KeyEvent::parse(body)?)
-        } else {
-            let known = |(payload_type, _): &&(u8, Codec)| *payload_type == header.payload_type;
-            What::Sound(self.codecs.iter().find(known)?.1)
+        let Some(what) = self.read(header.payload_type, body) else {
+            self.pass_over(&header, desk);
+            return None;
         };
         if !self.is_listened_to(&header, desk.tick) {
             return None;
         }
         self.heard = Some(desk.tick);
-        let clock = match what {
-            What::Sound(codec) => codec.clock_rate(),
-            What::Key(_) => self.codec().map_or(8000, Codec::clock_rate),
-        };
-        let since = desk.now.saturating_duration_since(desk.epoch);
-        let arrival = since.as_micros() * u128::from(clock) / 1_000_000;
-        self.reception
-            .count(header.sequence, header.timestamp, arrival as u32);
         let (kind, millis) = match what {
-            What::Key(_) => (Kind::Other, 0),
+            What::Key(event) => {
+                // All packets of a key have the timestamp of its beginning.
+                let timestamp = header.timestamp.wrapping_add(u32::from(event.duration));
+                self.count(&header, timestamp, desk);
+                (Kind::Other, 0)
+            }
             What::Sound(codec) => {
                 self.codec = Some(codec);
+                self.count(&header, header.timestamp, desk);
                 (Kind::Sound(codec), millis(codec, body.len()))
             }
         };
@@ -184,6 +178,40 @@ impl Inbound {
             payload,
             pressed,
         })
+    }
+
+    /// Counts a packet of the stream that is listened to, whatever becomes of it (RFC 3550 §A.1).
+    pub(crate) fn count(&mut self, header: &Header, timestamp: u32, desk: &Desk) {
+        if self.ssrc != Some(header.ssrc) {
+            return;
+        }
+        let clock = self.codec().map_or(8000, Codec::clock_rate);
+        let since = desk.now.saturating_duration_since(desk.epoch);
+        let arrival = since.as_micros() * u128::from(clock) / 1_000_000;
+        self.reception
+            .count(header.sequence, timestamp, arrival as u32);
+    }
+
+    /// What a packet is, if it is something that we know.
+    fn read(&self, payload_type: u8, body: &[u8]) -> Option<What> {
+        if self.events == Some(payload_type) {
+            return KeyEvent::parse(body).map(What::Key);
+        }
+        let mut codecs = self.codecs.iter();
+        let known = codecs.find(|(known, _)| *known == payload_type);
+        known.map(|(_, codec)| What::Sound(*codec))
+    }
+
+    /// A packet of which nothing is heard, such as comfort noise: it is not lost, and takes its
+    /// place in the stream.
+    fn pass_over(&mut self, header: &Header, desk: &Desk) {
+        if self.ssrc == Some(header.ssrc) {
+            self.heard = Some(desk.tick);
+            self.count(header, header.timestamp, desk);
+            if self.decodes {
+                self.buffer.push(header.sequence, Kind::Other, 0, &[]);
+            }
+        }
     }
 
     /// The next frame at `rate`, or silence; whether anything is heard in it.
@@ -217,10 +245,7 @@ impl Inbound {
 
     /// Losses since this was last asked.
     pub(crate) fn losses(&mut self) -> u64 {
-        let lost = self.reception.lost();
-        let more = lost.saturating_sub(self.lost_told);
-        self.lost_told = lost;
-        u64::from(more)
+        u64::from(self.reception.losses())
     }
 
     /// A sender report came.
@@ -260,7 +285,6 @@ impl Inbound {
             self.keys.restart();
         }
         self.reception.restart();
-        self.lost_told = 0;
         self.report = None;
         self.ssrc = Some(header.ssrc);
         self.rival = None;

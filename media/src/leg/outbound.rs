@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::codec::{Codec, Encoder};
 use crate::keys::KeyEvent;
 use crate::rtcp::Sent;
-use crate::rtp::{Header, before};
+use crate::rtp::{HEADER, Header, before};
 use crate::srtp::{Srtp, SrtpKeys};
 use crate::{Peer, SrtpPair};
 
@@ -86,6 +86,9 @@ impl Outbound {
                 // RFC 7160 §4.1: timestamps of one source have one clock.
                 self.ssrc = self.ssrc.wrapping_mul(0x9e37_79b1).wrapping_add(1);
                 self.newest = None;
+                self.key = None;
+                self.packets = 0;
+                self.octets = 0;
             }
             self.codec = peer.codec;
             self.encoder = Encoder::new(peer.codec);
@@ -237,7 +240,7 @@ impl Outbound {
         own.write(out);
         out.extend_from_slice(payload);
         self.finish(timestamp, out);
-        true
+        !out.is_empty()
     }
 
     /// What a sender report tells, if anything was sent.
@@ -285,17 +288,19 @@ impl Outbound {
     }
 
     fn finish(&mut self, timestamp: u32, out: &mut Vec<u8>) {
+        // What is protected is longer, and what was sent already is not sent again: neither counts.
+        let octets = out.len().saturating_sub(HEADER) as u32;
+        if let Some((_, srtp)) = &mut self.srtp
+            && srtp.protect(out).is_err()
+        {
+            return out.clear();
+        }
         let newer = |newest: u32| timestamp.wrapping_sub(newest) as i32 > 0;
         if self.newest.is_none_or(newer) {
             self.newest = Some(timestamp);
         }
         self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(out.len() as u32 - 12);
-        if let Some((_, srtp)) = &mut self.srtp
-            && srtp.protect(out).is_err()
-        {
-            out.clear();
-        }
+        self.octets = self.octets.wrapping_add(octets);
     }
 
     /// The timestamp of what we say now: that of the tick, unless a partner with a faster clock has

@@ -25,6 +25,7 @@ impl Leg {
             if self.receives() {
                 self.inbound.accept(header, payload, packet, desk)
             } else {
+                self.inbound.count(&header, header.timestamp, desk);
                 None
             }
         });
@@ -174,7 +175,9 @@ impl Leg {
     fn report_target(&self) -> Option<SocketAddr> {
         let peer = self.peer.as_ref()?;
         let target = self.gate.target()?;
-        let learnt = self.report_from.filter(|_| peer.symmetric);
+        let learnt = self
+            .report_from
+            .filter(|from| peer.symmetric && self.gate.knows(*from));
         let named = peer.rtcp.filter(|_| peer.address == Some(target));
         learnt.or(named).or_else(|| {
             let port = target.port().checked_add(1)?;

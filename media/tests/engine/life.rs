@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use media::codec::Codec;
-use media::{Config, Engine, OpenError, PlayId, RtpPorts};
+use media::{Config, Engine, Event, OpenError, PlayId, RtpPorts, TapId, Track, Tracks};
 
 use crate::support::*;
 
@@ -122,4 +122,20 @@ fn sessions_of_two_engines_do_not_meet() {
     assert_eq!(refused, Err(media::RoomError::Closed));
     listen(&mut [&mut phone], 20);
     assert!(phone.packets.len() <= 1, "nobody is there");
+}
+
+#[test]
+fn a_thread_with_too_much_to_do_still_listens() {
+    let engine = engine();
+    let (session, events) = open(&engine, 1);
+    Phone::connected(&session, Codec::Pcmu);
+    // Each tick takes longer than there is time for.
+    let slow = |_: Track, _: Duration, _: &[u8; 160]| std::thread::sleep(Duration::from_millis(25));
+    session.tap(TapId(1), Tracks::Inbound, Box::new(slow));
+    eventually("it is behind", || engine.counters().ticks_skipped > 0);
+    session.play(PlayId(1), vec![sound(500.0, 60)], 1);
+    let told = events.next();
+    assert!(matches!(told, Event::Done(PlayId(1), _)), "{told:?}");
+    drop(session);
+    eventually("it is closed", || engine.counters().sessions == 0);
 }

@@ -237,6 +237,68 @@ fn reports_and_goodbye() {
         }
     }
 }
+
+#[test]
+fn comfort_noise_is_not_lost() {
+    let engine = engine();
+    let (session, events) = open(&engine, 1);
+    let mut phone = Phone::connected(&session, Codec::Pcmu);
+    let folder = Folder::new("noise");
+    record(&session, &folder);
+    for tick in 0..50 {
+        if tick % 5 == 4 {
+            // RFC 3389, which nobody has agreed on.
+            phone.send(13, false, &[60]);
+            phone.wait();
+        } else {
+            phone.say(&tone(500.0, tick, Codec::Pcmu));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    recorded(&session, &events);
+    assert_eq!(engine.counters().packets_lost, 0);
+    assert_eq!(engine.counters().packets_refused, 10);
+}
+
+#[test]
+fn reports_follow_the_peer() {
+    let config = Config {
+        reports: Duration::from_millis(200),
+        ..Config::default()
+    };
+    let engine = Engine::start(config).unwrap();
+    let (session, _events) = open(&engine, 1);
+    let mut phone = Phone::new(&session, Codec::Pcmu);
+    let bind = |host: [u8; 4]| {
+        let socket = UdpSocket::bind((std::net::IpAddr::from(host), 0)).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        socket
+    };
+    let (before, after) = (bind([127, 0, 0, 1]), bind([127, 0, 0, 2]));
+    let mut peer = phone.peer();
+    peer.rtcp = Some(before.local_addr().unwrap());
+    session.connect(peer.clone());
+    session.play(PlayId(1), vec![sound(500.0, 60_000)], 1);
+    // Its own reports come from a port that is learnt.
+    let report = std::net::SocketAddr::new(LOCALHOST, phone.target.port() + 1);
+    before
+        .send_to(&[0x80, 201, 0, 1, 0, 0, 0, 1], report)
+        .unwrap();
+    let mut buffer = [0; 500];
+    before.recv(&mut buffer).unwrap();
+    // A transfer: the peer is at another host now.
+    let moved = UdpSocket::bind(("127.0.0.2", 0)).unwrap();
+    peer.address = Some(moved.local_addr().unwrap());
+    peer.rtcp = Some(after.local_addr().unwrap());
+    session.connect(peer);
+    let length = after.recv(&mut buffer).unwrap();
+    assert_eq!(buffer[1], 200);
+    assert!(length > 28);
+    phone.forget();
+}
+
 #[test]
 fn protected_both_ways() {
     use media::srtp::{Srtp, SrtpKeys, Suite};

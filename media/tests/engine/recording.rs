@@ -194,3 +194,24 @@ fn the_end_of_the_engine_completes_files() {
     assert!(wav(&end.file)[0].len() > 3000);
     session.play(PlayId(1), vec![], 1);
 }
+
+#[test]
+fn two_that_end_in_the_same_tick() {
+    let folder = Folder::new("two");
+    let engine = engine();
+    let (session, events) = open(&engine, 1);
+    let _phone = Phone::connected(&session, Codec::Pcmu);
+    for number in [1, 2] {
+        let spec = RecordSpec {
+            max: Duration::from_millis(100),
+            ..RecordSpec::new(folder.file(&format!("{number}.wav")))
+        };
+        session.record(RecordId(number), spec);
+    }
+    for _ in 0..2 {
+        let end = recorded(&events);
+        assert_eq!(end.reason, RecordReason::MaxLength);
+        assert_eq!(end.duration, Duration::from_millis(100));
+        assert_eq!(wav(&end.file)[0].len(), 800);
+    }
+}
