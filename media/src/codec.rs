@@ -10,6 +10,9 @@ use conceal::Concealer;
 /// Milliseconds of sound in a frame, and in an RTP packet that we send.
 pub const FRAME_MILLIS: u32 = 20;
 
+/// Milliseconds in the longest packet of Opus (RFC 6716 §2.1.4), and that a loss may stand for.
+const PACKET_MILLIS_MAX: u32 = 120;
+
 /// A voice codec that is spoken on a leg.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
 pub enum Codec {
@@ -54,6 +57,18 @@ impl Codec {
     #[must_use]
     pub const fn frame_ticks(self) -> u32 {
         self.clock_rate() / 1000 * FRAME_MILLIS
+    }
+
+    /// Milliseconds of sound in a payload.
+    #[must_use]
+    pub fn millis(self, payload: &[u8]) -> u32 {
+        match self {
+            // 64 kbit/s.
+            Self::Pcmu | Self::Pcma | Self::G722 => {
+                u32::try_from(payload.len() / 8).unwrap_or(FRAME_MILLIS)
+            }
+            Self::Opus => opus::millis(payload),
+        }
     }
 
     /// Its name in `a=rtpmap`.
@@ -115,10 +130,10 @@ impl Encoder {
         Self { kind }
     }
 
-    /// Appends the payload of one frame of 20 ms at [`Codec::sample_rate`] to `out`.
+    /// Appends the payload of a frame at [`Codec::sample_rate`] to `out`.
     ///
-    /// G.711 and G.722 take any length; Opus takes 20 ms, fills up what is shorter and leaves out
-    /// what is longer.
+    /// G.711 and G.722 take any length; Opus takes 10, 20, 40 and 60 ms, and makes 20 ms of all
+    /// else: it fills up what is shorter and leaves out what is longer.
     pub fn encode(&mut self, pcm: &[i16], out: &mut Vec<u8>) {
         match &mut self.kind {
             EncoderKind::Pcmu => g711::encode_ulaw(pcm, out),
@@ -181,13 +196,25 @@ impl Decoder {
         concealer.heard(out.get_mut(before..).unwrap_or_default());
     }
 
-    /// Appends 20 ms in place of a frame that was lost.
-    pub fn conceal(&mut self, out: &mut Vec<i16>) {
+    /// Appends so many milliseconds, 120 at most, in place of a packet that was lost.
+    pub fn conceal(&mut self, millis: u32, out: &mut Vec<i16>) {
+        let millis = millis.min(PACKET_MILLIS_MAX);
         match &mut self.kind {
             DecoderKind::Pcmu(concealer)
             | DecoderKind::Pcma(concealer)
-            | DecoderKind::G722(_, concealer) => concealer.fill(out),
-            DecoderKind::Opus(decoder) => decoder.conceal(out),
+            | DecoderKind::G722(_, concealer) => concealer.fill(millis, out),
+            DecoderKind::Opus(decoder) => decoder.conceal(millis, out),
+        }
+    }
+
+    /// Appends the same when the payload after the lost one is here: that of Opus may hold what was
+    /// lost once more, at less quality (RFC 6716 §2.1.7).
+    pub fn recover(&mut self, next: &[u8], millis: u32, out: &mut Vec<i16>) {
+        match &mut self.kind {
+            DecoderKind::Opus(decoder) => {
+                decoder.recover(next, millis.min(PACKET_MILLIS_MAX), out);
+            }
+            _ => self.conceal(millis, out),
         }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct JitterBuffer {
     next: Option<u16>,
     held: usize,
     held_ms: u32,
+    /// What the last packet with sound held.
+    packet_ms: u32,
     target_ms: u32,
     /// It has run dry, or has not begun: it gives nothing until the target is there.
     filling: bool,
@@ -80,6 +82,7 @@ impl JitterBuffer {
             next: None,
             held: 0,
             held_ms: 0,
+            packet_ms: 0,
             target_ms: TARGET_MS_FIRST,
             filling: true,
             waited: 0,
@@ -145,6 +148,9 @@ impl JitterBuffer {
         slot.payload.extend_from_slice(payload);
         self.held += 1;
         self.held_ms += millis;
+        if kind != Kind::Other {
+            self.packet_ms = millis.min(TARGET_MS_MAX);
+        }
         Pushed::Kept
     }
 
@@ -156,7 +162,8 @@ impl JitterBuffer {
         }
         if self.filling {
             self.waited += 1;
-            self.filling = self.held_ms < self.target_ms && self.waited * TICK_MS < self.target_ms;
+            let enough = self.enough_ms();
+            self.filling = self.held_ms < enough && self.waited * TICK_MS < enough;
             return;
         }
         self.calm += 1;
@@ -167,7 +174,7 @@ impl JitterBuffer {
         self.least_ms = self.least_ms.min(self.held_ms);
         self.window += 1;
         if self.window >= WINDOW {
-            if self.least_ms > self.target_ms + TICK_MS {
+            if self.least_ms > self.enough_ms() + TICK_MS {
                 self.leave_out();
             }
             self.window = 0;
@@ -199,6 +206,21 @@ impl JitterBuffer {
         match slot.kind {
             Kind::Other => Pulled::Other,
             Kind::Sound(codec) => Pulled::Sound(codec, &slot.payload),
+        }
+    }
+
+    /// What it holds before it gives: who sends long packets leaves long pauses between them.
+    fn enough_ms(&self) -> u32 {
+        self.target_ms.max(self.packet_ms + TICK_MS)
+    }
+
+    /// The sound that [`pull`](Self::pull) would give now, if it is sound.
+    pub(crate) fn peek(&self) -> Option<(Codec, &[u8])> {
+        let next = usize::from(self.next?) % SLOTS;
+        let slot = self.slots.get(next).filter(|slot| slot.full)?;
+        match slot.kind {
+            Kind::Other => None,
+            Kind::Sound(codec) => Some((codec, &slot.payload)),
         }
     }
 
@@ -316,6 +338,44 @@ mod tests {
         assert_eq!(tick(&mut buffer), Some(Ok(0)));
         assert_eq!(tick(&mut buffer), Some(Ok(1)));
         assert_eq!(tick(&mut buffer), None);
+    }
+
+    #[test]
+    fn long_packets_wait_for_each_other() {
+        for (millis, length) in [(40_u32, 2), (60, 3), (120, 6)] {
+            let mut buffer = JitterBuffer::new();
+            let (mut ready, mut dry) = (0, 0);
+            for turn in 0..300_u32 {
+                // Every other packet comes a tick late.
+                let late = turn / length % 2;
+                if turn % length == late {
+                    let sequence = (turn / length) as u16;
+                    buffer.push(sequence, SOUND, millis, &[]);
+                }
+                buffer.tick();
+                if ready == 0 {
+                    match buffer.pull() {
+                        Pulled::Sound(..) => ready = millis,
+                        _ => dry += 1,
+                    }
+                }
+                ready = ready.saturating_sub(TICK_MS);
+            }
+            assert!(dry <= length + 1, "{millis}: {dry}");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_a_loss() {
+        let mut buffer = JitterBuffer::new();
+        for sequence in [10, 12, 13] {
+            push(&mut buffer, sequence);
+        }
+        assert_eq!(tick(&mut buffer), Some(Ok(10)));
+        assert_eq!(buffer.peek(), None);
+        assert_eq!(tick(&mut buffer), Some(Err(())));
+        assert_eq!(buffer.peek(), Some((Codec::Pcmu, &[0, 12][..])));
+        assert_eq!(tick(&mut buffer), Some(Ok(12)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod hearing;
 mod inbound;
 mod outbound;
+mod packer;
 mod wire;
 
 use std::sync::Arc;
@@ -243,14 +244,19 @@ impl Leg {
 
     /// Whether packets of `self` are handed on to the peer of `other` as they are.
     pub(crate) fn relays_to(&self, other: &Self) -> bool {
-        other.is_free()
-            && self.peer.is_some()
-            && self.inbound.codec() == Some(other.outbound.codec())
+        let codec = self.peer.as_ref().and_then(|_| self.inbound.codec());
+        codec.is_some_and(|codec| other.takes(codec, self.inbound.millis()))
     }
 
-    /// Whether a packet just arrived may be handed on to the peer of this session.
-    pub(crate) fn takes(&self, codec: Codec) -> bool {
-        self.is_free() && self.outbound.codec() == codec
+    /// Whether packets of a codec, with so much sound in each, may be handed on to the peer of this
+    /// session.
+    pub(crate) fn takes(&self, codec: Codec, millis: Option<u32>) -> bool {
+        self.is_free() && self.outbound.takes(codec, millis)
+    }
+
+    /// How much sound the peer puts into a packet, once it has sent some.
+    pub(crate) fn millis(&self) -> Option<u32> {
+        self.inbound.millis()
     }
 
     /// Whether its own listeners want what its peer says.
@@ -263,8 +269,7 @@ impl Leg {
 
     /// Whether its listeners want what its peer hears.
     pub(crate) fn overhears(&self) -> bool {
-        self.recorders.tracks().1
-            || self.taps.iter().any(|tap| tap.tracks.has(Track::Outbound))
+        self.recorders.tracks().1 || self.taps.iter().any(|tap| tap.tracks.has(Track::Outbound))
     }
 
     /// Takes the frame of this tick from the buffer, if `wanted`, and looks at it.
@@ -355,6 +360,11 @@ impl Leg {
                     self.send_said(desk);
                 }
             }
+            // The last packet is filled up with silence.
+            Input::Nobody if self.outbound.is_partial() => {
+                self.said.resize(silence, 0);
+                self.send_said(desk);
+            }
             Input::Nobody if desk.links.config.keep_open > TICK => {
                 self.outbound.pause();
                 let last = self.sent.map_or(self.connected, |(_, tick)| tick);
@@ -373,8 +383,10 @@ impl Leg {
 
     fn send_said(&mut self, desk: &mut Desk) {
         if self.sends() && !self.outbound.is_keying(desk.tick) {
-            self.outbound.sound(&self.said, &mut desk.packet);
-            self.transmit(desk);
+            self.outbound.sound(&self.said);
+            while self.outbound.packet(&mut desk.packet) {
+                self.transmit(desk);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::Packing;
 use crate::codec::Codec;
 use crate::srtp::SrtpKeys;
 
@@ -12,10 +13,14 @@ pub struct Peer {
     pub address: Option<SocketAddr>,
     /// Where it receives RTCP (RFC 3605), if that is not one port above.
     pub rtcp: Option<SocketAddr>,
+    /// RTCP goes both ways over the ports of RTP (RFC 5761).
+    pub rtcp_mux: bool,
     /// What we send.
     pub codec: Codec,
     /// The payload type of `codec`, both ways.
     pub payload: u8,
+    /// How much sound it wants in a packet.
+    pub packing: Packing,
     /// The payload type of telephone events (RFC 4733), both ways; their clock is the codec's.
     /// Without one, keys are heard and sent as tones.
     pub events: Option<u8>,
@@ -37,8 +42,10 @@ impl Peer {
         Self {
             address: Some(address),
             rtcp: None,
+            rtcp_mux: false,
             codec,
             payload: codec.static_payload().unwrap_or(96),
+            packing: Packing::default(),
             events: None,
             direction: Direction::Both,
             srtp: None,

@@ -172,6 +172,12 @@ pub(crate) fn write(
     }
 }
 
+/// Whether a datagram on a port that RTP and RTCP share is RTCP (RFC 5761 §4): the types of RTCP are
+/// payload types that no codec takes.
+pub(crate) fn is_report(packet: &[u8]) -> bool {
+    matches!(packet, [first, 192..=223, ..] if first >> 6 == 2)
+}
+
 /// The sender report in a compound packet: its source, and the middle of its NTP time.
 pub(crate) fn sender_report(mut packet: &[u8]) -> Option<(u32, u32)> {
     while let [first, kind, l0, l1, rest @ ..] = packet {

@@ -12,6 +12,8 @@ mod hearing;
 mod life;
 #[path = "engine/network.rs"]
 mod network;
+#[path = "engine/packets.rs"]
+mod packets;
 #[path = "engine/playing.rs"]
 mod playing;
 #[path = "engine/recording.rs"]

@@ -241,6 +241,8 @@ fn peer(agreed: &Agreed) -> Peer {
     Peer {
         address: agreed.remote,
         rtcp: agreed.rtcp,
+        rtcp_mux: agreed.rtcp_mux,
+        packing: agreed.packing,
         codec: agreed.codec,
         payload: agreed.payload,
         events: agreed.events,

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use ::media::Packing;
 use ::media::srtp::Crypto;
 
 use super::Direction;
@@ -29,6 +30,10 @@ pub(super) struct Stream {
     pub(super) crypto: Vec<Crypto>,
     /// `a=rtcp` (RFC 3605): a port, and perhaps an address.
     rtcp: Option<(u16, Option<IpAddr>)>,
+    /// `a=rtcp-mux` (RFC 5761 §5.1.1).
+    pub(super) rtcp_mux: bool,
+    /// `a=ptime` and `a=maxptime`.
+    pub(super) packing: Packing,
 }
 
 /// A body that is no session description that we can read.
@@ -104,6 +109,8 @@ impl Stream {
             direction,
             crypto: Vec::new(),
             rtcp: None,
+            rtcp_mux: false,
+            packing: Packing::default(),
         })
     }
 
@@ -122,6 +129,12 @@ impl Stream {
             self.crypto.extend(line.parse::<Crypto>());
         } else if let Some(value) = value.strip_prefix("rtcp:") {
             self.rtcp = rtcp(value);
+        } else if value == "rtcp-mux" {
+            self.rtcp_mux = true;
+        } else if let Some(value) = value.strip_prefix("ptime:") {
+            self.packing.wanted = millis(value);
+        } else if let Some(value) = value.strip_prefix("maxptime:") {
+            self.packing.most = millis(value);
         }
     }
 
@@ -167,6 +180,13 @@ fn connection(value: &str) -> Result<Option<IpAddr>, Unreadable> {
         .split('/')
         .next()
         .and_then(|address| address.parse().ok()))
+}
+
+/// `20`, or `20.0` as some write it (RFC 8866 §6.4); nothing where it is no time.
+fn millis(value: &str) -> Option<u32> {
+    let value = value.trim();
+    let whole = value.split_once('.').map_or(value, |(whole, _)| whole);
+    whole.parse().ok().filter(|millis| *millis > 0)
 }
 
 /// `53020` or `53020 IN IP4 192.0.2.4`.

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use ::media::SrtpPair;
-use ::media::codec::Codec;
+use ::media::codec::{Codec, FRAME_MILLIS};
 use ::media::srtp::Crypto;
+use ::media::{Packing, SrtpPair};
 use bytes::Bytes;
 
 use super::crypto::{OwnKey, answers_ours};
@@ -20,6 +20,10 @@ pub(crate) struct Agreed {
     pub(crate) remote: Option<SocketAddr>,
     /// Where it wants RTCP.
     pub(crate) rtcp: Option<SocketAddr>,
+    /// RTCP goes both ways over the ports of RTP.
+    pub(crate) rtcp_mux: bool,
+    /// How much sound it wants in a packet.
+    pub(crate) packing: Packing,
     /// The codec that we send, under this payload type.
     pub(crate) codec: Codec,
     pub(crate) payload: u8,
@@ -75,6 +79,7 @@ struct Choice {
     formats: Vec<(u8, Format)>,
     codec: Codec,
     payload: u8,
+    rtcp_mux: bool,
     crypto: Option<Crypto>,
 }
 
@@ -125,6 +130,9 @@ impl Negotiation {
             rtp: ours.rtp,
             formats: &choice.formats,
             direction: stream.direction.mirrored(),
+            // What we send is what we ask for: both ways are the same then.
+            ptime: stream.packing.millis(choice.codec),
+            rtcp_mux: choice.rtcp_mux,
             crypto,
         };
         Some(self.say(&offer.time, &own_stream))
@@ -149,6 +157,9 @@ impl Negotiation {
             rtp: ours.rtp,
             formats: &formats,
             direction: Direction::Both,
+            ptime: FRAME_MILLIS,
+            // RFC 5761 §5.1.1: what is in force is asked for again, and we begin with it nowhere.
+            rtcp_mux: self.muxes(),
             crypto: (is_secure(&proto) == Some(true)).then(|| self.key.offer()),
         };
         self.say("0 0", &own_stream)
@@ -183,9 +194,14 @@ impl Negotiation {
         }
         self.agreed = Some(Agreed {
             srtp: choice.crypto.as_ref().map(|line| self.key.pair(line)),
+            rtcp_mux: choice.rtcp_mux && self.muxes(),
             ..agreed(stream, &choice, &received)
         });
         true
+    }
+
+    fn muxes(&self) -> bool {
+        self.agreed.as_ref().is_some_and(|agreed| agreed.rtcp_mux)
     }
 
     /// What an offer says: what is known in this session keeps its number, and nothing takes the
@@ -279,10 +295,13 @@ impl Choice {
         let (payload, codec) = formats
             .iter()
             .find_map(|(payload, format)| Some((*payload, format.voice()?)))?;
+        // RFC 5761 §4: RTCP has the numbers of these payload types.
+        let apart = formats.iter().all(|(payload, _)| !RTCP.contains(payload));
         Some(Self {
             formats,
             codec,
             payload,
+            rtcp_mux: stream.rtcp_mux && apart,
             crypto,
         })
     }
@@ -316,6 +335,8 @@ fn agreed(stream: &Stream, choice: &Choice, received: &[(u8, Format)]) -> Agreed
     Agreed {
         remote: stream.remote(),
         rtcp: stream.remote_rtcp(),
+        rtcp_mux: choice.rtcp_mux,
+        packing: stream.packing,
         codec: choice.codec,
         payload: choice.payload,
         events: events.map(|(payload, _)| *payload),
@@ -343,6 +364,9 @@ fn is_secure(proto: &str) -> Option<bool> {
 
 /// The dynamic payload types (RFC 3551 §6).
 const DYNAMIC: std::ops::RangeInclusive<u8> = 96..=127;
+
+/// Payload types that look like RTCP.
+const RTCP: std::ops::RangeInclusive<u8> = 64..=95;
 
 /// Payload types that a session may give a meaning: those of its codecs and events, some times
 /// over.

@@ -2,7 +2,9 @@ use super::*;
 
 use std::net::SocketAddr;
 
+use ::media::Packing;
 use ::media::codec::Codec;
+use proptest::prelude::*;
 
 const OFFER: &str = "v=0\r\no=alice 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n\
     t=0 0\r\nm=video 5000 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 18 8 0 96\r\n\
@@ -302,3 +304,106 @@ fn a_secure_offer_wants_a_secure_answer() {
     assert!(side.answered(&parse(&audio("4000 RTP/SAVP 0", &taken))));
     assert!(side.agreed().unwrap().srtp.is_some());
 }
+
+#[test]
+fn packets_of_the_length_that_is_asked_for() {
+    let packing = |wanted, most| Packing { wanted, most };
+    for (attributes, said, told) in [
+        ("", packing(None, None), 20),
+        ("a=ptime:30\r\n", packing(Some(30), None), 30),
+        ("a=ptime: 40 \r\n", packing(Some(40), None), 40),
+        ("a=ptime:10.0\r\n", packing(Some(10), None), 10),
+        (
+            "a=ptime:60\r\na=maxptime:40\r\n",
+            packing(Some(60), Some(40)),
+            40,
+        ),
+        ("a=maxptime:150\r\n", packing(None, Some(150)), 20),
+        ("a=ptime:0\r\na=maxptime:-3\r\n", packing(None, None), 20),
+        ("a=ptime:99999999999\r\n", packing(None, None), 20),
+    ] {
+        let (text, agreed) = answer(&audio("4000 RTP/AVP 0", attributes)).unwrap();
+        assert_eq!(agreed.packing, said, "{attributes}");
+        assert!(
+            text.contains(&format!("a=ptime:{told}\r\n")),
+            "{attributes} {text}"
+        );
+    }
+    // An answer to our offer says it as well.
+    let mut side = negotiation(false);
+    side.offer(&ours(&[Codec::Pcmu]));
+    assert!(side.answered(&parse(&audio("4000 RTP/AVP 0", "a=ptime:30\r\n"))));
+    assert_eq!(side.agreed().unwrap().packing.wanted, Some(30));
+}
+
+#[test]
+fn rtcp_on_the_port_of_rtp() {
+    let mux = "a=rtcp-mux\r\n";
+    let (text, agreed) = answer(&audio("4000 RTP/AVP 0", mux)).unwrap();
+    assert!(agreed.rtcp_mux && text.contains(mux), "{text}");
+    let (text, agreed) = answer(&audio("4000 RTP/AVP 0", "")).unwrap();
+    assert!(!agreed.rtcp_mux && !text.contains(mux), "{text}");
+    // Payload type 72 with a marker would be a sender report.
+    let clash = format!("a=rtpmap:72 telephone-event/8000\r\n{mux}");
+    let (text, agreed) = answer(&audio("4000 RTP/AVP 0 72", &clash)).unwrap();
+    assert!(!agreed.rtcp_mux && !text.contains(mux), "{text}");
+    // We do not begin with it, and an answer cannot either.
+    let mut side = negotiation(false);
+    let offer = side.offer(&ours(&[Codec::Pcmu]));
+    assert!(!String::from_utf8_lossy(&offer).contains(mux));
+    assert!(side.answered(&parse(&audio("4000 RTP/AVP 0", mux))));
+    assert!(!side.agreed().unwrap().rtcp_mux);
+    // What is in force is offered again; the peer may end it.
+    side.answer(&parse(&audio("4000 RTP/AVP 0", mux)), &ours(&ALL))
+        .unwrap();
+    let offer = side.offer(&ours(&[Codec::Pcmu]));
+    assert!(String::from_utf8_lossy(&offer).contains(mux));
+    assert!(side.answered(&parse(&audio("4000 RTP/AVP 0", ""))));
+    assert!(!side.agreed().unwrap().rtcp_mux);
+}
+
+proptest! {
+    /// Of several keys the first that we can use is taken, whatever stands before and behind it,
+    /// and without one the stream is refused.
+    #[test]
+    fn the_first_key_that_fits(
+        lines in Just(KEY_LINES.to_vec()).prop_shuffle(),
+        count in 0..=KEY_LINES.len(),
+    ) {
+        let lines = &lines[..count];
+        let text: String = lines
+            .iter()
+            .enumerate()
+            .map(|(at, (_, line))| {
+                format!("a=crypto:{} {}\r\n", at + 10, line.replace("KEY", KEY))
+            })
+            .collect();
+        let first = lines.iter().position(|(fits, _)| *fits);
+        match (answer(&audio("4000 RTP/SAVP 0", &text)), first) {
+            (None, None) => {}
+            (Some((text, agreed)), Some(at)) => {
+                let suite = lines[at].1.split(' ').next().unwrap();
+                let told = format!("a=crypto:{} {suite} inline:", at + 10);
+                prop_assert!(text.contains(&told), "{text}");
+                prop_assert_eq!(text.matches("a=crypto:").count(), 1);
+                prop_assert_eq!(agreed.srtp.unwrap().theirs.suite().name(), suite);
+            }
+            (answer, first) => prop_assert!(false, "{answer:?} {first:?}"),
+        }
+    }
+}
+
+/// `a=crypto` lines, and whether we can use them.
+const KEY_LINES: [(bool, &str); 8] = [
+    (true, "AES_CM_128_HMAC_SHA1_80 inline:KEY"),
+    (true, "AES_CM_128_HMAC_SHA1_32 inline:KEY|2^20|1:4"),
+    (true, "AES_CM_128_HMAC_SHA1_80 inline:KEY WSH=128"),
+    (false, "AEAD_AES_256_GCM inline:KEY"),
+    (false, "AES_256_CM_HMAC_SHA1_80 inline:KEY"),
+    (false, "F8_128_HMAC_SHA1_80 inline:KEY"),
+    (
+        false,
+        "AES_CM_128_HMAC_SHA1_80 inline:KEY UNENCRYPTED_SRTCP",
+    ),
+    (false, "AES_CM_128_HMAC_SHA1_32 inline:dG9vIHNob3J0"),
+];

@@ -14,6 +14,10 @@ pub(super) struct Own<'a> {
     pub(super) rtp: SocketAddr,
     pub(super) formats: &'a [(u8, Format)],
     pub(super) direction: Direction,
+    /// Milliseconds of sound in a packet.
+    pub(super) ptime: u32,
+    /// RTCP comes to the port of RTP.
+    pub(super) rtcp_mux: bool,
     /// Our key, where the stream is protected.
     pub(super) crypto: Option<Crypto>,
 }
@@ -61,7 +65,10 @@ pub(super) fn own_stream(text: &mut String, own: &Own<'_>) {
     if let Some(crypto) = &own.crypto {
         push(text, format_args!("a=crypto:{crypto}"));
     }
-    push(text, format_args!("a=ptime:20"));
+    if own.rtcp_mux {
+        push(text, format_args!("a=rtcp-mux"));
+    }
+    push(text, format_args!("a=ptime:{}", own.ptime));
     push(text, format_args!("a={}", own.direction.name()));
 }
 

@@ -64,12 +64,12 @@ impl Concealer {
         }
     }
 
-    /// Appends 20 ms of what might have been heard.
-    pub(super) fn fill(&mut self, out: &mut Vec<i16>) {
+    /// Appends so many milliseconds of what might have been heard.
+    pub(super) fn fill(&mut self, millis: u32, out: &mut Vec<i16>) {
         if self.missing == 0 {
             self.period = self.pitch();
         }
-        let frame = self.rate / 50;
+        let frame = self.rate / 1000 * millis as usize;
         let first = self.missing;
         out.extend((first..first + frame).map(|index| self.repeated(index)));
         // A leg that stays silent for days does not count on for ever.
@@ -134,7 +134,7 @@ mod tests {
         let mut concealer = Concealer::new(8000);
         concealer.heard(&mut all[..640].to_vec());
         let mut made = Vec::new();
-        concealer.fill(&mut made);
+        concealer.fill(20, &mut made);
         let wanted = &all[640..];
         let wrong: Vec<i16> = made.iter().zip(wanted).map(|(a, b)| a - b).collect();
         assert!(
@@ -149,7 +149,7 @@ mod tests {
         concealer.heard(&mut voice(16_000, 150.0, 3200));
         let mut made = Vec::new();
         for _ in 0..200 {
-            concealer.fill(&mut made);
+            concealer.fill(20, &mut made);
         }
         assert_eq!(made.len(), 200 * 320);
         let energies: Vec<f64> = made.chunks(320).map(energy).collect();
@@ -161,7 +161,7 @@ mod tests {
     fn sound_comes_back_without_a_step() {
         let mut concealer = Concealer::new(8000);
         concealer.heard(&mut vec![10_000; 400]);
-        concealer.fill(&mut Vec::new());
+        concealer.fill(20, &mut Vec::new());
         let mut back = vec![-10_000; 160];
         concealer.heard(&mut back);
         let steps = back.windows(2).map(|pair| (pair[0] - pair[1]).abs());
@@ -174,7 +174,7 @@ mod tests {
         let mut concealer = Concealer::new(8000);
         for length in [0, 1, 7, 5000, 0, 242, 243, 241] {
             concealer.heard(&mut vec![1; length]);
-            concealer.fill(&mut Vec::new());
+            concealer.fill(length as u32 % 70, &mut Vec::new());
         }
     }
 }

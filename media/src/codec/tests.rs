@@ -95,7 +95,7 @@ fn a_frame_is_20_ms_on_every_scale() {
     assert_eq!(ALL.map(Codec::frame_samples), [160, 160, 320, 320]);
     for codec in ALL {
         let mut lost = Vec::new();
-        Decoder::new(codec).conceal(&mut lost);
+        Decoder::new(codec).conceal(20, &mut lost);
         assert_eq!(lost.len(), codec.frame_samples(), "{codec:?}");
     }
 }
@@ -110,7 +110,7 @@ fn a_lost_frame_leaves_the_stream_usable() {
             let mut payload = Vec::new();
             encoder.encode(frame, &mut payload);
             match index {
-                10 => decoder.conceal(&mut heard),
+                10 => decoder.conceal(20, &mut heard),
                 _ => decoder.decode(&payload, &mut heard),
             }
         }
@@ -121,6 +121,21 @@ fn a_lost_frame_leaves_the_stream_usable() {
         };
         let ratio = tail(&heard) / tail(&pcm);
         assert!((0.7..1.3).contains(&ratio), "{codec:?}: {ratio}");
+    }
+}
+
+#[test]
+fn packets_of_all_lengths() {
+    for codec in ALL {
+        for millis in [10, 20, 40, 60] {
+            let samples = codec.sample_rate() as usize / 1000 * millis;
+            let mut payload = Vec::new();
+            Encoder::new(codec).encode(&chord(codec.sample_rate(), samples), &mut payload);
+            assert_eq!(codec.millis(&payload) as usize, millis, "{codec:?}");
+            let mut heard = Vec::new();
+            Decoder::new(codec).decode(&payload, &mut heard);
+            assert_eq!(heard.len(), samples, "{codec:?} {millis}");
+        }
     }
 }
 
@@ -140,6 +155,7 @@ proptest! {
     fn any_payload_gives_bounded_sound(
         payloads in vec(vec(any::<u8>(), 0..1500), 1..8),
         codec in prop::sample::select(&ALL[..]),
+        millis in 0..2000_u32,
     ) {
         let mut decoder = Decoder::new(codec);
         for payload in payloads {
@@ -151,7 +167,9 @@ proptest! {
                 Codec::Opus => 1920,
             };
             prop_assert!(out.len() <= most);
-            decoder.conceal(&mut out);
+            decoder.conceal(millis, &mut out);
+            decoder.recover(&payload, millis, &mut out);
+            prop_assert!(out.len() <= most + 2 * 1920 + 2);
         }
     }
 

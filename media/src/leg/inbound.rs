@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use crate::codec::{Codec, Decoder};
+use crate::codec::{Codec, Decoder, FRAME_MILLIS};
 use crate::convert::samples;
 use crate::desk::Desk;
 use crate::jitter::{JitterBuffer, Kind, Pulled, Pushed};
@@ -35,6 +35,8 @@ pub(crate) struct Inbound {
     concealed: u32,
     keys: KeyReader,
     pub(crate) reception: Reception,
+    /// How much sound is in a packet.
+    length: Length,
     report: Option<(u32, Instant)>,
 }
 
@@ -70,6 +72,7 @@ impl Inbound {
             concealed: CONCEALED_MAX,
             keys: KeyReader::default(),
             reception: Reception::default(),
+            length: Length::default(),
             report: None,
         }
     }
@@ -100,6 +103,11 @@ impl Inbound {
     pub(crate) fn codec(&self) -> Option<Codec> {
         let first = || self.codecs.first().map(|(_, codec)| *codec);
         self.codec.or_else(first)
+    }
+
+    /// Milliseconds in a packet of the peer, once it has sent some.
+    pub(crate) fn millis(&self) -> Option<u32> {
+        self.length.millis
     }
 
     /// The tick of the last packet.
@@ -160,7 +168,9 @@ impl Inbound {
             What::Sound(codec) => {
                 self.codec = Some(codec);
                 self.count(&header, header.timestamp, desk);
-                (Kind::Sound(codec), millis(codec, body.len()))
+                let millis = codec.millis(body);
+                self.length.see(millis);
+                (Kind::Sound(codec), millis)
             }
         };
         if self.decodes && self.buffer.push(header.sequence, kind, millis, body) == Pushed::Late {
@@ -223,13 +233,20 @@ impl Inbound {
         while self.decoders.ready.len() < wanted {
             match (self.buffer.pull(), codec) {
                 (Pulled::Sound(codec, payload), _) => {
-                    self.decoders.append(codec, Some(payload), rate);
+                    self.decoders.append(codec, Piece::Heard(payload), rate);
                     self.concealed = 0;
                 }
-                (Pulled::Lost, Some(codec)) => self.decoders.append(codec, None, rate),
+                (Pulled::Lost, Some(codec)) => {
+                    let millis = self.length.millis.unwrap_or(FRAME_MILLIS);
+                    let piece = match self.buffer.peek() {
+                        Some((next, payload)) if next == codec => Piece::Before(payload, millis),
+                        _ => Piece::Lost(millis),
+                    };
+                    self.decoders.append(codec, piece, rate);
+                }
                 (Pulled::Dry, Some(codec)) if self.concealed < CONCEALED_MAX => {
                     self.concealed += 1;
-                    self.decoders.append(codec, None, rate);
+                    self.decoders.append(codec, Piece::Lost(FRAME_MILLIS), rate);
                     break;
                 }
                 (Pulled::Dry, _) => break,
@@ -285,6 +302,7 @@ impl Inbound {
             self.keys.restart();
         }
         self.reception.restart();
+        self.length = Length::default();
         self.report = None;
         self.ssrc = Some(header.ssrc);
         self.rival = None;
@@ -301,9 +319,18 @@ struct Decoders {
     ready: Vec<i16>,
 }
 
+/// What is heard next.
+enum Piece<'a> {
+    /// A packet.
+    Heard(&'a [u8]),
+    /// The packet before this one, which is missing, and its milliseconds.
+    Before(&'a [u8], u32),
+    /// So many milliseconds of which nothing is known.
+    Lost(u32),
+}
+
 impl Decoders {
-    /// Appends a packet, or something in the place of a missing one.
-    fn append(&mut self, codec: Codec, payload: Option<&[u8]>, rate: u32) {
+    fn append(&mut self, codec: Codec, piece: Piece<'_>, rate: u32) {
         if !self.list.iter().any(|(known, _)| *known == codec) {
             self.list.push((codec, Decoder::new(codec)));
         }
@@ -318,9 +345,10 @@ impl Decoders {
         } else {
             &mut self.own
         };
-        match payload {
-            Some(payload) => decoder.decode(payload, out),
-            None => decoder.conceal(out),
+        match piece {
+            Piece::Heard(payload) => decoder.decode(payload, out),
+            Piece::Before(next, millis) => decoder.recover(next, millis, out),
+            Piece::Lost(millis) => decoder.conceal(millis, out),
         }
         if from == rate {
             return;
@@ -334,14 +362,33 @@ impl Decoders {
     }
 }
 
-/// How much sound a payload holds.
-fn millis(codec: Codec, length: usize) -> u32 {
-    match codec {
-        // 64 kbit/s.
-        Codec::Pcmu | Codec::Pcma | Codec::G722 => u32::try_from(length / 8).unwrap_or(20),
-        Codec::Opus => 20,
+/// How much sound a stream has in its packets: what several in a row say, since the last one before
+/// a pause may be shorter.
+#[derive(Debug, Default)]
+struct Length {
+    millis: Option<u32>,
+    /// Another length, and how many packets in a row had it.
+    other: (u32, u32),
+}
+
+impl Length {
+    fn see(&mut self, millis: u32) {
+        if self.millis.is_none_or(|known| known == millis) {
+            self.millis = Some(millis);
+            self.other = (0, 0);
+            return;
+        }
+        let (other, count) = self.other;
+        let count = if other == millis { count + 1 } else { 1 };
+        self.other = (millis, count);
+        if count >= LENGTHS {
+            self.millis = Some(millis);
+        }
     }
 }
+
+/// Packets in a row after which a stream has another length.
+const LENGTHS: u32 = 3;
 
 /// Payload types that a peer may use; more are not read.
 const CODECS_MAX: usize = 8;
@@ -351,3 +398,24 @@ const CONCEALED_MAX: u32 = 3;
 
 /// Ticks without a packet after which another stream is taken at once.
 const RIVAL_WAITS: u64 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_packets_is_what_several_say() {
+        let mut length = Length::default();
+        let mut see = |millis: &[u32]| {
+            for millis in millis {
+                length.see(*millis);
+            }
+            length.millis
+        };
+        assert_eq!(see(&[]), None);
+        assert_eq!(see(&[30]), Some(30));
+        assert_eq!(see(&[30, 7, 30, 20, 20, 30]), Some(30));
+        assert_eq!(see(&[20, 20, 20]), Some(20));
+        assert_eq!(see(&[30, 40, 30, 40, 30, 40]), Some(20));
+    }
+}

@@ -20,6 +20,10 @@ impl Leg {
         from: SocketAddr,
         desk: &mut Desk,
     ) -> Option<Arrival> {
+        if self.muxes() && rtcp::is_report(packet) {
+            self.receive_report(packet, from, desk);
+            return None;
+        }
         let arrival = self.authentic(packet, from, desk.tick).and_then(|header| {
             let (header, payload) = header;
             if self.receives() {
@@ -36,7 +40,7 @@ impl Leg {
         arrival
     }
 
-    /// Reads a datagram that came to the RTCP port.
+    /// Reads a report, which came to the RTCP port or to the one that both share.
     pub(crate) fn receive_report(&mut self, packet: &mut Vec<u8>, from: SocketAddr, desk: &Desk) {
         if !self.gate.knows(from) || !self.inbound.unprotect_report(packet) {
             return;
@@ -130,6 +134,7 @@ impl Leg {
         if sent.is_none() && self.inbound.ssrc().is_none() {
             return;
         }
+        let shared = self.muxes();
         let heard = self.inbound.last_report(desk.now);
         let received = match self.inbound.ssrc() {
             Some(ssrc) => Some((ssrc, &mut self.inbound.reception, heard)),
@@ -139,8 +144,9 @@ impl Leg {
         let packet = &mut desk.packet;
         rtcp::write(packet, self.outbound.ssrc, sent, received, cname, last);
         self.outbound.protect_report(packet);
+        let socket = if shared { &self.rtp } else { &self.rtcp };
         if !packet.is_empty()
-            && let Err(error) = send(&self.rtcp, packet, target)
+            && let Err(error) = send(socket, packet, target)
         {
             tracing::debug!(%error, %target, "sending RTCP");
         }
@@ -172,9 +178,17 @@ impl Leg {
             .then_some((header, payload))
     }
 
+    /// RTCP comes to the port of RTP.
+    fn muxes(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.rtcp_mux)
+    }
+
     fn report_target(&self) -> Option<SocketAddr> {
         let peer = self.peer.as_ref()?;
         let target = self.gate.target()?;
+        if peer.rtcp_mux {
+            return Some(target);
+        }
         let learnt = self
             .report_from
             .filter(|from| peer.symmetric && self.gate.knows(*from));

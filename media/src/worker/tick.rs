@@ -17,19 +17,19 @@ impl Worker {
         let Tie::Partner(partner) = *tie else {
             return;
         };
-        let codec = leg.codec();
+        let (codec, millis) = (leg.codec(), leg.millis());
         let Some(other) = self.legs.get_mut(partner) else {
             return;
         };
         let payload = self.packet.get(arrival.payload.clone());
         let payload = payload.unwrap_or_default();
         match arrival.what {
-            What::Sound(codec) if other.takes(codec) => {
+            What::Sound(codec) if other.takes(codec, millis) => {
                 other.relay(arrival, payload, &mut self.desk);
             }
             What::Sound(_) => {}
             What::Key(_) if !other.is_free() => {}
-            What::Key(_) if codec.is_some_and(|codec| other.takes(codec)) => {
+            What::Key(_) if codec.is_some_and(|codec| other.takes(codec, millis)) => {
                 if !other.relay(arrival, payload, &mut self.desk)
                     && let Some(key) = arrival.pressed
                 {
