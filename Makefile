@@ -6,6 +6,8 @@ PACKAGES_TEST := kamailio tshark chromium chromium-driver python3-venv lame pock
 PACKAGES_GATE := valgrind
 # Parsers in C beside ours; pkg-config finds them.
 PACKAGES_PEERS := libosip2-dev libsofia-sip-ua-dev pkg-config
+# The media relay beside ours, for `make load PROFILE=media SUBJECT=rtpengine`.
+PACKAGES_RELAY := rtpengine-daemon
 
 # Debian's own interpreter is the one that python3-venv belongs to.
 PYTHON  ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -31,7 +33,7 @@ help:
 	@echo 'make bench   the benches; bench-peers: other parsers beside ours'
 	@echo 'make gate    instruction counts against benches/instructions.toml; accept-instructions moves it'
 	@echo 'make load    a load profile through the release build: make load PROFILE=mixed (make load-list: which there are)'
-	@echo 'make load PROFILE=media   500 calls that play and record for a minute'
+	@echo 'make load PROFILE=media   500 calls that play and record for a minute; SUBJECT=rtpengine: the same sound through it'
 	@echo 'make load-report   Hookswitch beside its peers, 20 minutes of an idle machine; QUICK=1: 4 minutes'
 	@echo 'make lint    format and lints only'
 	@echo 'make deps    install what the above need (apt-get, as root or through sudo)'
@@ -97,7 +99,10 @@ QUICK   ?=
 ONLY    ?=
 
 load: deps load-build
-ifeq ($(PROFILE),media)
+ifeq ($(PROFILE) $(SUBJECT),media rtpengine)
+	@$(INSTALL) $(PACKAGES_RELAY)
+	$(TARGET)/release/media rtpengine
+else ifeq ($(PROFILE),media)
 	$(TARGET)/release/media
 else
 	$(TARGET)/release/load profile $(PROFILE) --subject $(SUBJECT) $(if $(ENGINE),--engine $(ENGINE))

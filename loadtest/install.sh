@@ -38,8 +38,10 @@ echo "Installing:$missing"
 as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
 # shellcheck disable=SC2086 # The list is made of single words.
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
-case " $missing " in
-    *" kamailio "*)
-        if [ -d /run/systemd/system ]; then as_root systemctl disable --quiet kamailio; fi
-        ;;
-esac
+for service in kamailio rtpengine-daemon; do
+    case " $missing " in
+        *" $service "*)
+            if [ -d /run/systemd/system ]; then as_root systemctl disable --quiet $service; fi
+            ;;
+    esac
+done

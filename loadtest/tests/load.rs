@@ -90,7 +90,7 @@ fn calls_with_sound_are_made_and_counted() {
     assert!(outcome.is_complete(), "{outcome}");
     assert_eq!(outcome.most, outcome.calls, "{outcome}");
     // Half of the time they are played to.
-    assert!(outcome.packets > 6 * 100, "{outcome}");
-    assert_eq!(outcome.lost, 0, "{outcome}");
+    assert!(outcome.packets.received > 6 * 100, "{outcome}");
+    assert_eq!(outcome.packets.lost, 0, "{outcome}");
     assert!(outcome.cpu_percent_per_call > 0.0, "{outcome}");
 }

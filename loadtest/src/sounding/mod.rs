@@ -8,11 +8,13 @@
 
 mod order;
 mod outcome;
+mod rtpengine;
 mod signalling;
 mod stream;
 
 pub use order::Order;
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Packets};
+pub use rtpengine::{Relayed, run_rtpengine};
 
 use std::fs;
 use std::thread;
@@ -92,7 +94,7 @@ pub fn run(order: &Order) -> Outcome {
     outcome.answered = caller.answered() - 1;
     outcome.ended = caller.ended() - 1;
     outcome.refused = caller.refused();
-    outcome.heard(streams.stop());
+    outcome.packets = streams.stop().into();
     callbacks(&hook, order, &mut outcome);
     thread::sleep(AFTER);
     outcome.kib_after = resident(pid);

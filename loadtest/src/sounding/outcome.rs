@@ -1,9 +1,41 @@
 use std::fmt;
 
-use hdrhistogram::Histogram;
-
 use super::Order;
 use super::stream::Heard;
+
+/// What was received in all calls together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Packets {
+    /// How many.
+    pub received: u64,
+    /// Those that are missing in the sequence.
+    pub lost: u64,
+    /// How far the time between two packets is from what their timestamps say, in microseconds: half of them, 99 of a
+    /// hundred, and the worst.
+    pub off_us: [u64; 3],
+}
+
+impl From<Heard> for Packets {
+    fn from(heard: Heard) -> Self {
+        Self {
+            received: heard.packets,
+            lost: heard.lost,
+            off_us: [0.5, 0.99, 1.0].map(|share| heard.off_us.value_at_quantile(share)),
+        }
+    }
+}
+
+impl fmt::Display for Packets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { received, lost, .. } = self;
+        let [middle, late, worst] = self.off_us.map(|us| us as f64 / 1000.0);
+        writeln!(f, "packets     {received} received, {lost} lost")?;
+        writeln!(
+            f,
+            "off by      p50 {middle:.2} ms, p99 {late:.2} ms, worst {worst:.2} ms"
+        )
+    }
+}
 
 /// What came of an [`Order`].
 #[derive(Debug)]
@@ -18,13 +50,8 @@ pub struct Outcome {
     pub refused: usize,
     /// The most at a time.
     pub most: usize,
-    /// Packets received.
-    pub packets: u64,
-    /// Packets that are missing in the sequence.
-    pub lost: u64,
-    /// How far the time between two packets is from what their timestamps say, in microseconds: half of them, 99 of a
-    /// hundred, and the worst.
-    pub off_us: [u64; 3],
+    /// Packets that came.
+    pub packets: Packets,
     /// Recording callbacks, actions, and status callbacks that came.
     pub callbacks: [usize; 3],
     /// KiB before the first call, at most while they were, and after the last.
@@ -49,9 +76,7 @@ impl Outcome {
             ended: 0,
             refused: 0,
             most: 0,
-            packets: 0,
-            lost: 0,
-            off_us: [0; 3],
+            packets: Packets::default(),
             callbacks: [0; 3],
             kib_before: 0,
             kib_during: 0,
@@ -60,13 +85,6 @@ impl Outcome {
             window_seconds: 0.0,
             sessions_after: -1.0,
         }
-    }
-
-    pub(super) fn heard(&mut self, heard: Heard) {
-        let at = |histogram: &Histogram<u64>, share| histogram.value_at_quantile(share);
-        self.packets = heard.packets;
-        self.lost = heard.lost;
-        self.off_us = [0.5, 0.99, 1.0].map(|share| at(&heard.off_us, share));
     }
 
     /// Whether everybody got through, and nothing that had to come is missing.
@@ -88,21 +106,12 @@ impl fmt::Display for Outcome {
             most,
             ..
         } = self;
-        let [middle, late, worst] = self.off_us.map(|us| us as f64 / 1000.0);
         let [tapes, actions, ends] = self.callbacks;
         writeln!(
             f,
             "calls       {calls}: answered {answered}, refused {refused}, ended {ended}, at most {most} at a time"
         )?;
-        writeln!(
-            f,
-            "packets     {} received, {} lost",
-            self.packets, self.lost
-        )?;
-        writeln!(
-            f,
-            "off by      p50 {middle:.2} ms, p99 {late:.2} ms, worst {worst:.2} ms"
-        )?;
+        write!(f, "{}", self.packets)?;
         writeln!(
             f,
             "callbacks   {tapes} recordings, {actions} actions, {ends} ends, of {calls} each"

@@ -147,7 +147,7 @@ impl Caller {
 }
 
 /// Where a description wants its sound.
-fn media(sdp: &str) -> Option<SocketAddr> {
+pub(super) fn media(sdp: &str) -> Option<SocketAddr> {
     let find = |start: &str| sdp.lines().find_map(|line| line.strip_prefix(start));
     let address = find("c=IN IP4 ")?.trim();
     let port = find("m=audio ")?.split(' ').next()?;
