@@ -6,6 +6,8 @@
 mod basic;
 #[path = "agent/bridge.rs"]
 mod bridge;
+#[path = "agent/credentials.rs"]
+mod credentials;
 #[path = "agent/dial.rs"]
 mod dial;
 #[path = "agent/dialog.rs"]

@@ -88,7 +88,8 @@ impl Call {
         if let (200..300, Some(response)) = (status, outcome.response) {
             leg.acknowledge(core, &inviting, response);
         } else if let (401 | 407, Some(response)) = (status, outcome.response)
-            && !leg.is_over()
+            // One that was given up is not called again: the challenge has crossed our CANCEL.
+            && leg.callee.as_ref().is_some_and(|callee| !callee.over)
             && let Some(authorization) = leg.authorize(core, "INVITE", inviting.uri(), response)
             && self.invite_again(core, key, &inviting, &authorization)
         {

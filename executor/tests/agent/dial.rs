@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::phone::{Line, sdp};
 use crate::world::{URI, World, offer};
 
-fn dialling<'a>(world: &'a World, dial: &str) -> Line<'a> {
+/// A call whose document is one `<Dial>`, while it rings.
+pub(crate) fn dialling<'a>(world: &'a World, dial: &str) -> Line<'a> {
     world.web.says("/voice", dial);
     world.web.says("/dialled", "<Hangup/>");
     let line = world.phone.invite(URI, "", Some(&offer()));
@@ -13,7 +14,7 @@ fn dialling<'a>(world: &'a World, dial: &str) -> Line<'a> {
     line
 }
 
-fn callee_sdp() -> String {
+pub(crate) fn callee_sdp() -> String {
     sdp(41_000, "0 101")
 }
 
@@ -220,53 +221,6 @@ fn a_lost_ack_is_repeated_for_each_200() {
     assert!(bye.header("To").ends_with(";tag=ta"));
     world.callee.reply(&bye, "200 OK", "", "", None);
     world.expect_rest(Duration::from_secs(15));
-}
-
-#[test]
-fn a_challenge_is_answered_once() {
-    let world = World::new();
-    let sip = "<Sip username=\"u\" password=\"p\">sip:a@pbx.example</Sip>";
-    let line = dialling(&world, &format!("<Dial action=\"/dialled\">{sip}</Dial>"));
-    line.expect_answer();
-    let first = world.callee.expect("INVITE ");
-    assert_eq!(first.find("Proxy-Authorization"), None);
-    let challenge = "Proxy-Authenticate: Digest realm=\"pbx\", nonce=\"n1\", qop=\"auth\"\r\n";
-    world.callee.reply(
-        &first,
-        "407 Proxy Authentication Required",
-        "t1",
-        challenge,
-        None,
-    );
-    world.callee.expect("ACK ");
-    let second = world.callee.expect("INVITE ");
-    assert_eq!(second.header("CSeq"), "2 INVITE");
-    assert_eq!(second.header("Call-ID"), first.header("Call-ID"));
-    assert_eq!(second.header("To"), first.header("To"));
-    let digest = second.header("Proxy-Authorization");
-    for part in [
-        "realm=\"pbx\"",
-        "nonce=\"n1\"",
-        "username=\"u\"",
-        "qop=auth",
-        "uri=\"sip:a@pbx.example\"",
-    ] {
-        assert!(digest.contains(part), "{digest}");
-    }
-    let evil = "Proxy-Authenticate: Digest realm=\"evil\", nonce=\"n2\", stale=true\r\n";
-    world.callee.reply(
-        &second,
-        "407 Proxy Authentication Required",
-        "t2",
-        evil,
-        None,
-    );
-    world.callee.expect("ACK ");
-    let asked = world.web.expect("/dialled");
-    assert_eq!(asked.param("DialCallStatus"), "failed");
-    assert_eq!(asked.param("DialSipResponseCode"), "407");
-    line.expect_bye();
-    world.callee.expect_nothing(Duration::from_millis(200));
 }
 
 #[test]
