@@ -168,6 +168,11 @@ impl Dialog {
         }
     }
 
+    /// The Request-URI of requests of ours.
+    pub(crate) fn request_uri(&self) -> Bytes {
+        self.way().0
+    }
+
     /// The URI whose host a request is sent to (§8.1.2): the first hop, or the target.
     pub(crate) fn next_hop(&self) -> Bytes {
         let first = self
@@ -307,6 +312,7 @@ mod tests {
                 .unwrap(),
         );
         assert!(bye.starts_with("BYE sip:p2 SIP/2.0\r\n"), "{bye}");
+        assert_eq!(&dialog.request_uri()[..], b"sip:p2");
         assert!(
             bye.contains("Route: <sip:p1;lr>\r\nRoute: <sip:alice@192.0.2.1:5070>\r\n"),
             "{bye}"

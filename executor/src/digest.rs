@@ -9,17 +9,21 @@ use crate::run::Credentials;
 /// The credentials of one leg, and what they have been shown to.
 ///
 /// A challenge can be anybody's on the way. So the first realm that asks is the only one that is
-/// ever answered, each nonce is answered once, and a second challenge in a row is answered only if
-/// it says that nothing but the nonce was wrong (`stale`).
+/// ever answered, and a second challenge to the same request only if it comes with another nonce and
+/// says that nothing else was wrong (`stale`). A request of another method is challenged anew, be it
+/// with a nonce that was answered before, whose uses are counted.
 #[derive(Debug)]
 pub(crate) struct Digest {
     credentials: Credentials,
     realm: Option<String>,
-    nonces: Vec<String>,
+    /// Nonces that were answered, and how often each.
+    nonces: Vec<(String, u32)>,
+    /// The method of the request that was answered for last.
+    method: Option<String>,
 }
 
 /// The header that goes on the repeated request.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Authorization {
     pub(crate) name: &'static str,
     pub(crate) value: String,
@@ -38,6 +42,7 @@ impl Digest {
             credentials,
             realm: None,
             nonces: Vec::new(),
+            method: None,
         }
     }
 
@@ -59,18 +64,29 @@ impl Digest {
             .take(CHALLENGES_MAX)
             .find_map(Challenge::parse)?;
         let pinned = self.realm.get_or_insert_with(|| challenge.realm.clone());
-        let repeated = !self.nonces.is_empty();
-        if *pinned != challenge.realm
-            || self.nonces.contains(&challenge.nonce)
-            || (repeated && !challenge.stale)
-            || self.nonces.len() >= NONCES_MAX
-        {
+        let repeated = self.method.as_deref() == Some(request.method);
+        let known = self
+            .nonces
+            .iter()
+            .position(|(nonce, _)| *nonce == challenge.nonce);
+        if *pinned != challenge.realm || (repeated && (known.is_some() || !challenge.stale)) {
             return None;
         }
-        self.nonces.push(challenge.nonce.clone());
+        let at = match known {
+            Some(at) => at,
+            None if self.nonces.len() < NONCES_MAX => {
+                self.nonces.push((challenge.nonce.clone(), 0));
+                self.nonces.len() - 1
+            }
+            None => return None,
+        };
+        let (_, count) = self.nonces.get_mut(at)?;
+        *count = count.checked_add(1)?;
+        let count = *count;
+        self.method = Some(request.method.to_owned());
         Some(Authorization {
             name,
-            value: challenge.respond(&self.credentials, request, cnonce),
+            value: challenge.respond(&self.credentials, request, cnonce, count),
         })
     }
 }
@@ -138,7 +154,14 @@ impl Challenge {
         })
     }
 
-    fn respond(&self, who: &Credentials, request: Challenged<'_>, cnonce: &str) -> String {
+    /// `count`: the uses of the nonce, with this one.
+    fn respond(
+        &self,
+        who: &Credentials,
+        request: Challenged<'_>,
+        cnonce: &str,
+        count: u32,
+    ) -> String {
         let Self { realm, nonce, .. } = self;
         let Challenged { method, uri } = request;
         let hash = self.algorithm.hash;
@@ -149,7 +172,7 @@ impl Challenge {
         }
         let second = hash(&format!("{method}:{uri}"));
         let response = if self.auth {
-            hash(&format!("{first}:{nonce}:{COUNT}:{cnonce}:auth:{second}"))
+            hash(&format!("{first}:{nonce}:{count:08x}:{cnonce}:auth:{second}"))
         } else {
             hash(&format!("{first}:{nonce}:{second}"))
         };
@@ -162,7 +185,7 @@ impl Challenge {
             self.algorithm.name,
         );
         if self.auth {
-            value.push_str(&format!(", cnonce=\"{cnonce}\", qop=auth, nc={COUNT}"));
+            value.push_str(&format!(", cnonce=\"{cnonce}\", qop=auth, nc={count:08x}"));
         }
         if let Some(opaque) = &self.opaque {
             value.push_str(&format!(", opaque={}", quoted(opaque)));
@@ -243,11 +266,8 @@ fn next_param(text: &str) -> Option<(&str, String, &str)> {
     None
 }
 
-/// The count of the only use of a nonce.
-const COUNT: &str = "00000001";
-
 /// Nonces that one leg answers at most.
-const NONCES_MAX: usize = 3;
+const NONCES_MAX: usize = 4;
 
 /// Challenges of one response that are looked at.
 const CHALLENGES_MAX: usize = 8;
@@ -266,10 +286,14 @@ mod tests {
     }
 
     fn answer(digest: &mut Digest, challenge: &str) -> Option<Authorization> {
+        answer_for(digest, "GET", challenge)
+    }
+
+    fn answer_for(digest: &mut Digest, method: &str, challenge: &str) -> Option<Authorization> {
         let text = format!("SIP/2.0 401 Unauthorized\r\nWWW-Authenticate: {challenge}\r\n\r\n");
         let message = sip::parse(text.into_bytes().into(), &sip::Limits::default()).unwrap();
         let request = Challenged {
-            method: "GET",
+            method,
             uri: "/dir/index.html",
         };
         digest.answer(
@@ -318,6 +342,32 @@ mod tests {
         );
         assert_eq!(answer(&mut digest, "Digest realm=\"r\", nonce=\"2\""), None);
         assert!(answer(&mut digest, "Digest realm=\"r\", nonce=\"3\", stale=TRUE").is_some());
+    }
+
+    #[test]
+    fn a_request_of_another_method_is_challenged_anew() {
+        let mut digest = digest();
+        let same = "Digest realm=\"r\", nonce=\"1\", qop=\"auth\"";
+        let invite = answer_for(&mut digest, "INVITE", same).unwrap();
+        assert!(invite.value.contains("nc=00000001"), "{invite:?}");
+        let bye = answer_for(&mut digest, "BYE", same).unwrap();
+        assert!(bye.value.contains("nc=00000002"), "{bye:?}");
+        assert_eq!(answer_for(&mut digest, "BYE", same), None);
+        let other = "Digest realm=\"r\", nonce=\"2\"";
+        assert_eq!(answer_for(&mut digest, "BYE", other), None);
+        let mut digest = self::digest();
+        assert!(answer_for(&mut digest, "INVITE", same).is_some());
+        assert!(answer_for(&mut digest, "BYE", other).is_some());
+    }
+
+    #[test]
+    fn nonces_of_one_leg_are_bounded() {
+        let mut digest = digest();
+        let answered = (0..100).filter(|nonce| {
+            let challenge = format!("Digest realm=\"r\", nonce=\"{nonce}\", stale=true");
+            answer(&mut digest, &challenge).is_some()
+        });
+        assert_eq!(answered.count(), NONCES_MAX);
     }
 
     #[test]

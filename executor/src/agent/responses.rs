@@ -106,7 +106,7 @@ impl Call {
             return;
         }
         leg.state = State::Gone;
-        let uri = String::from_utf8_lossy(&leg.dialog.target).into_owned();
+        let uri = String::from_utf8_lossy(&leg.dialog.request_uri()).into_owned();
         if let Some(response) = outcome.response
             && let Some(authorization) = leg.authorize(core, "BYE", &uri, response)
         {

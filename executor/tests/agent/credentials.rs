@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dial::dialling;
+use crate::dial::{callee_sdp, dialling};
 use crate::world::World;
 
 #[test]
@@ -75,5 +75,42 @@ fn a_challenge_after_the_cancel_is_not_answered() {
     world.callee.expect("ACK ");
     world.callee.reply(&cancel, "200 OK", "t1", "", None);
     world.callee.expect_nothing(Duration::from_millis(300));
+    world.expect_rest(Duration::from_secs(10));
+}
+
+/// The BYE of a leg is challenged as its INVITE was.
+#[test]
+fn a_bye_is_sent_again_with_credentials() {
+    let world = World::new();
+    let sip = "<Sip username=\"u\" password=\"p\">sip:a@pbx.example</Sip>";
+    let line = dialling(&world, &format!("<Dial>{sip}</Dial>"));
+    line.expect_answer();
+    let challenge =
+        |nonce: &str| format!("Proxy-Authenticate: Digest realm=\"pbx\", nonce=\"{nonce}\"\r\n");
+    let status = "407 Proxy Authentication Required";
+    let first = world.callee.expect("INVITE ");
+    let asks = challenge("n1");
+    world.callee.reply(&first, status, "t1", &asks, None);
+    world.callee.expect("ACK ");
+    let second = world.callee.expect("INVITE ");
+    let sdp = callee_sdp();
+    world.callee.reply(&second, "200 OK", "t2", "", Some(&sdp));
+    world.callee.expect("ACK ");
+    line.hang_up();
+    let bye = world.callee.expect("BYE ");
+    let asks = challenge("n2");
+    world.callee.reply(&bye, status, "", &asks, None);
+    let again = world.callee.expect("BYE ");
+    assert_eq!(again.header("CSeq"), "4 BYE");
+    assert_eq!(again.header("To"), bye.header("To"));
+    let digest = again.header("Proxy-Authorization");
+    let uri = format!("uri=\"sip:{}\"", world.callee.address);
+    for part in ["realm=\"pbx\"", "nonce=\"n2\"", &uri] {
+        assert!(digest.contains(part), "{digest}");
+    }
+    // Wrong credentials are not tried again.
+    let asks = challenge("n3");
+    world.callee.reply(&again, status, "", &asks, None);
+    world.callee.expect_nothing(Duration::from_millis(200));
     world.expect_rest(Duration::from_secs(10));
 }
