@@ -11,8 +11,8 @@ use bytes::Bytes;
 use sip::TransactionId;
 use tokio::sync::mpsc;
 use transport::{
-    AsyncUdpSocket, ConnectionId, Datagram, Flow, ListenerId, Outgoing, SendFailure, StreamEvents,
-    StreamLimits, Streams,
+    AsyncUdpSocket, ConnectionId, Datagram, FailedSend, Flow, ListenerId, Outgoing, SendFailure,
+    SendFault, StreamEvents, StreamLimits, Streams,
 };
 
 use super::Mail;
@@ -110,13 +110,20 @@ impl Wire {
             destination: path.to.remote,
             source,
         };
-        socket.send_batch(&[message]).failed.is_empty()
+        may_arrive(&socket.send_batch(&[message]).failed)
     }
 
     /// A message was written, or was not; the transaction it belonged to.
     pub(crate) fn sent(&mut self, token: u64) -> Option<TransactionId> {
         self.sending.remove(&token)
     }
+}
+
+/// Whether a datagram was sent, or is sent again by a timer: what a full send buffer has dropped is
+/// no more lost than what the network drops.
+fn may_arrive(failed: &[FailedSend]) -> bool {
+    let dropped = |failed: &FailedSend| failed.fault == SendFault::Full;
+    failed.iter().all(dropped)
 }
 
 /// What connections tell, put into the mailbox.
@@ -157,3 +164,23 @@ impl StreamEvents for Connections {
 
 /// Messages that wait to be written and whose failure would be noticed.
 const SENDING_MAX: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_send_buffer_is_no_end() {
+        let failed = |fault| may_arrive(&[FailedSend { index: 0, fault }]);
+        assert!(may_arrive(&[]));
+        assert!(failed(SendFault::Full));
+        for fault in [
+            SendFault::Denied,
+            SendFault::TooLarge,
+            SendFault::Unreachable,
+            SendFault::Other(1),
+        ] {
+            assert!(!failed(fault), "{fault:?}");
+        }
+    }
+}
