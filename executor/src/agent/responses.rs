@@ -67,11 +67,13 @@ impl Call {
         outcome: &Outcome<'_>,
     ) {
         let status = outcome.status;
-        let Some(leg) = self.legs.get_mut(&key) else {
-            return;
-        };
-        let Some(inviting) = leg.inviting.take_if(|inviting| inviting.client == client) else {
-            // Only a 2xx comes again after the first final response (RFC 6026 §7.2).
+        let leg = self.legs.get_mut(&key).and_then(|leg| {
+            let inviting = leg.inviting.take_if(|inviting| inviting.client == client)?;
+            Some((leg, inviting))
+        });
+        let Some((leg, inviting)) = leg else {
+            // Only a 2xx comes again after the first final response (RFC 6026 §7.2), be it when
+            // nothing is left of the leg.
             if let (200..300, Some(response)) = (status, outcome.response) {
                 core.accepted_again(client, response);
             }

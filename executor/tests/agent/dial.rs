@@ -1,6 +1,6 @@
 //! `<Dial>`: the legs of the callees.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::phone::{Line, sdp};
 use crate::world::{URI, World, offer};
@@ -221,6 +221,36 @@ fn a_lost_ack_is_repeated_for_each_200() {
     assert!(bye.header("To").ends_with(";tag=ta"));
     world.callee.reply(&bye, "200 OK", "", "", None);
     world.expect_rest(Duration::from_secs(15));
+}
+
+/// A second callee whom a proxy on the way has reached answers when nothing is left of the first.
+#[test]
+fn a_fork_that_answers_late_is_hung_up() {
+    let world = World::new();
+    let line = dialling(
+        &world,
+        "<Dial><Sip>sip:a@pbx.example</Sip></Dial><Gather timeout=\"60\"/>",
+    );
+    line.expect_answer();
+    let invite = world.callee.expect("INVITE ");
+    let sdp = callee_sdp();
+    world.callee.reply(&invite, "200 OK", "ta", "", Some(&sdp));
+    world.callee.expect("ACK ");
+    world.callee.request_back(&invite, "ta", "BYE", 1, "", None);
+    world.callee.expect("SIP/2.0 200");
+    let until = Instant::now() + Duration::from_secs(5);
+    while world.gauges().legs != 1 {
+        assert!(Instant::now() < until, "the callee's leg is still there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    world.callee.reply(&invite, "200 OK", "tb", "", Some(&sdp));
+    let ack = world.callee.expect("ACK ");
+    assert!(ack.header("To").ends_with(";tag=tb"), "{}", ack.raw);
+    let bye = world.callee.expect("BYE ");
+    assert!(bye.header("To").ends_with(";tag=tb"), "{}", bye.raw);
+    world.callee.reply(&bye, "200 OK", "", "", None);
+    line.hang_up();
+    world.expect_rest(Duration::from_secs(10));
 }
 
 #[test]
