@@ -29,6 +29,13 @@ pub(crate) struct Authorization {
     pub(crate) value: String,
 }
 
+impl Authorization {
+    /// Name and value of the header.
+    pub(crate) fn header(&self) -> (&str, &[u8]) {
+        (self.name, self.value.as_bytes())
+    }
+}
+
 /// The request that was challenged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Challenged<'a> {

@@ -65,7 +65,7 @@ impl Call {
             .iter()
             .map(|(n, v)| (n.as_str(), v.as_slice()))
             .collect();
-        let why = match body.map(|body| leg.invite(core, forwards, &headers, Some(body))) {
+        let why = match body.map(|body| leg.invite(core, forwards, &headers, Some(body), None)) {
             Ok(true) => return Ok(key),
             Ok(false) => "the request cannot be sent".to_owned(),
             Err(error) => error.to_string(),
@@ -330,7 +330,7 @@ impl Call {
         core: &mut Core,
         key: u32,
         before: &Inviting,
-        with: &Authorization,
+        with: Authorization,
     ) -> bool {
         let forwards = self.forwards.saturating_sub(1).max(1);
         let Some(leg) = self.legs.get_mut(&key) else {
@@ -338,12 +338,11 @@ impl Call {
         };
         let headers = leg.callee.as_ref().map(|callee| callee.headers.clone());
         let headers = headers.unwrap_or_default();
-        let mut headers: Vec<_> = headers
+        let headers: Vec<_> = headers
             .iter()
             .map(|(n, v)| (n.as_str(), v.as_slice()))
             .collect();
-        headers.push((with.name, with.value.as_bytes()));
-        leg.invite(core, forwards, &headers, before.body.clone())
+        leg.invite(core, forwards, &headers, before.body.clone(), Some(with))
     }
 }
 

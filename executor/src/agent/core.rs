@@ -14,6 +14,8 @@ use tokio::sync::mpsc;
 
 use crate::Sid;
 use crate::conference::Conferences;
+use crate::dialog::Dialog;
+use crate::digest::Authorization;
 use crate::gauges::Gauges;
 use crate::media::{Hall, Studio};
 use crate::observer::{CallEvent, SipMessage};
@@ -88,10 +90,11 @@ pub(crate) enum Purpose {
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) tag: LegTag,
-    pub(crate) dialog: crate::dialog::Dialog,
+    pub(crate) dialog: Dialog,
     pub(crate) number: u32,
     pub(crate) leg: LegKey,
     pub(crate) path: Path,
+    pub(crate) authorization: Option<Authorization>,
     pub(crate) acks: Vec<(Option<Bytes>, Path, Bytes)>,
 }
 
@@ -225,14 +228,11 @@ impl Core {
         }
         let mut dialog = accepted.dialog.clone();
         let (number, leg, first) = (accepted.number, accepted.leg, accepted.path);
-        let tag = accepted.tag.clone();
+        let (tag, credentials) = (accepted.tag.clone(), accepted.authorization.clone());
         dialog.establish(response);
         let path = self.way(&dialog.next_hop(), &first);
         let via = self.via(&path);
-        let Some(ack) = dialog
-            .ack(number, &via)
-            .map(|mut ack| finished(&mut ack, None))
-        else {
+        let Some(ack) = acknowledgement(&dialog, number, &via, credentials.as_ref()) else {
             return;
         };
         self.send_alone(&tag, path, ack.clone());
@@ -266,6 +266,20 @@ impl InitialKey {
             cseq: crate::dialog::cseq(headers)?,
         })
     }
+}
+
+/// The ACK to a 2xx, with the credentials of its INVITE (RFC 3261 §13.2.2.4).
+pub(crate) fn acknowledgement(
+    dialog: &Dialog,
+    number: u32,
+    via: &[u8],
+    credentials: Option<&Authorization>,
+) -> Option<Bytes> {
+    let mut ack = dialog.ack(number, via)?;
+    if let Some((name, value)) = credentials.map(Authorization::header) {
+        ack.headers.append(name.as_bytes(), value).ok()?;
+    }
+    Some(finished(&mut ack, None))
 }
 
 /// Gives a request of ours its body, and with it Content-Length; returns it as it is sent.

@@ -9,13 +9,14 @@ use sip::{ClientId, Instant, Reply, Request, Response, ServerId};
 
 use crate::Sid;
 use crate::dialog::{Dialog, FORWARDS};
+use crate::digest::{Authorization, Challenged};
 use crate::gauges::Held;
 use crate::media::{LegMedia, OpenError, Owner};
 use crate::sdp::{Description, Negotiation, Ours};
 
 use super::LegKey;
 use super::callee::Callee;
-use super::core::{Accepted, Core, Purpose, Sent, finished};
+use super::core::{Accepted, Core, Purpose, Sent, acknowledgement, finished};
 use super::dial::Dial;
 use super::hears::Hears;
 use super::journal::LegTag;
@@ -112,6 +113,7 @@ pub(crate) struct Inviting {
     path: Path,
     before: Dialog,
     uri: String,
+    authorization: Option<Authorization>,
 }
 
 /// REFERs of a leg (RFC 3515).
@@ -162,13 +164,14 @@ impl Leg {
         )
     }
 
-    /// Sends the INVITE that makes the dialog.
+    /// Sends the INVITE that makes the dialog, with credentials if it was challenged.
     pub(crate) fn invite(
         &mut self,
         core: &mut Core,
         forwards: u32,
         headers: &[(&str, &[u8])],
         body: Option<Bytes>,
+        authorization: Option<Authorization>,
     ) -> bool {
         let path = core.way(&self.dialog.next_hop(), &self.path);
         let via = core.via(&path);
@@ -181,7 +184,8 @@ impl Leg {
             ("Allow", ALLOW),
             ("User-Agent", PRODUCT),
         ];
-        for (name, value) in fixed.iter().chain(headers) {
+        let credentials = authorization.as_ref().map(Authorization::header);
+        for (name, value) in fixed.iter().chain(headers).chain(&credentials) {
             if request.headers.append(name.as_bytes(), value).is_err() {
                 return false;
             }
@@ -202,6 +206,7 @@ impl Leg {
             path,
             before: self.dialog.clone(),
             uri: String::from_utf8_lossy(request.uri_bytes()).into_owned(),
+            authorization,
         });
         true
     }
@@ -216,10 +221,10 @@ impl Leg {
         self.dialog.establish(response);
         let path = core.way(&self.dialog.next_hop(), &self.path);
         let via = core.via(&path);
-        let Some(mut ack) = self.dialog.ack(inviting.number, &via) else {
+        let credentials = inviting.authorization.as_ref();
+        let Some(ack) = acknowledgement(&self.dialog, inviting.number, &via, credentials) else {
             return;
         };
-        let ack = finished(&mut ack, None);
         core.send_alone(&self.tag, path, ack.clone());
         let accepted = Accepted {
             tag: self.tag.clone(),
@@ -227,6 +232,7 @@ impl Leg {
             number: inviting.number,
             leg: self.key,
             path: inviting.path,
+            authorization: inviting.authorization.clone(),
             acks: vec![(self.dialog.remote_tag.clone(), path, ack)],
         };
         core.accepted.insert(inviting.client, accepted);
@@ -434,9 +440,9 @@ impl Leg {
         method: &str,
         uri: &str,
         response: &Response,
-    ) -> Option<crate::digest::Authorization> {
+    ) -> Option<Authorization> {
         let digest = self.callee.as_mut()?.digest.as_mut()?;
-        let request = crate::digest::Challenged { method, uri };
+        let request = Challenged { method, uri };
         digest.answer(
             response.status(),
             &response.headers,

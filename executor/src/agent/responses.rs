@@ -93,7 +93,7 @@ impl Call {
             // One that was given up is not called again: the challenge has crossed our CANCEL.
             && leg.callee.as_ref().is_some_and(|callee| !callee.over)
             && let Some(authorization) = leg.authorize(core, "INVITE", inviting.uri(), response)
-            && self.invite_again(core, key, &inviting, &authorization)
+            && self.invite_again(core, key, &inviting, authorization)
         {
             return;
         }
@@ -112,7 +112,7 @@ impl Call {
         if let Some(response) = outcome.response
             && let Some(authorization) = leg.authorize(core, "BYE", &uri, response)
         {
-            let headers = [(authorization.name, authorization.value.as_bytes())];
+            let headers = [authorization.header()];
             if let Some(bye) = leg.send(core, Purpose::Bye, "BYE", &headers, None) {
                 leg.state = State::Leaving(bye);
             }

@@ -78,9 +78,9 @@ fn a_challenge_after_the_cancel_is_not_answered() {
     world.expect_rest(Duration::from_secs(10));
 }
 
-/// The BYE of a leg is challenged as its INVITE was.
+/// The ACK has the credentials of the INVITE; the BYE is challenged as that was.
 #[test]
-fn a_bye_is_sent_again_with_credentials() {
+fn an_ack_and_a_bye_have_credentials() {
     let world = World::new();
     let sip = "<Sip username=\"u\" password=\"p\">sip:a@pbx.example</Sip>";
     let line = dialling(&world, &format!("<Dial>{sip}</Dial>"));
@@ -95,7 +95,15 @@ fn a_bye_is_sent_again_with_credentials() {
     let second = world.callee.expect("INVITE ");
     let sdp = callee_sdp();
     world.callee.reply(&second, "200 OK", "t2", "", Some(&sdp));
-    world.callee.expect("ACK ");
+    let ack = world.callee.expect("ACK ");
+    let shown = second.header("Proxy-Authorization");
+    assert_eq!(ack.header("Proxy-Authorization"), shown);
+    // A second callee whom a proxy on the way has reached is acknowledged likewise.
+    world.callee.reply(&second, "200 OK", "t3", "", Some(&sdp));
+    let ack = world.callee.expect("ACK ");
+    assert_eq!(ack.header("Proxy-Authorization"), shown);
+    let bye = world.callee.expect("BYE ");
+    world.callee.reply(&bye, "200 OK", "", "", None);
     line.hang_up();
     let bye = world.callee.expect("BYE ");
     let asks = challenge("n2");
