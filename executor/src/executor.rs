@@ -177,9 +177,10 @@ impl Executor {
     ///
     /// A socket cannot be used in this runtime, or the outbound proxy's name is not known.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let settings = Arc::new(self.settings);
         let (mailbox, mails) = mpsc::channel(MAILBOX);
         let mut names = Names::new();
-        for (listen, bound) in self.settings.listen.iter().zip(&self.bound) {
+        for (listen, bound) in settings.listen.iter().zip(&self.bound) {
             names.add(bound.transport, bound.address, listen.advertise.clone());
         }
         let (mut datagrams, mut listeners) = (Vec::new(), Vec::new());
@@ -195,7 +196,7 @@ impl Executor {
                 }
             }
         }
-        let wire = Wire::new(datagrams, mailbox.clone());
+        let wire = Wire::new(datagrams, Arc::clone(&settings), mailbox.clone());
         let mut accepting = tokio::task::JoinSet::new();
         for (id, listener) in listeners {
             let streams = Arc::clone(wire.streams());
@@ -205,7 +206,7 @@ impl Executor {
                 }
             });
         }
-        let outbound = match &self.settings.outbound_proxy {
+        let outbound = match &settings.outbound_proxy {
             Some(proxy) => Some(outbound(&names, proxy).await?),
             None => None,
         };
@@ -218,10 +219,10 @@ impl Executor {
         }
         let (told, media) = mpsc::channel(MEDIA_MAILBOX);
         let studio = Studio::new(self.engine, self.sound, Arc::clone(&self.gauges), told);
-        let limits = self.settings.limits.transactions;
+        let limits = settings.limits.transactions;
         let core = Core {
-            layer: Layer::new(self.settings.timers, limits, self.random.number()),
-            settings: Arc::new(self.settings),
+            layer: Layer::new(settings.timers, limits, self.random.number()),
+            settings,
             timers: Timers::default(),
             random: self.random,
             names,

@@ -6,6 +6,8 @@
 mod basic;
 #[path = "agent/bridge.rs"]
 mod bridge;
+#[path = "agent/connections.rs"]
+mod connections;
 #[path = "agent/credentials.rs"]
 mod credentials;
 #[path = "agent/dial.rs"]

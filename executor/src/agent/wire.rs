@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -14,6 +15,8 @@ use transport::{
     AsyncUdpSocket, ConnectionId, Datagram, FailedSend, Flow, ListenerId, Outgoing, SendFailure,
     SendFault, StreamEvents, StreamLimits, Streams,
 };
+
+use crate::settings::Settings;
 
 use super::Mail;
 use super::path::Path;
@@ -29,8 +32,12 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(udp: Vec<(ListenerId, AsyncUdpSocket)>, mailbox: mpsc::Sender<Mail>) -> Self {
-        let events = Arc::new(Connections { mailbox });
+    pub(crate) fn new(
+        udp: Vec<(ListenerId, AsyncUdpSocket)>,
+        settings: Arc<Settings>,
+        mailbox: mpsc::Sender<Mail>,
+    ) -> Self {
+        let events = Arc::new(Connections { settings, mailbox });
         Self {
             udp,
             streams: Streams::new(StreamLimits::default().within_open_files(), events),
@@ -128,6 +135,7 @@ fn may_arrive(failed: &[FailedSend]) -> bool {
 
 /// What connections tell, put into the mailbox.
 struct Connections {
+    settings: Arc<Settings>,
     mailbox: mpsc::Sender<Mail>,
 }
 
@@ -157,8 +165,8 @@ impl StreamEvents for Connections {
         self.offer(Mail::Sent(token, false));
     }
 
-    fn exempt(&self, _: std::net::SocketAddr) -> bool {
-        true
+    fn exempt(&self, remote: SocketAddr) -> bool {
+        self.settings.trusts(remote)
     }
 }
 
