@@ -1,11 +1,11 @@
 //! The sockets of the executor: datagrams and connections in, messages out.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -25,9 +25,7 @@ use super::path::Path;
 pub(crate) struct Wire {
     udp: Vec<(ListenerId, AsyncUdpSocket)>,
     streams: Arc<Streams>,
-    /// What waits to be written to connections, by token.
-    sending: HashMap<u64, TransactionId>,
-    last_token: u64,
+    sending: Sending,
     datagrams: Vec<Datagram>,
 }
 
@@ -37,12 +35,18 @@ impl Wire {
         settings: Arc<Settings>,
         mailbox: mpsc::Sender<Mail>,
     ) -> Self {
-        let events = Arc::new(Connections { settings, mailbox });
+        let events = Arc::new(Connections {
+            settings,
+            mailbox,
+            streams: OnceLock::new(),
+        });
+        let limits = StreamLimits::default().within_open_files();
+        let streams = Streams::new(limits, Arc::clone(&events) as Arc<dyn StreamEvents>);
+        events.streams.get_or_init(|| Arc::downgrade(&streams));
         Self {
             udp,
-            streams: Streams::new(StreamLimits::default().within_open_files(), events),
-            sending: HashMap::new(),
-            last_token: 0,
+            streams,
+            sending: Sending::default(),
             datagrams: Vec::new(),
         }
     }
@@ -98,13 +102,8 @@ impl Wire {
         transaction: Option<TransactionId>,
     ) -> bool {
         if path.is_reliable() {
-            self.last_token += 1;
-            if let Some(transaction) = transaction
-                && self.sending.len() < SENDING_MAX
-            {
-                self.sending.insert(self.last_token, transaction);
-            }
-            self.streams.send(path.to, wire, self.last_token);
+            let token = self.sending.add(transaction);
+            self.streams.send(path.to, wire, token);
             return true;
         }
         let own = |(id, _): &&mut (ListenerId, AsyncUdpSocket)| id.0 == path.listener;
@@ -122,7 +121,29 @@ impl Wire {
 
     /// A message was written, or was not; the transaction it belonged to.
     pub(crate) fn sent(&mut self, token: u64) -> Option<TransactionId> {
-        self.sending.remove(&token)
+        self.sending.waiting.remove(&token)
+    }
+}
+
+/// What waits to be written to connections.
+#[derive(Debug, Default)]
+struct Sending {
+    last: u64,
+    waiting: BTreeMap<u64, TransactionId>,
+}
+
+impl Sending {
+    /// The token of the next message.
+    fn add(&mut self, transaction: Option<TransactionId>) -> u64 {
+        self.last += 1;
+        if let Some(transaction) = transaction {
+            self.waiting.insert(self.last, transaction);
+            // What became of the oldest was told long ago, while the mailbox was full.
+            if self.waiting.len() > SENDING_MAX {
+                self.waiting.pop_first();
+            }
+        }
+        self.last
     }
 }
 
@@ -137,18 +158,30 @@ fn may_arrive(failed: &[FailedSend]) -> bool {
 struct Connections {
     settings: Arc<Settings>,
     mailbox: mpsc::Sender<Mail>,
+    /// Where they are kept.
+    streams: OnceLock<Weak<Streams>>,
 }
 
 impl Connections {
-    /// A full mailbox loses a message as a full socket does; its sender repeats it or gives up.
-    fn offer(&self, mail: Mail) {
-        self.mailbox.try_send(mail).ok();
+    /// That a message was not written is not heard of through a full mailbox: the timers of its
+    /// transaction end that.
+    fn told(&self, token: u64, sent: bool) {
+        self.mailbox.try_send(Mail::Sent(token, sent)).ok();
     }
 }
 
 impl StreamEvents for Connections {
     fn message(&self, flow: Flow, bytes: Bytes) {
-        self.offer(Mail::Message(flow, bytes));
+        if self.mailbox.try_send(Mail::Message(flow, bytes)).is_ok() {
+            return;
+        }
+        // Over a connection nobody repeats what is lost: its end tells the sender.
+        tracing::debug!(peer = %flow.remote, "a connection is closed: too much waits to be read");
+        if let (Some(id), Some(streams)) = (flow.connection, self.streams.get())
+            && let Some(streams) = streams.upgrade()
+        {
+            streams.close(id);
+        }
     }
 
     fn malformed(&self, _: Flow, _: sip::frame::FrameError) -> Option<Bytes> {
@@ -156,13 +189,13 @@ impl StreamEvents for Connections {
     }
 
     fn sent(&self, token: u64, _: Flow) {
-        self.offer(Mail::Sent(token, true));
+        self.told(token, true);
     }
 
     fn closed(&self, _: ConnectionId) {}
 
     fn send_failed(&self, token: u64, _: SendFailure) {
-        self.offer(Mail::Sent(token, false));
+        self.told(token, false);
     }
 
     fn exempt(&self, remote: SocketAddr) -> bool {
@@ -170,12 +203,53 @@ impl StreamEvents for Connections {
     }
 }
 
-/// Messages that wait to be written and whose failure would be noticed.
+/// Messages that wait to be written and whose failure is noticed; the oldest yields to one more.
 const SENDING_MAX: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
+    use sip::{ClientKey, Instant, Layer, LayerLimits, Timers};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_full_mailbox_closes_the_connection() {
+        let settings = Settings::new(Vec::new(), Vec::new(), Vec::new());
+        let (mailbox, mut mails) = mpsc::channel(1);
+        let wire = Wire::new(Vec::new(), Arc::new(settings), mailbox);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let streams = Arc::clone(wire.streams());
+        tokio::spawn(async move { streams.accept_on(listener, ListenerId(0)).await });
+        let mut peer = TcpStream::connect(address).await.unwrap();
+        let message = "OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n";
+        peer.write_all(message.repeat(2).as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        peer.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"");
+        let first = mails.recv().await;
+        assert!(matches!(first, Some(Mail::Message(..))), "{first:?}");
+    }
+
+    #[test]
+    fn what_is_never_told_of_is_forgotten() {
+        let mut layer = Layer::new(Timers::default(), LayerLimits::default(), 1);
+        let key = ClientKey {
+            branch: b"z9hG4bK1",
+            method: b"OPTIONS",
+        };
+        let client = layer.create_client(&key, Bytes::new(), (), true, Instant::ZERO);
+        let transaction = TransactionId::from(client.unwrap());
+        let mut sending = Sending::default();
+        for _ in 0..SENDING_MAX {
+            sending.add(Some(transaction));
+        }
+        let last = sending.add(Some(transaction));
+        assert_eq!(sending.waiting.len(), SENDING_MAX);
+        assert_eq!(sending.waiting.remove(&last), Some(transaction));
+    }
 
     #[test]
     fn a_full_send_buffer_is_no_end() {
