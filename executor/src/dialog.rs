@@ -108,6 +108,15 @@ impl Dialog {
         headers.first(HeaderName::CallId) == Some(&self.call_id[..]) && tag == self.remote_tag
     }
 
+    /// Whether a request comes from a callee whom the INVITE of this dialog has reached and who has
+    /// not answered: same Call-ID, and a tag of which nothing is known yet (§12.1).
+    pub(crate) fn expects(&self, headers: &Headers) -> bool {
+        let tag = headers.first(HeaderName::From).and_then(tag_of);
+        headers.first(HeaderName::CallId) == Some(&self.call_id[..])
+            && self.remote_tag.is_none()
+            && tag.is_some()
+    }
+
     /// Takes the number of a request of the peer other than ACK and CANCEL (§12.2.2).
     pub(crate) fn advance(&mut self, headers: &Headers) -> Result<(), OutOfOrder> {
         let number = cseq(headers).ok_or(OutOfOrder)?;
@@ -283,10 +292,15 @@ mod tests {
         let _ = dialog
             .request("INVITE", b"SIP/2.0/UDP me;branch=z9hG4bK9", 12)
             .unwrap();
+        let early = |text: &str| dialog.expects(&request(text).headers);
+        let update = INVITE.replace("Call-ID: c1", "Call-ID: c2");
+        assert!(early(&update) && !early(INVITE));
+        assert!(!early(&update.replace(";tag=a1", "")));
         dialog.establish(&response(
             "SIP/2.0 200 OK\r\nRecord-Route: <sip:p2;lr>\r\nRecord-Route: <sip:p1;lr>\r\n\
              To: <sip:carol@c.example>;tag=c9\r\nContact: <sip:carol@192.0.2.3>\r\n\r\n",
         ));
+        assert!(!dialog.expects(&request(&update).headers));
         let ack = text(&dialog.ack(1, b"SIP/2.0/UDP me;branch=z9hG4bK10").unwrap());
         assert!(
             ack.starts_with("ACK sip:carol@192.0.2.3 SIP/2.0\r\n"),

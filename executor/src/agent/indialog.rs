@@ -20,6 +20,9 @@ impl Call {
             return;
         };
         received(core, leg, incoming);
+        if leg.inviting.is_some() {
+            return self.early_request(core, key, incoming);
+        }
         if leg.dialog.advance(&incoming.request.headers).is_err() {
             return core.answer(&leg.tag, incoming, 500, "Server Internal Error");
         }
@@ -38,7 +41,23 @@ impl Call {
         }
     }
 
-    /// BYE, also in a dialog that has no answer yet, where it ends the INVITE with 487 (§15.1.2).
+    /// A request of a callee who has not answered, perhaps one of several whom the INVITE has
+    /// reached (§12.1): nothing is kept of their dialogs, so it changes none.
+    fn early_request(&mut self, core: &mut Core, key: u32, incoming: &Incoming) {
+        match incoming.request.method() {
+            Method::Info => self.info(core, key, incoming),
+            Method::Options => super::inbound::options(core, incoming),
+            Method::Update => self.modified(core, key, incoming),
+            // A callee ends an early dialog by refusing the INVITE, not by BYE (§15).
+            _ => {
+                if let Some(leg) = self.legs.get(&key) {
+                    core.answer(&leg.tag, incoming, 481, "Call/Transaction Does Not Exist");
+                }
+            }
+        }
+    }
+
+    /// BYE, also of a caller who has no answer yet, where it ends the INVITE with 487 (§15.1.2).
     fn bye(&mut self, core: &mut Core, key: u32, incoming: &Incoming) {
         let Some(leg) = self.legs.get_mut(&key) else {
             return;
@@ -46,8 +65,7 @@ impl Call {
         core.answer(&leg.tag, incoming, 200, "OK");
         match leg.state {
             State::Leaving(_) | State::Gone => leg.state = State::Gone,
-            State::Early if key == CALLER => self.tell(CALLER, Event::CallerCancelled),
-            State::Early => {}
+            State::Early => self.tell(key, Event::CallerCancelled),
             State::Confirmed => {
                 leg.gone(core);
                 self.lost(core, key);

@@ -25,6 +25,7 @@ impl Call {
             return refuse(core, leg, incoming, 400, "Bad Session Description", &[]);
         };
         let negotiates = invite || offer.is_some();
+        // RFC 3311 §5.2: our offer has no answer yet.
         if leg.inviting.is_some() && negotiates {
             return refuse(core, leg, incoming, 491, "Request Pending", &[]);
         }
@@ -39,7 +40,10 @@ impl Call {
             }
             _ => {}
         }
-        leg.dialog.refresh(&incoming.request.headers);
+        // Before the answer the target is where the INVITE went, and goes again when challenged.
+        if leg.inviting.is_none() {
+            leg.dialog.refresh(&incoming.request.headers);
+        }
         if invite {
             reinvited(core, leg, incoming, offer);
         } else {

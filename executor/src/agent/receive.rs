@@ -133,7 +133,9 @@ impl Agent {
         let tag = inbound::to_tag(request)?;
         let key = *self.core.dialogs.get(&tag)?;
         let leg = self.calls.get(&key.call)?.legs.get(&key.leg)?;
-        leg.dialog.owns(&request.headers).then_some(key)
+        let headers = &request.headers;
+        let early = || leg.inviting.is_some() && leg.dialog.expects(headers);
+        (leg.dialog.owns(headers) || early()).then_some(key)
     }
 
     fn ack(&mut self, incoming: &Incoming) {

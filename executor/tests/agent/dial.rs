@@ -223,6 +223,52 @@ fn a_lost_ack_is_repeated_for_each_200() {
     world.expect_rest(Duration::from_secs(15));
 }
 
+/// What a callee asks before the answer is answered, and changes nothing.
+#[test]
+fn a_callee_asks_before_it_answers() {
+    let world = World::new();
+    let sip = "<Sip username=\"u\" password=\"p\">sip:a@pbx.example</Sip>";
+    let line = dialling(&world, &format!("<Dial>{sip}</Dial>"));
+    line.expect_answer();
+    let invite = world.callee.expect("INVITE ");
+    let sdp = callee_sdp();
+    world.callee.reply(&invite, "180 Ringing", "ta", "", None);
+    for (method, body, status) in [
+        ("OPTIONS", None, "SIP/2.0 200"),
+        ("INFO", None, "SIP/2.0 200"),
+        ("UPDATE", None, "SIP/2.0 200"),
+        ("UPDATE", Some(&*sdp), "SIP/2.0 491"),
+        ("INVITE", Some(&*sdp), "SIP/2.0 481"),
+        ("NOTIFY", None, "SIP/2.0 481"),
+        ("BYE", None, "SIP/2.0 481"),
+    ] {
+        world
+            .callee
+            .request_back(&invite, "ta", method, 9, "", body);
+        let reply = world.callee.expect(status);
+        assert_eq!(reply.header("CSeq"), format!("9 {method}"));
+    }
+    let challenge = "WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n1\"\r\n";
+    let status = "401 Unauthorized";
+    world.callee.reply(&invite, status, "ta", challenge, None);
+    world.callee.expect("ACK ");
+    let invite = world.callee.expect("INVITE sip:a@pbx.example SIP/2.0");
+    world
+        .callee
+        .reply(&invite, "200 OK", "ta", "", Some(&sdp));
+    world.callee.expect("ACK ");
+    // The dialog begins here: with its callee, and with any number.
+    world
+        .callee
+        .request_back(&invite, "tb", "INFO", 1, "", None);
+    world.callee.expect("SIP/2.0 481");
+    world
+        .callee
+        .request_back(&invite, "ta", "INFO", 1, "", None);
+    world.callee.expect("SIP/2.0 200");
+    line.hang_up();
+}
+
 /// A second callee whom a proxy on the way has reached answers when nothing is left of the first.
 #[test]
 fn a_fork_that_answers_late_is_hung_up() {
