@@ -1,6 +1,7 @@
 //! The INVITE of a callee's leg: its address, its names, its headers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::media::codec::Codec;
 use bytes::Bytes;
@@ -9,10 +10,10 @@ use sip::Uri;
 use crate::dialog::Dialog;
 use crate::digest::{Authorization, Digest};
 use crate::gauges::Held;
-use crate::observer::{CallEvent, Started};
+use crate::observer::{CallEvent, Ended, Started};
 use crate::run::{DialTarget, DialTo, LegCallbacks};
 use crate::sdp::{Negotiation, Origin};
-use crate::webhook::{CallContext, Direction, SipContext};
+use crate::webhook::{CallContext, CallStatus, Direction, SipContext};
 use crate::{Sid, SidKind};
 
 use super::LegKey;
@@ -72,6 +73,13 @@ impl Call {
         };
         if let Some(leg) = self.legs.remove(&key) {
             core.dialogs.remove(&leg.dialog.local_tag);
+            // Its begin was told.
+            let ended = Ended {
+                status: CallStatus::Failed,
+                sip_code: 503,
+                duration: Duration::ZERO,
+            };
+            core.journal.record(&leg.tag, CallEvent::Ended(ended));
         }
         Err((503, format!("{} cannot be called: {why}", address.shown)))
     }

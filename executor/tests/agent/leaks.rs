@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use executor::CallEvent;
+
 use crate::phone::sdp;
 use crate::world::{URI, World, offer};
 
@@ -81,6 +83,31 @@ fn ports_that_run_out_are_503() {
     let third = world.phone.invite(URI, "", Some(&offer()));
     world.phone.expect("SIP/2.0 180");
     third.expect_answer();
+}
+
+#[test]
+fn a_callee_for_whom_no_port_is_left_has_an_end() {
+    let world = quick(|settings| settings.media.ports = "47210-47211".parse().unwrap());
+    world.web.says("/dialled", "<Hangup/>");
+    let dial = "<Dial action=\"/dialled\"><Sip>sip:a@pbx.example</Sip></Dial>";
+    world.web.says("/voice", dial);
+    let line = world.phone.invite(URI, "", Some(&offer()));
+    world.phone.expect("SIP/2.0 180");
+    line.expect_answer();
+    let asked = world.web.expect("/dialled");
+    assert_eq!(asked.param("DialCallStatus"), "failed");
+    line.expect_bye();
+    world.expect_rest(Duration::from_secs(10));
+    let records = world.log.records();
+    let of = |wanted: fn(&CallEvent) -> bool| -> Vec<_> {
+        let records = records.iter().filter(|record| wanted(&record.event));
+        let mut legs: Vec<_> = records.map(|record| record.leg.to_string()).collect();
+        legs.sort();
+        legs
+    };
+    let begun = of(|event| matches!(event, CallEvent::Started(_)));
+    assert_eq!(begun.len(), 2);
+    assert_eq!(of(|event| matches!(event, CallEvent::Ended(_))), begun);
 }
 
 #[test]
