@@ -19,6 +19,7 @@
 
 mod arena;
 mod ascii;
+mod auth_value;
 mod check;
 mod cseq;
 mod edit;
@@ -54,6 +55,7 @@ mod via;
 mod wheel;
 
 pub use ascii::{is_token, is_token_byte, number, percent_decode, push_number, trim};
+pub use auth_value::{AuthParams, AuthValue};
 pub use check::{check_request, check_response};
 pub use cseq::CSeq;
 pub use error::{EditError, Fault, ParseError, ViewError};

@@ -86,7 +86,7 @@ fn an_ack_and_a_bye_have_credentials() {
     let line = dialling(&world, &format!("<Dial>{sip}</Dial>"));
     line.expect_answer();
     let challenge =
-        |nonce: &str| format!("Proxy-Authenticate: Digest realm=\"pbx\", nonce=\"{nonce}\"\r\n");
+        |nonce: &str| format!("Proxy-Authenticate: digest\trealm=\"pbx\", nonce=\"{nonce}\"\r\n");
     let status = "407 Proxy Authentication Required";
     let first = world.callee.expect("INVITE ");
     let asks = challenge("n1");

@@ -253,9 +253,7 @@ fn a_callee_asks_before_it_answers() {
     world.callee.reply(&invite, status, "ta", challenge, None);
     world.callee.expect("ACK ");
     let invite = world.callee.expect("INVITE sip:a@pbx.example SIP/2.0");
-    world
-        .callee
-        .reply(&invite, "200 OK", "ta", "", Some(&sdp));
+    world.callee.reply(&invite, "200 OK", "ta", "", Some(&sdp));
     world.callee.expect("ACK ");
     // The dialog begins here: with its callee, and with any number.
     world

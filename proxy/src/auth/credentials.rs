@@ -1,11 +1,11 @@
 //! What stands in Authorization and Proxy-Authorization (RFC 7616 §3.4).
 
-use std::borrow::Cow;
+use sip::AuthValue;
 
 use super::account::Algorithm;
 
 /// Digest credentials, unquoted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Credentials {
     pub(crate) username: Vec<u8>,
     pub(crate) realm: Vec<u8>,
@@ -25,138 +25,47 @@ pub(crate) struct Credentials {
 pub(crate) struct Malformed;
 
 impl Credentials {
-    /// Reads a value; `None` where it is of another scheme.
+    /// Reads a value; `None` where it is of another scheme (RFC 7616 §3.4).
     pub(crate) fn parse(value: &[u8]) -> Result<Option<Self>, Malformed> {
         let value = sip::unfold(value);
-        let value = sip::trim(&value);
-        let blank = value.iter().position(u8::is_ascii_whitespace);
-        let Some((scheme, mut rest)) = blank.and_then(|at| value.split_at_checked(at)) else {
+        let Some(auth) = AuthValue::parse(&value).filter(|auth| auth.is("Digest")) else {
             return Ok(None);
         };
-        if !scheme.eq_ignore_ascii_case(b"Digest") {
-            return Ok(None);
-        }
-        let mut found = Self::default();
-        let mut seen: [Option<Vec<u8>>; NAMES.len()] = Default::default();
-        for _ in 0..PARAMS_MAX {
-            let Some((name, value, after)) = next_param(rest)? else {
-                found.take(seen)?;
-                return Ok(Some(found));
-            };
-            rest = after;
-            let known = NAMES.iter().zip(&mut seen);
-            let place = known
-                .filter(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()))
-                .map(|(_, place)| place)
-                .next();
-            if let Some(place) = place
-                && place.replace(value.into_owned()).is_some()
-            {
-                return Err(Malformed);
-            }
-        }
-        Err(Malformed)
-    }
-
-    /// RFC 7616 §3.4: what a request must say. We offer `auth`, so a count and a cnonce are there.
-    fn take(&mut self, seen: [Option<Vec<u8>>; NAMES.len()]) -> Result<(), Malformed> {
-        let [
-            username,
-            realm,
-            nonce,
-            uri,
-            response,
-            algorithm,
-            qop,
-            cnonce,
+        let params = auth.params().map_err(|_| Malformed)?;
+        let text = |name: &str| params.get(name).map(<[u8]>::to_vec);
+        let needed = |name: &str| text(name).ok_or(Malformed);
+        let named = params.get("algorithm").unwrap_or(b"MD5");
+        // We offer `auth`. Without a quality, or with another one, the response is of another
+        // making: it is wrong.
+        let auth = params.get("qop");
+        let auth = auth.is_some_and(|qop| qop.eq_ignore_ascii_case(b"auth"));
+        let algorithm = Algorithm::of(named).filter(|_| auth);
+        let count_text = text("nc").unwrap_or_default();
+        let count = match algorithm {
+            Some(_) => count_of(&count_text).ok_or(Malformed)?,
+            None => 0,
+        };
+        Ok(Some(Self {
+            username: needed("username")?,
+            realm: needed("realm")?,
+            nonce: needed("nonce")?,
+            uri: needed("uri")?,
+            response: needed("response")?,
+            cnonce: text("cnonce").unwrap_or_default(),
+            count_text,
             count,
-        ] = seen;
-        self.username = username.ok_or(Malformed)?;
-        self.realm = realm.ok_or(Malformed)?;
-        self.nonce = nonce.ok_or(Malformed)?;
-        self.uri = uri.ok_or(Malformed)?;
-        self.response = response.ok_or(Malformed)?;
-        let named = algorithm.unwrap_or_else(|| b"MD5".to_vec());
-        // Without a quality, or with another one, the response is of another making: it is wrong.
-        let auth = qop.is_some_and(|qop| qop.eq_ignore_ascii_case(b"auth"));
-        self.algorithm = Algorithm::of(&named).filter(|_| auth);
-        self.cnonce = cnonce.unwrap_or_default();
-        self.count_text = count.unwrap_or_default();
-        if self.algorithm.is_some() {
-            let digits = self.count_text.len() == COUNT_DIGITS;
-            let number = crate::loops::unhex(&self.count_text).filter(|_| digits);
-            self.count = number.ok_or(Malformed)? as u32;
-        }
-        Ok(())
+            algorithm,
+        }))
     }
 }
 
-/// A name, its value without quotes, and what follows.
-type Param<'a> = (&'a [u8], Cow<'a, [u8]>, &'a [u8]);
-
-/// The next `name=value` or `name="value"` of a comma-separated list.
-fn next_param(text: &[u8]) -> Result<Option<Param<'_>>, Malformed> {
-    let gap = |byte: &u8| byte.is_ascii_whitespace() || *byte == b',';
-    let Some(start) = text.iter().position(|byte| !gap(byte)) else {
-        return Ok(None);
-    };
-    let text = text.get(start..).unwrap_or_default();
-    let at = memchr::memchr(b'=', text).ok_or(Malformed)?;
-    let name = sip::trim(text.get(..at).unwrap_or_default());
-    let rest = text.get(at + 1..).unwrap_or_default().trim_ascii_start();
-    if !sip::is_token(name) {
-        return Err(Malformed);
-    }
-    let (value, rest) = match rest {
-        [b'"', inner @ ..] => unquote(inner)?,
-        _ => {
-            let end = memchr::memchr(b',', rest).unwrap_or(rest.len());
-            let (value, rest) = rest.split_at(end);
-            (Cow::Borrowed(sip::trim(value)), rest)
-        }
-    };
-    // A value ends at a comma or at the end.
-    match rest.trim_ascii_start() {
-        [] | [b',', ..] => Ok(Some((name, value, rest))),
-        _ => Err(Malformed),
-    }
+/// The number of a nonce count as written.
+fn count_of(text: &[u8]) -> Option<u32> {
+    let whole = text.len() == COUNT_DIGITS;
+    let number = crate::loops::unhex(text).filter(|_| whole)?;
+    u32::try_from(number).ok()
 }
 
-/// A quoted string whose opening quote is gone, and what follows it (RFC 3261 §25.1).
-fn unquote(inner: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), Malformed> {
-    let end = memchr::memchr2(b'"', b'\\', inner).ok_or(Malformed)?;
-    if let (value, [b'"', rest @ ..]) = inner.split_at(end) {
-        return Ok((Cow::Borrowed(value), rest));
-    }
-    let mut value = Vec::new();
-    let mut bytes = inner.iter().enumerate();
-    while let Some((at, byte)) = bytes.next() {
-        match byte {
-            b'"' => {
-                let rest = inner.get(at + 1..).unwrap_or_default();
-                return Ok((Cow::Owned(value), rest));
-            }
-            b'\\' => value.push(*bytes.next().ok_or(Malformed)?.1),
-            byte => value.push(*byte),
-        }
-    }
-    Err(Malformed)
-}
-
-/// The parameters that are read; others are let be.
-const NAMES: [&str; 9] = [
-    "username",
-    "realm",
-    "nonce",
-    "uri",
-    "response",
-    "algorithm",
-    "qop",
-    "cnonce",
-    "nc",
-];
-/// Parameters of one header at most.
-const PARAMS_MAX: usize = 24;
 /// Digits of a nonce count (RFC 7616 §3.4).
 const COUNT_DIGITS: usize = 8;
 
@@ -204,7 +113,6 @@ mod tests {
             WHOLE.replace(", nc=00000001", ""),
             WHOLE.replace("realm=\"r\"", "realm=\"r\" x"),
             WHOLE.replace("realm", "re alm"),
-            format!("{WHOLE}{}", ", a=1".repeat(PARAMS_MAX)),
         ] {
             let read = Credentials::parse(value.as_bytes());
             assert_eq!(read, Err(Malformed), "{value}");
