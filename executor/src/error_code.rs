@@ -180,6 +180,11 @@ codes! {
     STREAMS_MANY = 90107 Warning "More than 4 tracks of a call are streamed.";
     SOUND = 90111 Warning "Sound could not be recorded.";
     SPEECH = 90112 Warning "Speech could not be recognised.";
+    SIPREC_CONNECTOR = 90130 Warning "<Siprec> connectorName is not configured.";
+    SIPREC_TRACK = 90131 Warning "<Siprec> invalid track.";
+    SIPREC_NAME = 90132 Warning "<Siprec> name is in use.";
+    SIPREC_PARAMETER = 90133 Warning "<Parameter> of <Siprec> is not sent.";
+    SIPREC_FAILED = 90134 Warning "SIPREC session failed.";
     DOCUMENTS_MANY = 90120 Error "Too many documents in a row without anything to do.";
 }
 

@@ -27,6 +27,7 @@ mod sdp;
 mod secret;
 mod settings;
 mod sid;
+mod siprec;
 mod task;
 mod warning;
 
@@ -46,6 +47,6 @@ pub use observer::{
     CallEvent, Ended, Observer, Record, SipMessage, Started, WebhookReply, WebhookRequest,
 };
 pub use secret::Secret;
-pub use settings::{Domain, Domains, Limits, Listen, Settings, TrustedPeer};
+pub use settings::{Domain, Domains, Limits, Listen, Settings, SiprecConnector, TrustedPeer};
 pub use sid::{Sid, SidError, SidKind};
 pub use warning::{Location, Warning};

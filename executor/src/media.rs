@@ -6,6 +6,7 @@
 //! happens comes back to the user agent as a [`MediaEvent`] in its mailbox, and the session is
 //! touched by the user agent alone.
 
+mod forking;
 mod hall;
 mod leg;
 mod listening;
@@ -27,6 +28,7 @@ use crate::run::{MediaId, MediaOutcome, Speech, StreamId};
 use crate::sound::Sound;
 use crate::sound::stream::StreamEvent;
 
+pub(crate) use self::forking::Fork;
 pub(crate) use self::hall::Hall;
 pub(crate) use self::leg::{Heard, LegMedia};
 pub(crate) use self::recording::{Recorded, Wanted};

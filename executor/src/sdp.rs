@@ -4,12 +4,14 @@
 //! and says what both sides have agreed on. [`Description`] is what the other end wrote, read once.
 //! Of the streams of an offer the first one that we can take part in is taken, the others are
 //! refused. SRTP is answered where it is offered (`RTP/SAVP` with the keys of RFC 4568), and
-//! offered where the leg is told to be secure.
+//! offered where the leg is told to be secure. [`Recording`] describes the streams of a recording
+//! session, which are many and only sent.
 
 mod crypto;
 mod description;
 mod format;
 mod negotiate;
+mod recording;
 mod write;
 
 #[cfg(test)]
@@ -17,6 +19,7 @@ mod tests;
 
 pub(crate) use self::description::Description;
 pub(crate) use self::negotiate::{Agreed, Negotiation, Ours};
+pub(crate) use self::recording::Recording;
 
 use std::net::IpAddr;
 

@@ -28,6 +28,8 @@ pub struct Settings {
     pub outbound_proxy: Option<String>,
     /// The trunk for numbers.
     pub dial_trunk: Option<String>,
+    /// The recording servers of `<Siprec>`.
+    pub siprec: Vec<SiprecConnector>,
     /// The SIP domains.
     pub domains: Domains,
     /// The address that peers are told for media, if they see another than we do; by default the
@@ -75,6 +77,15 @@ pub struct TrustedPeer {
     pub network: IpNet,
     /// The source port, if only one is trusted.
     pub port: Option<u16>,
+}
+
+/// A recording server that `<Siprec>` reaches by a name (RFC 7866: an SRS).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SiprecConnector {
+    /// `connectorName`.
+    pub name: String,
+    /// Whom to call: a SIP URI without headers. It is the operator's word, so any address will do.
+    pub uri: String,
 }
 
 /// A SIP domain: what its calls are asked and told.
@@ -155,6 +166,7 @@ impl Settings {
             media: ::media::Config::default(),
             codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus],
             secure_media: false,
+            siprec: Vec::new(),
             sound: SoundConfig::default(),
             timers: Timers::default(),
             fetch_failed: FetchFailed::default(),

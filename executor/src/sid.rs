@@ -27,6 +27,8 @@ pub enum SidKind {
     Queue,
     /// `RE`: a recording.
     Recording,
+    /// `SR`: a recording session at a SIPREC server.
+    Siprec,
     /// `MZ`: a media stream.
     Stream,
 }
@@ -65,13 +67,14 @@ impl Sid {
 }
 
 impl SidKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Account,
         Self::Call,
         Self::Conference,
         Self::Domain,
         Self::Queue,
         Self::Recording,
+        Self::Siprec,
         Self::Stream,
     ];
 
@@ -84,6 +87,7 @@ impl SidKind {
             Self::Domain => "SD",
             Self::Queue => "QU",
             Self::Recording => "RE",
+            Self::Siprec => "SR",
             Self::Stream => "MZ",
         }
     }

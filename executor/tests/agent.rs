@@ -22,6 +22,8 @@ mod phone;
 mod refer;
 #[path = "agent/rtp.rs"]
 mod rtp;
+#[path = "agent/siprec.rs"]
+mod siprec;
 #[path = "agent/sound.rs"]
 mod sound;
 #[path = "agent/speech.rs"]

@@ -8,7 +8,8 @@
 //! - [`Robot`] is a callee for networks that SIPp cannot cope with.
 //! - [`Relay`] sits between two of them, records what crosses and loses what it is told to lose.
 //! - [`Kamailio`], [`Phone`] (baresip) and [`Browser`] are the neighbours.
-//! - [`Handset`] is a baresip with a file for a mouth and a file for an ear; [`hear`] judges what it heard.
+//! - [`Handset`] is a baresip with a file for a mouth and a file for an ear; [`hear`] judges what it heard. [`Ear`] is
+//!   where RTP goes that nobody answers.
 //! - [`generator`] makes load: thousands of calls a second, both sides of them in one process.
 //! - [`sounding`] makes calls with sound, and looks at every packet's time.
 //! - [`load`] is the load suite.
@@ -21,6 +22,7 @@ mod app;
 mod browser;
 mod config;
 mod draft;
+mod ear;
 mod edge;
 pub mod generator;
 mod handset;
@@ -45,6 +47,7 @@ pub use app::{App, Carried, Verb};
 pub use browser::Browser;
 pub use config::{AUTH_TOKEN, Config};
 pub use draft::Draft;
+pub use ear::Ear;
 pub use edge::{Edge, answering, hookswitch, serving, serving_with, sound_keys};
 pub use handset::{Coding, Handset, Picks, Setup};
 pub use http::{Answer, fetch, get, post};

@@ -10,7 +10,7 @@ use executor::sound::{HearingConfig, SpeechEngine};
 use executor::webhook::{Hook, Method};
 use executor::{
     Codec, Domain, Domains, Executor, Gauges, Handle, Listen, Meter, RtpPorts, Secret, Sid,
-    TrustedPeer,
+    SiprecConnector, TrustedPeer,
 };
 use sip::Transport;
 
@@ -88,6 +88,11 @@ fn translate(settings: &Settings, file: &file::Executor) -> Result<executor::Set
         None => own_internal(settings, address).map(|proxy| format!("sip:{proxy};lr")),
     };
     out.dial_trunk = file.dial_trunk.clone();
+    let connector = |siprec: &file::Siprec| SiprecConnector {
+        name: siprec.name.clone(),
+        uri: siprec.uri.0.clone(),
+    };
+    out.siprec = file.siprec.iter().map(connector).collect();
     media(file, &mut out)?;
     out.fetch_failed = match file.fetch_failed {
         file::FetchFailed::Announce => executor::run::FetchFailed::Announce,

@@ -210,6 +210,10 @@ const EFFECTS: &[(&str, &str, Holds)] = &[
     (EXECUTOR, "recordings_url = \"https://edge.example\"", |s| s.executor.as_ref().unwrap().recordings_url.is_some()),
     (EXECUTOR, "recordings_auth = true", |s| s.executor.as_ref().unwrap().recordings_auth),
     (EXECUTOR, "streams_plain = true", |s| s.executor.as_ref().unwrap().streams_plain),
+    (EXECUTOR, "siprec = [{ name = \"vault\", uri = \"sip:srs@10.0.0.9;transport=tcp\" }]", |s| {
+        let siprec = &s.executor.as_ref().unwrap().siprec;
+        siprec.len() == 1 && siprec[0].name == "vault" && siprec[0].uri.0 == "sip:srs@10.0.0.9;transport=tcp"
+    }),
     (EXECUTOR, "webhook_allow = [\"127.0.0.0/8\"]", |s| s.executor.as_ref().unwrap().webhook_allow.len() == 1),
     (EXECUTOR, "fetch_failed = \"reject\"", |s| s.executor.as_ref().unwrap().fetch_failed == FetchFailed::Reject),
     (DOMAIN, "user = [{ username = \"a\", password = \"p\" }]", |s| s.plan.domain(b"demo.example").unwrap().accounts.as_ref().is_some_and(|users| users.get(b"a").is_some())),
@@ -298,13 +302,17 @@ fn no_key_is_without_a_test() {
             "Route" => ROUTE,
             "Executor" => EXECUTOR,
             "Registrar" => REGISTRAR,
-            // A list of tables in a line of its domain.
-            "User" => {
+            // A list of tables in a line of its section.
+            "Siprec" | "User" => {
+                let (home, list) = match section {
+                    "User" => (DOMAIN, "user = [{"),
+                    _ => (EXECUTOR, "siprec = [{"),
+                };
                 let named = format!("{key} = ");
                 let tested = EFFECTS.iter().any(|(anchor, lines, _)| {
-                    *anchor == DOMAIN && lines.contains("user = [{") && lines.contains(&named)
+                    *anchor == home && lines.contains(list) && lines.contains(&named)
                 });
-                assert!(tested, "user.{key} has no test");
+                assert!(tested, "{section}.{key} has no test");
                 continue;
             }
             other => panic!("a section without tests: {other}"),
@@ -382,6 +390,10 @@ const FAULTS: &[(&str, &str, &str)] = &[
     (EXECUTOR, "tts = \"ftp://x\"", "edge.toml:39:7: executor.tts: `ftp://x`; expected a program or an http(s) URL"),
     (EXECUTOR, "stt = \"\"", "edge.toml:39:7: executor.stt: ``; expected a program or an http(s) URL"),
     (EXECUTOR, "recordings_url = \"edge.example\"", "edge.toml:39:18: executor.recordings_url: `edge.example`; expected an http(s) URL"),
+    (EXECUTOR, "siprec = [{ name = \"a\", uri = \"x\" }]", "edge.toml:39:31: executor.siprec"),
+    (EXECUTOR, "siprec = [{ name = \"\", uri = \"sip:a\" }]", "edge.toml:39:10: executor.siprec[0].name: is empty"),
+    (EXECUTOR, "siprec = [{ name = \"a\", uri = \"sip:a\" }, { name = \"a\", uri = \"sip:b\" }]", "edge.toml:39:10: executor.siprec[1].name: `a` is there twice"),
+    (EXECUTOR, "siprec = [{ name = \"a\", uri = \"sip:a?X-b=c\" }]", "edge.toml:39:10: executor.siprec[0].uri: has headers"),
     (EXECUTOR, "webhook_allow = [\"x\"]", "edge.toml:39:17: executor.webhook_allow: `x` is no network"),
     (EXECUTOR, "fetch_failed = \"shrug\"", "edge.toml:39:16: executor.fetch_failed: "),
     (DOMAIN, "user = [{ username = \"a b\", password = \"p\" }]", "edge.toml:25:8: domain[0].user[0].username: `a b`; expected 1 to 128 of"),

@@ -66,7 +66,9 @@ impl Call {
             .iter()
             .map(|(n, v)| (n.as_str(), v.as_slice()))
             .collect();
-        let why = match body.map(|body| leg.invite(core, forwards, &headers, Some(body), None)) {
+        let invited =
+            body.map(|body| leg.invite(core, forwards, &headers, Some((SDP, body)), None));
+        let why = match invited {
             Ok(true) => return Ok(key),
             Ok(false) => "the request cannot be sent".to_owned(),
             Err(error) => error.to_string(),
@@ -137,7 +139,7 @@ impl Call {
     }
 
     /// The host of what we call ourselves: the domain's name.
-    fn home(&self) -> &str {
+    pub(super) fn home(&self) -> &str {
         if &*self.domain.name == "*" {
             &self.host
         } else {
@@ -239,6 +241,7 @@ impl Call {
                 hears: Hears::default(),
                 seat: None,
                 callee: Some(Box::new(callee)),
+                recorder: None,
                 _held: Held::new(&core.gauges, |gauges| &gauges.legs, 1),
             },
         );
@@ -350,12 +353,13 @@ impl Call {
             .iter()
             .map(|(n, v)| (n.as_str(), v.as_slice()))
             .collect();
-        leg.invite(core, forwards, &headers, before.body.clone(), Some(with))
+        let body = before.body.clone().map(|body| (SDP, body));
+        leg.invite(core, forwards, &headers, body, Some(with))
     }
 }
 
 /// Whether a callee is reached over TLS, so that keys in a description are not read on the way.
-fn is_secure(uri: &str) -> bool {
+pub(super) fn is_secure(uri: &str) -> bool {
     Uri::parse(uri.as_bytes()).is_ok_and(|uri| {
         let tls = uri.params.value(b"transport");
         uri.scheme == sip::Scheme::Sips || tls.is_some_and(|tls| tls.eq_ignore_ascii_case(b"tls"))
@@ -363,7 +367,7 @@ fn is_secure(uri: &str) -> bool {
 }
 
 /// The Route to the outbound proxy.
-fn outbound_route(core: &Core) -> Bytes {
+pub(super) fn outbound_route(core: &Core) -> Bytes {
     let uri = core.settings.outbound_proxy.clone().unwrap_or_default();
     let loose = Uri::parse(uri.as_bytes()).is_ok_and(|uri| uri.params.has(b"lr"));
     Bytes::from(if loose {
@@ -372,3 +376,6 @@ fn outbound_route(core: &Core) -> Bytes {
         format!("<{uri};lr>")
     })
 }
+
+/// The type of a session description.
+const SDP: &str = "application/sdp";

@@ -142,8 +142,11 @@ impl Call {
         }
     }
 
-    /// A callee has rung for the whole `timeout`.
+    /// A callee has rung for the whole `timeout`, or a recording server for as long as it may.
     pub(crate) fn ring_timeout(&mut self, core: &mut Core, key: u32) {
+        if self.is_recorder(key) {
+            return self.recorder_overdue(core, key);
+        }
         self.give_up(core, key, DialReason::RingTimeout);
     }
 

@@ -211,6 +211,7 @@ impl Agent {
             hears: Hears::default(),
             seat: None,
             callee: None,
+            recorder: None,
             _held: Held::new(&core.gauges, |gauges| &gauges.legs, 1),
         };
         super::indialog::received(core, &leg, incoming);

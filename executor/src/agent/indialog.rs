@@ -75,6 +75,9 @@ impl Call {
 
     /// A leg is no more: its run learns it, or the `<Dial>` it belongs to.
     fn lost(&mut self, core: &mut Core, key: u32) {
+        if self.is_recorder(key) {
+            return self.recorder_over(key, None);
+        }
         let callee = self.legs.get(&key).and_then(|leg| leg.callee.as_ref());
         if callee.is_none_or(|callee| callee.transferred) {
             self.tell(key, Event::CallerHungUp);

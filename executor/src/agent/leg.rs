@@ -21,6 +21,7 @@ use super::dial::Dial;
 use super::hears::Hears;
 use super::journal::LegTag;
 use super::path::Path;
+use super::recorder::Recorder;
 use super::script::Script;
 use super::timer::{Due, Timer};
 use super::transfer::Referral;
@@ -64,6 +65,8 @@ pub(crate) struct Leg {
     pub(crate) seat: Option<Sid>,
     /// What a callee's leg has beside.
     pub(crate) callee: Option<Box<Callee>>,
+    /// What the leg to a recording server has beside.
+    pub(crate) recorder: Option<Box<Recorder>>,
     pub(crate) _held: Held,
 }
 
@@ -164,13 +167,20 @@ impl Leg {
         )
     }
 
-    /// Sends the INVITE that makes the dialog, with credentials if it was challenged.
+    /// What we are called in the dialog. A recording client says that it is one (RFC 7866 §6.1.1).
+    pub(crate) fn contact(&self, core: &Core, path: &Path) -> String {
+        let feature = self.recorder.as_ref().map_or("", |_| ";+sip.src");
+        core.names.contact(path) + feature
+    }
+
+    /// Sends the INVITE that makes the dialog, with a body of some type, and with credentials if it
+    /// was challenged.
     pub(crate) fn invite(
         &mut self,
         core: &mut Core,
         forwards: u32,
         headers: &[(&str, &[u8])],
-        body: Option<Bytes>,
+        body: Option<(&str, Bytes)>,
         authorization: Option<Authorization>,
     ) -> bool {
         let path = core.way(&self.dialog.next_hop(), &self.path);
@@ -178,7 +188,7 @@ impl Leg {
         let Some(mut request) = self.dialog.request("INVITE", &via, forwards) else {
             return false;
         };
-        let contact = core.names.contact(&path);
+        let contact = self.contact(core, &path);
         let fixed: [(&str, &[u8]); 3] = [
             ("Contact", contact.as_bytes()),
             ("Allow", ALLOW),
@@ -190,8 +200,7 @@ impl Leg {
                 return false;
             }
         }
-        let described = body.clone().map(|body| ("application/sdp", body));
-        finished(&mut request, described);
+        finished(&mut request, body.clone());
         let sent = Sent {
             leg: self.key,
             purpose: Purpose::Invite,
@@ -201,7 +210,7 @@ impl Leg {
         };
         self.inviting = Some(Inviting {
             client,
-            body,
+            body: body.map(|(_, body)| body),
             number: self.dialog.local_seq(),
             path,
             before: self.dialog.clone(),
@@ -241,7 +250,7 @@ impl Leg {
     /// Answers an INVITE of the peer with 200 and repeats that until the ACK (§13.3.1.4).
     pub(crate) fn accept(&mut self, core: &mut Core, body: Bytes) {
         let path = core.way(&self.dialog.next_hop(), &self.path);
-        let contact = core.names.contact(&path);
+        let contact = self.contact(core, &path);
         let Some(invited) = &mut self.invited else {
             return;
         };
@@ -353,6 +362,9 @@ impl Leg {
 
     /// An offer of ours; `prefer` goes before the other codecs.
     pub(crate) fn offer(&mut self, core: &Core, prefer: Option<Codec>) -> Result<Bytes, OpenError> {
+        if let Some(recorder) = &mut self.recorder {
+            return Ok(recorder.offer());
+        }
         let rtp = self.open_media(core)?;
         let codecs = &core.settings.codecs;
         Ok(self.negotiation.offer(&Ours {
@@ -364,6 +376,9 @@ impl Leg {
 
     /// Our answer to an offer of the peer's. `Err`: the status that refuses it.
     pub(crate) fn answer(&mut self, core: &Core, offer: &Description) -> Result<Bytes, u16> {
+        if let Some(recorder) = &mut self.recorder {
+            return recorder.answer(offer).ok_or(488);
+        }
         let rtp = self
             .open_media(core)
             .map_err(|error| self.no_media(&error))?;
@@ -403,8 +418,13 @@ impl Leg {
 
     /// The peer's answer to an offer of ours; `false` if there is nothing to talk with.
     pub(crate) fn answered(&mut self, answer: &[u8]) -> bool {
-        let usable =
-            Description::parse(answer).is_ok_and(|answer| self.negotiation.answered(&answer));
+        let Ok(answer) = Description::parse(answer) else {
+            return false;
+        };
+        if let Some(recorder) = &mut self.recorder {
+            return recorder.answered(&answer);
+        }
+        let usable = self.negotiation.answered(&answer);
         self.connect_media();
         usable
     }
@@ -430,6 +450,9 @@ impl Leg {
     fn release(&mut self) {
         if let Some(media) = &mut self.media {
             media.close();
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.close();
         }
     }
 

@@ -14,7 +14,7 @@
 //! `receive` leads messages to their calls; `call` does what a run wants; `inbound` makes calls,
 //! `indialog` and `responses` take what comes for them; `dial`, `calling` and `callee` are the legs
 //! of a `<Dial>`, `hears` connects them, `tape` records them, `transfer` passes them on; `stays` are
-//! conferences and queues; `leg` is what all legs have in common; `core` is what all calls share.
+//! conferences and queues; `siprec` and `recorder` are the legs to recording servers; `leg` is what all legs have in common; `core` is what all calls share.
 
 mod body;
 mod call;
@@ -32,10 +32,12 @@ mod modify;
 mod path;
 mod random;
 mod receive;
+mod recorder;
 mod refer;
 mod responses;
 mod ring_tone;
 mod script;
+mod siprec;
 mod stays;
 mod stream;
 mod tape;

@@ -80,9 +80,7 @@ fn updated(core: &mut Core, leg: &mut Leg, incoming: &Incoming, offer: Option<&D
         Ok(body) => body,
         Err(status) => return refuse(core, leg, incoming, status, reason(status), &[]),
     };
-    let contact = core
-        .names
-        .contact(&core.way(&leg.dialog.next_hop(), &leg.path));
+    let contact = leg.contact(core, &core.way(&leg.dialog.next_hop(), &leg.path));
     let mut reply = Reply::new(&incoming.request, 200, "OK").header("Contact", contact);
     if let Some(body) = body {
         reply = reply.body("application/sdp", body);

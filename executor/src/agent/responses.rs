@@ -80,7 +80,8 @@ impl Call {
             return;
         };
         if status < 200 {
-            let ringing = status > 100;
+            // What a recording server describes before it answers is of no use to us.
+            let ringing = status > 100 && leg.recorder.is_none();
             leg.inviting = Some(inviting);
             if let (true, Some(response)) = (ringing, outcome.response) {
                 self.callee_rings(core, key, response);
@@ -96,6 +97,9 @@ impl Call {
             && self.invite_again(core, key, &inviting, authorization)
         {
             return;
+        }
+        if self.is_recorder(key) {
+            return self.recorder_outcome(core, key, outcome);
         }
         self.callee_outcome(core, key, outcome);
     }

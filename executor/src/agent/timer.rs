@@ -17,7 +17,7 @@ use super::path::Path;
 pub(crate) enum Due {
     /// A 2xx has not been acknowledged: send it again, or give up (RFC 3261 §13.3.1.4).
     Answer(LegKey),
-    /// A callee has rung long enough.
+    /// A callee, or a recording server, has rung long enough.
     Ring(LegKey),
     /// A timer of the run.
     Run(LegKey, TimerId),

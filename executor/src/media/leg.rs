@@ -237,7 +237,7 @@ fn unavailable(url: url::Url, error: SoundError) -> MediaOutcome {
 }
 
 /// What was agreed, as the engine takes it.
-fn peer(agreed: &Agreed) -> Peer {
+pub(super) fn peer(agreed: &Agreed) -> Peer {
     Peer {
         address: agreed.remote,
         rtcp: agreed.rtcp,

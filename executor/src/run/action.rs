@@ -7,7 +7,7 @@ use crate::webhook::{CallStatus, FetchId, Request};
 
 use super::{
     ConferencePlan, DialPlan, DialQueuePlan, EnqueuePlan, Media, MediaId, Party, ReferPlan,
-    StreamId, StreamPlan, TransferPlan,
+    SiprecPlan, StreamId, StreamPlan, TransferPlan,
 };
 
 /// Something to do, in the order given.
@@ -90,6 +90,8 @@ pub enum Action {
     },
     /// Speak, play, listen or record. Then `MediaDone`.
     StartMedia(Box<Media>),
+    /// Let a recording server hear along. Then `StreamStarted` and `StreamEnded`.
+    StartSiprec(Box<SiprecPlan>),
     /// Connect a WebSocket to the leg's sound. Then `StreamStarted` and `StreamEnded`.
     StartStream(Box<StreamPlan>),
     /// Start a timer; one of the same kind that still runs is replaced.
@@ -98,6 +100,8 @@ pub enum Action {
     StatusCallback(Box<Request>),
     /// Stop a medium. Only a recording answers with `MediaDone`.
     StopMedia(MediaId),
+    /// End a recording session. No `StreamEnded` is needed.
+    StopSiprec(StreamId),
     /// Close a stream. No `StreamEnded` is needed.
     StopStream(StreamId),
     /// Stop a timer.

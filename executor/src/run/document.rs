@@ -126,8 +126,8 @@ impl Run {
             Verb::Refer(refer) => self.refer(refer),
             Verb::Reject(reason) => self.reject(reason),
             Verb::Say(say) => self.say(say),
-            Verb::Start(streams) => return self.start_streams(&streams),
-            Verb::Stop(names) => return self.stop_streams(&names),
+            Verb::Start(forks) => return self.start_forks(&forks),
+            Verb::Stop(names) => return self.stop_forks(&names),
         }
         Then::Wait
     }

@@ -99,20 +99,20 @@ pub enum Event {
     Speech(MediaId, Speech),
     /// The leg is there: the first event, once.
     Start,
-    /// A stream is over: its server closed it, or it failed.
+    /// A stream or a recording session is over: its server ended it, or it failed.
     StreamEnded {
         /// Which.
         id: StreamId,
-        /// `StreamSid`.
+        /// `StreamSid` or `SiprecSid`.
         sid: Sid,
-        /// What went wrong, with its number: 31900 to 31960.
+        /// What went wrong, with its number: 31900 to 31960, or 90130 and 90134.
         error: Option<StreamError>,
     },
-    /// A stream is connected.
+    /// A stream is connected, or a recording session has begun.
     StreamStarted {
         /// Which.
         id: StreamId,
-        /// `StreamSid`.
+        /// `StreamSid` or `SiprecSid`.
         sid: Sid,
     },
     /// A timer fired.
@@ -190,7 +190,7 @@ pub enum QueueReason {
     Removed,
 }
 
-/// Why a stream failed.
+/// Why a stream or a recording session failed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StreamError {
     /// The number.

@@ -57,6 +57,6 @@ pub use media::{Heard, Listen, Media, MediaId, MediaKind, MediaOutcome, Recordin
 pub use plan::{
     ConferenceCallback, ConferencePlan, Credentials, DialId, DialPlan, DialQueuePlan,
     DialRecording, DialTarget, DialTo, EnqueuePlan, LegCallback, Party, RecordingCallback,
-    ReferPlan, StreamId, StreamPlan, TransferPlan,
+    ReferPlan, SiprecPlan, StreamId, StreamPlan, TransferPlan,
 };
 pub use settings::{FetchFailed, Limits, Settings};

@@ -168,7 +168,7 @@ pub struct ReferPlan {
     pub refer_to: String,
 }
 
-/// The number of a stream within its run.
+/// The number of a stream or a recording session within its run.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct StreamId(pub u32);
 
@@ -187,6 +187,21 @@ pub struct StreamPlan {
     pub parameters: Vec<(String, String)>,
     /// `<Connect>`: what the server sends is played, and keys are told.
     pub bidirectional: bool,
+}
+
+/// `<Siprec>`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SiprecPlan {
+    /// Tells it from the streams and the other sessions of its run.
+    pub id: StreamId,
+    /// Which recording server, by the name of the configuration.
+    pub connector: String,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// What is recorded.
+    pub tracks: twiml::StreamTracks,
+    /// What the recording server is told beside.
+    pub parameters: Vec<(String, String)>,
 }
 
 /// A callee's leg that goes on by itself, because the caller transferred it.

@@ -1,19 +1,20 @@
-//! `<Start>`, `<Stop>` and `<Connect>` with their `<Stream>`.
+//! `<Start>`, `<Stop>` and `<Connect>` with their `<Stream>` and `<Siprec>`.
 
 use url::Url;
 
-use crate::twiml::{Connect, Stream, StreamTracks};
+use crate::twiml::{Connect, Link, MediaFork, MediaForkName, Siprec, Stream, StreamTracks};
 use crate::webhook::{Hook, Purpose, Request};
 use crate::{ErrorCode, Sid};
 
 use super::document::Then;
 use super::phase::Phase;
-use super::{Action, Run, StreamError, StreamId, StreamPlan};
+use super::{Action, Run, SiprecPlan, StreamError, StreamId, StreamPlan};
 
-/// A stream that is not over.
+/// A stream or a recording session that is not over.
 #[derive(Debug)]
 pub(super) struct OpenStream {
     id: StreamId,
+    kind: Kind,
     name: Option<String>,
     tracks: StreamTracks,
     callback: Option<Hook>,
@@ -21,30 +22,46 @@ pub(super) struct OpenStream {
     sid: Option<Sid>,
 }
 
-/// `StreamEvent`.
+/// What it is, with the names of its parameters and events.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Siprec,
+    Stream,
+}
+
+/// `StreamEvent` and `SiprecEvent`.
 enum Happened<'e> {
-    Failed(&'e str),
+    Failed(&'e StreamError),
     Started,
     Stopped,
 }
 
 impl Run {
-    /// Streams that go on beside the document.
-    pub(super) fn start_streams(&mut self, streams: &[Stream]) -> Then {
-        for stream in streams {
-            self.open_stream(stream, false);
+    /// Streams and recording sessions that go on beside the document.
+    pub(super) fn start_forks(&mut self, forks: &[MediaFork]) -> Then {
+        for fork in forks {
+            match fork {
+                MediaFork::Siprec(siprec) => self.open_siprec(siprec),
+                MediaFork::Stream(stream) => {
+                    self.open_stream(stream, false);
+                }
+            }
         }
         Then::Advance
     }
 
-    /// Ends streams by their names. One of a `<Connect>` cannot be named: the document waits for
+    /// Ends them by their names. A stream of a `<Connect>` cannot be named: the document waits for
     /// it.
-    pub(super) fn stop_streams(&mut self, names: &[String]) -> Then {
+    pub(super) fn stop_forks(&mut self, names: &[MediaForkName]) -> Then {
         for name in names {
-            let named = |stream: &OpenStream| stream.name.as_ref() == Some(name);
+            let (kind, name, what) = match name {
+                MediaForkName::Siprec(name) => (Kind::Siprec, name, "recording session"),
+                MediaForkName::Stream(name) => (Kind::Stream, name, "stream"),
+            };
+            let named = |open: &OpenStream| open.kind == kind && open.name.as_ref() == Some(name);
             match self.streams.iter().position(named) {
                 Some(at) => self.close_stream(at),
-                None => self.trace("Stop", format!("there is no stream {name}")),
+                None => self.trace("Stop", format!("there is no {what} {name}")),
             }
         }
         Then::Advance
@@ -64,30 +81,8 @@ impl Run {
 
     fn open_stream(&mut self, stream: &Stream, bidirectional: bool) -> Option<StreamId> {
         let url = self.stream_url(&stream.url)?;
-        let taken = |open: &OpenStream| open.name.is_some() && open.name == stream.name;
-        if self.streams.iter().any(taken) {
-            let message = "another stream of the call has this name";
-            self.warn(ErrorCode::STREAM_NAME, message);
-            return None;
-        }
-        let tracks: u32 = self.streams.iter().map(|open| open.tracks.count()).sum();
-        if tracks + stream.tracks.count() > TRACKS_MAX {
-            let message = format!("only {TRACKS_MAX} tracks of a call can be streamed");
-            self.warn(ErrorCode::STREAMS_MANY, message);
-            return None;
-        }
-        let callback = stream
-            .status_callback
-            .as_ref()
-            .and_then(|link| self.resolve_or_warn(link, "statusCallback"));
-        let id = StreamId(self.next_id());
-        self.streams.push(OpenStream {
-            id,
-            name: stream.name.clone(),
-            tracks: stream.tracks,
-            callback,
-            sid: None,
-        });
+        let callback = stream.status_callback.as_ref();
+        let id = self.open_fork(Kind::Stream, stream.name.as_ref(), stream.tracks, callback)?;
         self.act(Action::StartStream(Box::new(StreamPlan {
             id,
             url,
@@ -96,6 +91,57 @@ impl Run {
             parameters: stream.parameters.clone(),
             bidirectional,
         })));
+        Some(id)
+    }
+
+    fn open_siprec(&mut self, siprec: &Siprec) {
+        let callback = siprec.status_callback.as_ref();
+        let opened = self.open_fork(Kind::Siprec, siprec.name.as_ref(), siprec.tracks, callback);
+        let Some(id) = opened else { return };
+        self.act(Action::StartSiprec(Box::new(SiprecPlan {
+            id,
+            connector: siprec.connector.clone(),
+            name: siprec.name.clone(),
+            tracks: siprec.tracks,
+            parameters: siprec.parameters.clone(),
+        })));
+    }
+
+    /// Remembers one that begins, if there is room for it and its name is free.
+    fn open_fork(
+        &mut self,
+        kind: Kind,
+        name: Option<&String>,
+        tracks: StreamTracks,
+        callback: Option<&Link>,
+    ) -> Option<StreamId> {
+        let taken = |open: &OpenStream| {
+            open.kind == kind && open.name.is_some() && open.name.as_ref() == name
+        };
+        if self.streams.iter().any(taken) {
+            let (code, what) = match kind {
+                Kind::Siprec => (ErrorCode::SIPREC_NAME, "recording session"),
+                Kind::Stream => (ErrorCode::STREAM_NAME, "stream"),
+            };
+            self.warn(code, format!("another {what} of the call has this name"));
+            return None;
+        }
+        let open: u32 = self.streams.iter().map(|open| open.tracks.count()).sum();
+        if open + tracks.count() > TRACKS_MAX {
+            let message = format!("only {TRACKS_MAX} tracks of a call can be streamed");
+            self.warn(ErrorCode::STREAMS_MANY, message);
+            return None;
+        }
+        let callback = callback.and_then(|link| self.resolve_or_warn(link, "statusCallback"));
+        let id = StreamId(self.next_id());
+        self.streams.push(OpenStream {
+            id,
+            kind,
+            name: name.cloned(),
+            tracks,
+            callback,
+            sid: None,
+        });
         Some(id)
     }
 
@@ -142,7 +188,7 @@ impl Run {
         match &error {
             Some(error) => {
                 self.warn(error.code, error.detail.clone());
-                self.stream_callback(at, &Happened::Failed(&error.detail));
+                self.stream_callback(at, &Happened::Failed(error));
             }
             None => self.stream_callback(at, &Happened::Stopped),
         }
@@ -174,7 +220,7 @@ impl Run {
         }
     }
 
-    /// The leg is over, and with it all its streams.
+    /// The leg is over, and with it all its streams and recording sessions.
     pub(super) fn close_streams(&mut self) {
         while !self.streams.is_empty() {
             self.close_stream(0);
@@ -182,10 +228,14 @@ impl Run {
     }
 
     fn close_stream(&mut self, at: usize) {
-        let Some(id) = self.streams.get(at).map(|stream| stream.id) else {
+        let Some(open) = self.streams.get(at) else {
             return;
         };
-        self.act(Action::StopStream(id));
+        let stop = match open.kind {
+            Kind::Siprec => Action::StopSiprec(open.id),
+            Kind::Stream => Action::StopStream(open.id),
+        };
+        self.act(stop);
         self.stream_callback(at, &Happened::Stopped);
         self.streams.swap_remove(at);
     }
@@ -200,28 +250,34 @@ impl Run {
         let (Some(hook), Some(sid)) = (stream.callback.clone(), stream.sid) else {
             return;
         };
-        let mut params = vec![("StreamSid", sid.to_string())];
-        params.extend(stream.name.clone().map(|name| ("StreamName", name)));
-        let event = match happened {
-            Happened::Failed(_) => "stream-error",
-            Happened::Started => "stream-started",
-            Happened::Stopped => "stream-stopped",
+        let (prefix, purpose) = match stream.kind {
+            Kind::Siprec => ("Siprec", Purpose::SiprecCallback),
+            Kind::Stream => ("Stream", Purpose::StreamCallback),
         };
-        params.push(("StreamEvent", event.to_owned()));
-        if let Happened::Failed(why) = happened {
-            params.push(("StreamError", (*why).to_owned()));
+        let mut params = vec![("Sid", sid.to_string())];
+        params.extend(stream.name.clone().map(|name| ("Name", name)));
+        let event = match happened {
+            Happened::Failed(_) => "error",
+            Happened::Started => "started",
+            Happened::Stopped => "stopped",
+        };
+        params.push(("Event", format!("{}-{event}", prefix.to_ascii_lowercase())));
+        if let Happened::Failed(error) = happened {
+            params.push(("Error", error.detail.clone()));
+            let code = error.code.number().to_string();
+            params.extend((stream.kind == Kind::Siprec).then_some(("ErrorCode", code)));
         }
-        let owned = |(name, value): (&str, String)| (name.to_owned(), value);
+        let named = |(name, value): (&str, String)| (format!("{prefix}{name}"), value);
         self.act(Action::StatusCallback(Box::new(Request {
             id,
             url: hook.url,
             method: hook.method,
-            purpose: Purpose::StreamCallback,
+            purpose,
             call_status,
-            params: params.into_iter().map(owned).collect(),
+            params: params.into_iter().map(named).collect(),
         })));
     }
 }
 
-/// Tracks of one call that are streamed at a time.
+/// Tracks of one call that are streamed or recorded elsewhere at a time.
 const TRACKS_MAX: u32 = 4;

@@ -75,12 +75,12 @@ struct Refused {
 }
 
 /// What we can take of a stream, in its writer's order.
-struct Choice {
-    formats: Vec<(u8, Format)>,
-    codec: Codec,
+pub(super) struct Choice {
+    pub(super) formats: Vec<(u8, Format)>,
+    pub(super) codec: Codec,
     payload: u8,
-    rtcp_mux: bool,
-    crypto: Option<Crypto>,
+    pub(super) rtcp_mux: bool,
+    pub(super) crypto: Option<Crypto>,
 }
 
 impl Negotiation {
@@ -277,7 +277,8 @@ impl Negotiation {
 }
 
 impl Choice {
-    fn of(stream: &Stream, codecs: &[Codec]) -> Option<Self> {
+    /// `None` if there is nothing in it for us.
+    pub(super) fn of(stream: &Stream, codecs: &[Codec]) -> Option<Self> {
         if stream.kind != "audio" || stream.port == 0 {
             return None;
         }
@@ -324,7 +325,7 @@ fn choose(offer: &Description, codecs: &[Codec]) -> Option<(usize, Choice)> {
 }
 
 /// What follows for the media; `received` are the payload types that the peer may send.
-fn agreed(stream: &Stream, choice: &Choice, received: &[(u8, Format)]) -> Agreed {
+pub(super) fn agreed(stream: &Stream, choice: &Choice, received: &[(u8, Format)]) -> Agreed {
     // Events go with the codec of their clock (RFC 4733 §2.5.1.2); some peers have one clock only.
     let clock = choice.codec.clock_rate();
     let events = |fits: fn(u32, u32) -> bool| {

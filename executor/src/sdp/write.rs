@@ -72,6 +72,11 @@ pub(super) fn own_stream(text: &mut String, own: &Own<'_>) {
     push(text, format_args!("a={}", own.direction.name()));
 }
 
+/// What tells a stream apart from others of its description (RFC 4574).
+pub(super) fn label(text: &mut String, label: &str) {
+    push(text, format_args!("a=label:{label}"));
+}
+
 /// A stream that we take no part in (RFC 3264 §6: port 0).
 pub(super) fn refused(text: &mut String, kind: &str, proto: &str, formats: &[String]) {
     push(

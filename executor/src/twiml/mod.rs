@@ -11,6 +11,7 @@ mod client;
 mod conference;
 mod content_type;
 mod dial;
+mod fork;
 mod gather;
 mod media;
 mod nouns;
@@ -21,6 +22,7 @@ mod recording;
 mod refer;
 mod report;
 pub mod sip_uri;
+mod siprec;
 mod speech;
 mod ssml;
 mod stream;
@@ -34,6 +36,9 @@ pub use conference::{
     JitterBuffer, LABEL_CHARS_MAX, PARTICIPANTS_MAX, Wait,
 };
 pub use dial::{Dial, DialRecord, NOUNS_PER_DIAL_MAX, Noun};
+pub use fork::{
+    MediaFork, MediaForkName, STREAM_PARAMETER_CHARS_LIMIT, STREAM_PARAMETERS_MAX, StreamTracks,
+};
 pub use gather::{Gather, Prompt};
 pub use media::{LOOP_MAX, Pause, Play, Say};
 pub use nouns::{CallbackEvents, Common, Number, SipNoun, StatusCallback};
@@ -42,10 +47,9 @@ pub use queue::{Enqueue, QUEUE_NAME_CHARS_MAX, QUEUE_SIZE_MAX, QueueNoun};
 pub use record::Record;
 pub use recording::{RecordingEvents, RecordingStatus, RecordingTrack};
 pub use refer::Refer;
+pub use siprec::Siprec;
 pub use speech::{HINT_CHARS_MAX, HINTS_MAX, SPEECH_SECS_MAX, SpeechInput, SpeechTimeout};
-pub use stream::{
-    Connect, STREAM_PARAMETER_CHARS_LIMIT, STREAM_PARAMETERS_MAX, Stream, StreamTracks,
-};
+pub use stream::{Connect, Stream};
 
 use crate::Location;
 use crate::webhook::Method;
@@ -95,10 +99,10 @@ pub enum Verb {
     Reject(RejectReason),
     /// Speak a text.
     Say(Say),
-    /// Send the sound to WebSockets meanwhile.
-    Start(Vec<Stream>),
-    /// End streams, by their names.
-    Stop(Vec<String>),
+    /// Send the sound to others meanwhile.
+    Start(Vec<MediaFork>),
+    /// Send it no longer.
+    Stop(Vec<MediaForkName>),
 }
 
 /// A URL as written, which may be relative or empty (the current document), and its method.

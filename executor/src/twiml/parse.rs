@@ -12,7 +12,7 @@ use super::content_type::{self, Content};
 use super::report::{Element, Report, location, short};
 use super::{
     Connect, Dial, Document, Enqueue, Gather, Link, Pause, Play, Record, Refer, RejectReason, Say,
-    Step, Verb, stream,
+    Step, Verb, fork,
 };
 
 /// Largest body, in bytes (11750).
@@ -235,8 +235,8 @@ fn parse_verb(root: Element<'_>, element: Element<'_>, report: &mut Report) -> O
         "Refer" => Refer::parse(element, report).map(Verb::Refer),
         "Reject" => Some(parse_reject(element, report)),
         "Say" => Say::parse(element, report).map(Verb::Say),
-        "Start" => Some(Verb::Start(stream::started(element, report))),
-        "Stop" => Some(Verb::Stop(stream::stopped(element, report))),
+        "Start" => Some(Verb::Start(fork::started(element, report))),
+        "Stop" => Some(Verb::Stop(fork::stopped(element, report))),
         name @ ("Pay" | "Prompt" | "Sms" | "Message") => {
             let message = format!("<{name}> is not supported by this version and is skipped");
             report.warn(ErrorCode::NOT_SUPPORTED, element, message);

@@ -92,7 +92,7 @@ impl Client {
         let now = SystemTime::now();
         let timestamp = match request.purpose {
             Purpose::PartialResult | Purpose::RecordingCallback => None,
-            Purpose::StreamCallback => Some(date::iso8601(now)),
+            Purpose::SiprecCallback | Purpose::StreamCallback => Some(date::iso8601(now)),
             _ => Some(date::rfc2822(now)),
         };
         let timestamp = timestamp.map(|text| ("Timestamp".to_owned(), text));

@@ -1,4 +1,4 @@
-//! Dates as parameters have them: RFC 2822, and ISO 8601 for media streams.
+//! Dates as parameters have them: RFC 2822, and ISO 8601 for media streams and SIPREC.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,7 +16,7 @@ pub(crate) fn rfc2822(time: SystemTime) -> String {
 }
 
 /// `2026-03-27T10:00:00.000Z`.
-pub(super) fn iso8601(time: SystemTime) -> String {
+pub(crate) fn iso8601(time: SystemTime) -> String {
     let (days, second) = split(time);
     let millis = time
         .duration_since(UNIX_EPOCH)

@@ -37,6 +37,6 @@ pub use request::{CallStatus, FetchId, Hook, Method, Purpose, Request};
 pub use session::Session;
 pub use signature::{sign, sign_body_hash};
 
-pub(crate) use date::rfc2822;
+pub(crate) use date::{iso8601, rfc2822};
 pub(crate) use download::{Download, DownloadError, Downloaded, Validators};
 pub(crate) use request::{bare, shown};

@@ -80,6 +80,8 @@ pub enum Purpose {
     ReferRequest,
     /// The `url` of a noun, on the callee's leg before it is bridged.
     Screening,
+    /// Events of a recording session by SIPREC; the reply is ignored.
+    SiprecCallback,
     /// A status callback; its reply is ignored.
     StatusCallback,
     /// Events of a media stream; the reply is ignored.
@@ -153,6 +155,7 @@ impl Purpose {
             Self::ConferenceCallback
                 | Self::PartialResult
                 | Self::RecordingCallback
+                | Self::SiprecCallback
                 | Self::StatusCallback
                 | Self::StreamCallback
         )
@@ -163,7 +166,10 @@ impl Purpose {
     pub(super) fn is_about_call(self) -> bool {
         !matches!(
             self,
-            Self::ConferenceCallback | Self::RecordingCallback | Self::StreamCallback
+            Self::ConferenceCallback
+                | Self::RecordingCallback
+                | Self::SiprecCallback
+                | Self::StreamCallback
         )
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Driver {
     dials: Vec<DialId>,
     streams: HashMap<String, StreamId>,
     stream: StreamId,
+    siprecs: HashMap<String, StreamId>,
+    siprec: StreamId,
     media_names: HashMap<MediaId, String>,
     ended: usize,
 }
@@ -53,6 +55,8 @@ impl Default for Driver {
             dials: vec![DialId(0)],
             streams: HashMap::new(),
             stream: StreamId(0),
+            siprecs: HashMap::new(),
+            siprec: StreamId(0),
             media_names: HashMap::new(),
             ended: 0,
         }
@@ -131,6 +135,11 @@ impl Driver {
                 let name = shown.split(' ').next().unwrap().to_owned();
                 self.media_names.insert(media.id, name);
             }
+            Action::StartSiprec(plan) => {
+                let name = plan.name.clone().unwrap_or_default();
+                self.siprecs.insert(name, plan.id);
+                self.siprec = plan.id;
+            }
             Action::StartStream(plan) => {
                 let name = plan.name.clone().unwrap_or_default();
                 self.streams.insert(name, plan.id);
@@ -188,7 +197,8 @@ impl Driver {
             "referred" | "refused" | "notify" | "refer" | "transfer" => refer(name, rest),
             "enqueued" | "place" | "dequeued" | "queue" => queue(name, rest),
             "conference" => Event::Conference(conference(rest)),
-            "stream" => self.stream(rest),
+            "siprec" => fork(rest, SidKind::Siprec, &self.siprecs, self.siprec),
+            "stream" => fork(rest, SidKind::Stream, &self.streams, self.stream),
             _ => panic!("unknown event {line}"),
         }
     }
@@ -220,31 +230,23 @@ impl Driver {
             }
         }
     }
+}
 
-    fn stream(&self, words: &str) -> Event {
-        let words: Vec<_> = words.split(' ').collect();
-        let id = match words.get(1) {
-            Some(name) if self.streams.contains_key(*name) => self.streams[*name],
-            _ => self.stream,
-        };
-        let sid = Sid::new(SidKind::Stream, [4; 16]);
-        match words[0] {
-            "started" => Event::StreamStarted { id, sid },
-            "ended" => Event::StreamEnded {
-                id,
-                sid,
-                error: None,
-            },
-            _ => Event::StreamEnded {
-                id,
-                sid,
-                error: Some(StreamError {
-                    code: code(words[1]),
-                    detail: words[2..].join(" "),
-                }),
-            },
-        }
-    }
+/// What happens to the stream or the session of that name, or to the last one.
+fn fork(words: &str, kind: SidKind, named: &HashMap<String, StreamId>, last: StreamId) -> Event {
+    let words: Vec<_> = words.split(' ').collect();
+    let id = words.get(1).and_then(|name| named.get(*name));
+    let id = id.copied().unwrap_or(last);
+    let sid = Sid::new(kind, [4; 16]);
+    let error = match words[0] {
+        "started" => return Event::StreamStarted { id, sid },
+        "ended" => None,
+        _ => Some(StreamError {
+            code: code(words[1]),
+            detail: words[2..].join(" "),
+        }),
+    };
+    Event::StreamEnded { id, sid, error }
 }
 
 fn outcome(name: &str, rest: &str) -> MediaOutcome {

@@ -39,6 +39,8 @@ const ANYTHING: &[&str] = &[
     "twiml <Response><Pause/><Leave/></Response>",
     "twiml <Response><Start><Stream name='s' url='wss://s.test/a' statusCallback='/s'/></Start><Pause/></Response>",
     "twiml <Response><Stop><Stream name='s'/></Stop><Connect action='/x'><Stream url='wss://s.test/b'/></Connect></Response>",
+    "twiml <Response><Start><Siprec name='s' statusCallback='/s'/></Start><Pause/></Response>",
+    "twiml <Response><Stop><Siprec name='s'/></Stop><Say>s</Say></Response>",
     "twiml <Response><Refer action='/f'><Sip>a@b</Sip></Refer><Say>c</Say></Response>",
     "twiml <Response><Refer action='http://'><Sip>a@b</Sip></Refer></Response>",
     "twiml <Response><Refer><Sip>a@b</Sip></Refer></Response>",
@@ -99,6 +101,9 @@ const ANYTHING: &[&str] = &[
     "stream started",
     "stream ended",
     "stream failed 31902 refused",
+    "siprec started",
+    "siprec ended",
+    "siprec failed 90134 refused",
     "replace http://app.test/other",
 ];
 
@@ -239,7 +244,7 @@ proptest! {
         prop_assert_eq!(count("answer 200") + count("reject"), 1, "{:#?}", actions);
         prop_assert!(count("bye") <= 1, "{:#?}", actions);
         let place = |what: &str| actions.iter().position(|action| action.starts_with(what));
-        for needs_answer in ["bye", "refer", "bridge", "say", "play", "record", "listen", "music", "stream", "enqueue", "join"] {
+        for needs_answer in ["bye", "refer", "bridge", "say", "play", "record", "listen", "music", "siprec", "stream", "enqueue", "join"] {
             if let Some(at) = place(needs_answer) {
                 prop_assert!(place("answer 200").is_some_and(|answer| answer < at), "{:#?}", actions);
             }
@@ -247,6 +252,7 @@ proptest! {
         // What is begun with somebody else is ended.
         let parked = count("restore callee") + count("release callee") + leg.ended();
         prop_assert!(count("park callee") <= parked, "{:#?}", actions);
+        prop_assert!(count("stop siprec") <= count("siprec "), "{:#?}", actions);
         prop_assert!(count("stop stream") <= count("stream "), "{:#?}", actions);
     }
 

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use executor::Secret;
 use executor::run::{
-    Action, ConferencePlan, DialPlan, DialTarget, DialTo, Listen, MediaKind, StreamPlan, TimerKind,
+    Action, ConferencePlan, DialPlan, DialTarget, DialTo, Listen, MediaKind, SiprecPlan,
+    StreamPlan, TimerKind,
 };
 use executor::twiml::{Record, Say, SpeechTimeout};
 use executor::webhook::{Purpose, Request};
@@ -48,6 +49,7 @@ pub(crate) fn show(action: &Action) -> Option<String> {
         Action::Ring { early_media: false } => "ring 180".to_owned(),
         Action::Ring { early_media: true } => "ring 183".to_owned(),
         Action::StartMedia(media) => medium(&media.kind),
+        Action::StartSiprec(plan) => siprec(plan),
         Action::StartStream(plan) => stream(plan),
         Action::StartTimer(timer, after) => match timer.kind {
             TimerKind::CallLength | TimerKind::PreAnswer | TimerKind::Ring => return None,
@@ -55,6 +57,7 @@ pub(crate) fn show(action: &Action) -> Option<String> {
         },
         Action::StatusCallback(request) => shown("callback", request),
         Action::StopMedia(_) => "stop".to_owned(),
+        Action::StopSiprec(_) => "stop siprec".to_owned(),
         Action::StopStream(_) => "stop stream".to_owned(),
         Action::StopTimer(_) | Action::Trace(_) => return None,
         Action::TransferCallee(plan) => {
@@ -69,7 +72,7 @@ pub(crate) fn show(action: &Action) -> Option<String> {
 fn shown(what: &str, request: &Request) -> String {
     let mut text = format!("{what} {} {}", request.method, request.url);
     match request.purpose {
-        Purpose::RecordingCallback | Purpose::StreamCallback => {}
+        Purpose::RecordingCallback | Purpose::SiprecCallback | Purpose::StreamCallback => {}
         _ => write!(text, " {}", request.call_status).unwrap(),
     }
     for (name, value) in &request.params {
@@ -207,6 +210,17 @@ fn say(verb: &Say) -> String {
     }
     if let Some(ssml) = &verb.ssml {
         write!(text, " as {ssml}").unwrap();
+    }
+    text
+}
+
+fn siprec(plan: &SiprecPlan) -> String {
+    let mut text = format!("siprec at {} {:?}", plan.connector, plan.tracks);
+    if let Some(name) = &plan.name {
+        write!(text, " named {name}").unwrap();
+    }
+    for (name, value) in &plan.parameters {
+        write!(text, " {name}={value}").unwrap();
     }
     text
 }

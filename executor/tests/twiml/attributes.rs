@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use executor::twiml::{LOOP_MAX, Noun, Prompt, SpeechTimeout, Verb, Wait};
+use executor::twiml::{LOOP_MAX, MediaFork, Noun, Prompt, SpeechTimeout, Verb, Wait};
 
 use crate::{codes, in_response, parse};
 
@@ -210,7 +210,10 @@ fn attributes_have_their_own_codes() {
         (r#"<Start><Stream url="wss://a" track="x"/></Start>"#, 31941),
         ("<Start><Stream/></Start>", 31922),
         ("<Start><Thing/></Start>", 14300),
-        ("<Start><Siprec/></Start>", 90110),
+        (r#"<Start><Siprec track="x"/></Start>"#, 90131),
+        ("<Start><Siprec><Parameter/></Siprec></Start>", 90133),
+        ("<Stop><Siprec/></Stop>", 12200),
+        ("<Start><Transcription/></Start>", 90110),
         ("<Connect><Room/></Connect>", 90110),
         ("<Connect><Say>x</Say></Connect>", 12200),
         ("<Stop><Stream/></Stop>", 12200),
@@ -391,10 +394,13 @@ fn parameters_of_a_stream_have_less_than_500_characters() {
     };
     assert_eq!(codes(&stream(498)), [0; 0]);
     assert_eq!(codes(&stream(499)), [90105]);
-    let Verb::Start(streams) = &parse(&stream(499)).0.steps[0].verb else {
+    let Verb::Start(forks) = &parse(&stream(499)).0.steps[0].verb else {
         panic!()
     };
-    assert_eq!(streams[0].parameters, []);
+    let [MediaFork::Stream(stream)] = forks.as_slice() else {
+        panic!()
+    };
+    assert_eq!(stream.parameters, []);
     let many = "<Parameter name='n' value='v'/>".repeat(65);
     let many = in_response(&format!(
         "<Start><Stream url='wss://s'>{many}</Stream></Start>"

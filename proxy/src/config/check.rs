@@ -259,6 +259,7 @@ pub(super) fn check_executor(sections: &Sections<'_>, report: &mut Report<'_>) {
         );
     }
     check_media(executor, report);
+    check_siprec(executor, report);
     if file.listen.address.port() == 0 {
         report.add(
             executor.span("listen"),
@@ -329,6 +330,37 @@ fn check_media(executor: &Placed<'_, file::Executor>, report: &mut Report<'_>) {
         );
     }
 }
+
+fn check_siprec(executor: &Placed<'_, file::Executor>, report: &mut Report<'_>) {
+    let all = &executor.value.siprec;
+    let mut add = |at: usize, key: &str, message: String| {
+        let key = executor.key(&format!("siprec[{at}].{key}"));
+        report.add(executor.span("siprec"), key, message);
+    };
+    if all.len() > SIPREC_MAX {
+        let message = format!("{} of them; expected {SIPREC_MAX} at most", all.len());
+        add(SIPREC_MAX, "name", message);
+    }
+    for (at, siprec) in all.iter().enumerate().take(SIPREC_MAX) {
+        let name = &siprec.name;
+        if name.is_empty() {
+            add(at, "name", "is empty".to_owned());
+        } else if all.iter().take(at).any(|other| other.name == *name) {
+            add(at, "name", format!("`{name}` is there twice"));
+        }
+        let uri = sip::Uri::parse(siprec.uri.0.as_bytes());
+        if uri.is_ok_and(|uri| uri.headers.is_some()) {
+            add(
+                at,
+                "uri",
+                "has headers; expected a SIP URI without".to_owned(),
+            );
+        }
+    }
+}
+
+/// Recording servers, which are looked for in a row.
+const SIPREC_MAX: usize = 64;
 
 const MEDIA_WORKERS_MAX: usize = 64;
 

@@ -428,6 +428,9 @@ pub struct Executor {
     /// Let `<Stream>` speak `ws://`, without TLS.
     #[serde(default)]
     pub streams_plain: bool,
+    /// The recording servers of `<Siprec>`.
+    #[serde(default)]
+    pub siprec: Vec<Siprec>,
     /// Networks that a webhook may have though they are not public.
     #[serde(default)]
     pub webhook_allow: Vec<String>,
@@ -437,6 +440,16 @@ pub struct Executor {
     /// Calls at a time.
     #[serde(default = "calls")]
     pub calls: usize,
+}
+
+/// `[[executor.siprec]]`: a recording server (RFC 7866) that `<Siprec>` names.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Siprec {
+    /// `connectorName`; a `<Siprec>` without one means `Default`.
+    pub name: String,
+    /// Whom to call. It is routed as a call of `<Dial>` to that URI would be, and any address will do.
+    pub uri: SipUri,
 }
 
 /// A voice codec.

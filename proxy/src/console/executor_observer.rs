@@ -110,6 +110,7 @@ fn purpose(purpose: Purpose) -> &'static str {
         Purpose::ReferAction => "Refer action",
         Purpose::ReferRequest => "referUrl",
         Purpose::Screening => "screening",
+        Purpose::SiprecCallback => "SIPREC callback",
         Purpose::StatusCallback => "status callback",
         Purpose::StreamCallback => "stream callback",
         Purpose::Voice => "voice",
