@@ -1,9 +1,10 @@
 //! What must not cross a boundary: spoofed internal headers inwards, our own outwards, strangers, smuggled names.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use loadtest::{Config, Draft, Edge, Peer, Sipp, Webhook, answering, sdp};
+use loadtest::{Config, Draft, Edge, Message, Peer, Sipp, Webhook, answering, sdp};
 
 const DEMO: &str = "sip:bob@demo.test";
 const CALL: &str = "sip:+15550100@carrier.test";
@@ -360,4 +361,82 @@ fn answers_go_to_where_the_request_came_from() {
     );
     assert!(via.contains("received=127.0.0.1"), "{via}");
     victim.silence(Duration::from_millis(200));
+}
+
+/// The answer to an INVITE of `alice` that somebody picks up.
+fn picked_up(edge: &Edge, alice: &Peer, invite: &Draft) -> Message {
+    alice.send(edge.public(), invite.text());
+    let answer = alice.response(200);
+    alice.send(edge.public(), invite.within("ACK", 1, &answer).text());
+    answer
+}
+
+/// A request within the dialog of `answer`, to a target that its sender makes up.
+fn led(invite: &Draft, method: &str, cseq: u32, answer: &Message, target: &str) -> String {
+    let text = invite.within(method, cseq, answer).text();
+    let (start, rest) = text.split_once(" SIP/2.0").expect("a request");
+    let (method, _) = start.split_once(' ').expect("a method");
+    format!("{method} {target} SIP/2.0{rest}")
+}
+
+#[test]
+fn a_target_in_a_dialog_does_not_lead_into_the_internal_socket() {
+    let alice = Peer::bind();
+    let hook = Webhook::start();
+    let url = hook.url("say?then=pause&length=20");
+    let edge = Edge::start(Config::new().domain("demo.test", &url));
+    let invite = Draft::new("INVITE", DEMO, &alice);
+    let answer = picked_up(&edge, &alice, &invite);
+    let port = edge.inside().port();
+    for (host, cseq) in [("0.0.0.0", 2), ("localhost", 3)] {
+        let target = format!("sip:+19005550100@{host}:{port}");
+        let info = led(&invite, "INFO", cseq, &answer, &target);
+        alice.send(edge.public(), info);
+        let status = alice.outcome(Duration::from_secs(5)).status();
+        assert_eq!(status, Some(403), "{target}");
+    }
+    let bye = invite.within("BYE", 4, &answer);
+    alice.send(edge.public(), bye.text());
+    alice.response(200);
+}
+
+#[test]
+fn whoever_has_us_open_a_connection_is_none_of_ours() {
+    let (alice, carrier) = (Peer::bind(), Peer::bind());
+    let hook = Webhook::start();
+    let config = Config::new().domain("demo.test", &hook.url("say?then=pause&length=20"));
+    let inside = config.inside;
+    let uri = format!("sip:+14158675309@{}", carrier.address());
+    let config = config
+        .trunk("carrier", "127.0.0.250/32", &[&uri])
+        .section(&format!(
+            "[[listen]]\nname = \"inside-tcp\"\nsocket = \"tcp:127.0.0.1:{inside}\"\ntrust = \"internal\"\nchain = \"inside\""
+        ));
+    let edge = Edge::start(config);
+    let invite = Draft::new("INVITE", DEMO, &alice);
+    let answer = picked_up(&edge, &alice, &invite);
+
+    // Within the dialog with the executor, the proxy is told to connect to the caller.
+    let lair = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = lair.local_addr().expect("it is bound");
+    let target = format!("sip:alice@{address};transport=tcp");
+    alice.send(edge.public(), led(&invite, "INFO", 2, &answer, &target));
+    let (mut opened, _) = lair.accept().expect("a connection");
+    let call = Draft::from_address("INVITE", DEMO, address, "TCP")
+        .set("Call-ID", &invite.value("Call-ID"))
+        .header("X-Hookswitch-Trunk", "carrier");
+    opened
+        .write_all(call.text().as_bytes())
+        .expect("the connection is open");
+    // It goes the way of a stranger's call, and not out by the trunk that it names.
+    let patience = Some(Duration::from_secs(5));
+    opened.set_read_timeout(patience).expect("not zero");
+    let mut heard = Vec::new();
+    while !String::from_utf8_lossy(&heard).contains("SIP/2.0 100 ") {
+        let mut chunk = [0; 4096];
+        let count = opened.read(&mut chunk).expect("an answer to the INVITE");
+        assert_ne!(count, 0, "closed before an answer");
+        heard.extend_from_slice(&chunk[..count]);
+    }
+    carrier.silence(Duration::from_millis(500));
 }

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use transport::{Destination, Flow};
 
 use crate::hop::{self, Wanted};
+use crate::pipeline::LocalIp;
 use crate::plan::Plan;
 use crate::token::{self, Token};
 
@@ -140,6 +141,7 @@ pub(crate) fn pop_own_routes(
     request: &mut Request,
     plan: &Plan,
     local: SocketAddr,
+    local_ip: &LocalIp,
 ) -> Result<OwnRoute, EditError> {
     undo_strict_route(request, plan, local)?;
     let mut found = OwnRoute::Absent;
@@ -147,7 +149,7 @@ pub(crate) fn pop_own_routes(
     for _ in 0..OWN_ROUTES_MAX {
         let (own, here) = match request.headers.list(HeaderName::Route).next() {
             None => break,
-            Some(value) => own_route(value, request, plan, local),
+            Some(value) => own_route(value, request, plan, local, local_ip),
         };
         match own {
             OwnRoute::Absent => break,
@@ -166,10 +168,24 @@ pub(crate) fn pop_own_routes(
 }
 
 /// What a Route value says about us, and whether it names a socket of this process.
-fn own_route(value: &[u8], request: &Request, plan: &Plan, local: SocketAddr) -> (OwnRoute, bool) {
-    match NameAddr::parse(value).and_then(|value| value.uri()) {
-        Ok(uri) => own_uri(&uri, &request.headers, plan, local),
-        Err(_) => (OwnRoute::Absent, false),
+fn own_route(
+    value: &[u8],
+    request: &Request,
+    plan: &Plan,
+    local: SocketAddr,
+    local_ip: &LocalIp,
+) -> (OwnRoute, bool) {
+    let Ok(uri) = NameAddr::parse(value).and_then(|value| value.uri()) else {
+        return (OwnRoute::Absent, false);
+    };
+    match own_uri(&uri, &request.headers, plan, local) {
+        // A socket that is bound to all addresses is called otherwise on the other side.
+        (own @ OwnRoute::Dialog(_), false) => {
+            let wanted = hop::wanted(uri.raw);
+            let home = matches!(wanted, Some(Wanted::Hop(hop)) if plan.leads_home(hop, local_ip));
+            (own, home)
+        }
+        own => own,
     }
 }
 

@@ -15,6 +15,7 @@ mod admission;
 pub mod auth;
 mod best;
 mod branch_id;
+mod caught;
 mod cli;
 pub mod config;
 pub mod console;

@@ -67,6 +67,9 @@ pub(crate) fn dress(
 
 /// Puts on `request` what names the way to `hop`: Record-Route where the dialog is to be ours, Via,
 /// and on a stream its length (§16.6 steps 4, 8, 9). Says by which way; else with which status it ends.
+///
+/// Where a message says where it goes, it does not come back to us by that: at a socket of ours it
+/// would be taken for what we send ourselves.
 pub(crate) fn depart(
     request: &mut Request,
     hop: Hop,
@@ -77,6 +80,10 @@ pub(crate) fn depart(
     local_ip: &LocalIp,
 ) -> Result<Peer, u16> {
     let plan = &arrival.plan;
+    let inside = [arrival.cx.facts.trust, exit.trust] == [Trust::Internal; 2];
+    if exit.named && !inside && plan.leads_home(hop, local_ip) {
+        return Err(403);
+    }
     let (listener_id, listener) = match &exit.way_back {
         Some(way) => plan.listener(way.listener).map(|own| (way.listener, own)),
         None => hop::egress(plan, hop, exit.trust, arrival.listener),

@@ -16,8 +16,12 @@ impl Opened {
         self.0.get(&remote).copied()
     }
 
-    /// Remembers which listener stands for a connection that we open.
-    pub(crate) fn note(&mut self, remote: SocketAddr, listener: ListenerId) {
+    /// Remembers which listener stands for a connection that we open. What the configuration says of
+    /// an address is not changed by a message that names it.
+    pub(crate) fn note(&mut self, remote: SocketAddr, listener: ListenerId, named: bool) {
+        if named && self.0.contains_key(&remote) {
+            return;
+        }
         if self.0.len() >= OPENED_MAX {
             self.0.clear();
         }

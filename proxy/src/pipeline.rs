@@ -10,6 +10,7 @@
 //! is to be done comes out of [`Core::poll_output`]. Helpers are pure and live beside this file.
 
 mod fork;
+mod steps;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -19,9 +20,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 use filters::{Context, Flow as Verdict, Relay, Resume, Trust, Wait};
 use sip::{
-    ClientId, ClientKey, Disposition, Essence, Event, HeaderName, Headers, Instant, Layer,
-    LayerLimits, Message, Method, NameAddr, ParseError, Received, Reply, Request, Responded,
-    Response, ServerId, ServerKey, TransactionId, Transport,
+    ClientId, ClientKey, Disposition, Essence, Event, HeaderName, Instant, Layer, LayerLimits,
+    Message, Method, NameAddr, ParseError, Received, Reply, Request, Responded, Response, ServerId,
+    ServerKey, TransactionId, Transport,
 };
 use transport::{Destination, Flow, Hop, ListenerId};
 
@@ -46,7 +47,12 @@ use crate::reach::Reach;
 use crate::refusal::{self, Refusal};
 use crate::registrar::{Desk, Exit, Registrar};
 use crate::router::{self, Aim, Aims, Decision};
-use crate::token::{Side, Token, name_hash};
+use steps::{
+    has_to_tag, is_loop, log_peer, own_response, reply_peer, stands_for, strip_if_distrusted,
+    tell_done, token_of,
+};
+
+pub(crate) use steps::{call_id, strip_reserved};
 
 /// Where a message goes: the address, and the socket to send it from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +142,8 @@ pub struct Core {
     places: Places,
     /// The listener that stands for each connection that we had opened.
     opened: Opened,
+    /// ACKs that wait for the addresses of a name.
+    acks_waiting: usize,
     random: Random,
     outputs: VecDeque<Output>,
     counters: Arc<Counters>,
@@ -193,6 +201,7 @@ impl Core {
             draining: false,
             places: Places::default(),
             opened: Opened::default(),
+            acks_waiting: 0,
             random,
             outputs: VecDeque::new(),
             counters: parts.counters,
@@ -449,7 +458,7 @@ impl Core {
         };
         let loop_hash = plan.loop_hash.of(request);
         let ruri = request.uri_bytes().into();
-        let own_route = match forward::pop_own_routes(request, &plan, flow.local) {
+        let own_route = match forward::pop_own_routes(request, &plan, flow.local, &self.local_ip) {
             Err(_) => return Err(refusal::too_large()),
             Ok(OwnRoute::Forged) => {
                 count(&self.counters.forged_routes);
@@ -707,6 +716,7 @@ impl Core {
         }
         match subject {
             Subject::Ack(ack) => {
+                self.acks_waiting = self.acks_waiting.saturating_sub(1);
                 if let Some(hop) = hops.first() {
                     self.send_ack(*ack, *hop);
                 }
@@ -767,7 +777,12 @@ impl Core {
         );
         let peer = match departed {
             Ok(peer) => peer,
-            Err(status) => return self.fail_branch(key, index, status, now),
+            Err(status) => {
+                if status == 403 {
+                    count(&self.counters.route_refusals);
+                }
+                return self.fail_branch(key, index, status, now);
+            }
         };
         let wire = request.to_bytes();
         let essence = (exchange.method == Method::Invite).then(|| Essence::of(&request));
@@ -789,8 +804,8 @@ impl Core {
             count(&self.counters.overload);
             return self.fail_branch(key, index, 503, now);
         };
-        if reliable {
-            self.opened.note(hop.addr, peer.listener);
+        if reliable && stands_for(exit, peer.listener, arrival) {
+            self.opened.note(hop.addr, peer.listener, exit.named);
         }
         self.places.insert(client, key, index);
         let more = more_aims || !branch.hops.is_empty();
@@ -975,7 +990,11 @@ impl Core {
         // RFC 3263 §4.3: another address of the same target after a failure to reach it, or a 503.
         let unreached = status == 503 || given.is_local() && status == 408;
         let next_hop = unreached && !branch.hops.is_empty();
-        let next_aim = given.is_local() && status != 513 || branch.aim.reroute.covers(status);
+        // A phone that is busy says nothing of the others, which all would have rung at once.
+        let one_of_many = exchange.method == Method::Invite && branch.aim.phone.is_some();
+        let next_aim = given.is_local() && status != 513
+            || branch.aim.reroute.covers(status)
+            || one_of_many && status < 600;
         branch.done = !next_hop;
         exchange.answers.push(Answer {
             branch: Some(index),
@@ -1064,7 +1083,7 @@ impl Core {
         let aim = index.map(|index| &exchange.branches[index].aim);
         let target = aim.map(|aim| &aim.target);
         if let Some(way) = aim.and_then(Aim::shown_way) {
-            way.note(&mut response.headers);
+            way.note(&mut response.headers, &arrival.plan.token_key);
         }
         let mut verdict = Relay::Forward;
         if let Some(chain) = aim.and_then(|aim| aim.chain.as_ref()) {
@@ -1255,6 +1274,13 @@ impl Core {
         let Ok(mut arrival) = self.admit(flow, &mut request, now) else {
             return count(&self.counters.stray_acks);
         };
+        // Under overload, an ACK that says nothing of a dialog of ours is nobody's: it is looked at no
+        // further.
+        let facts = &arrival.cx.facts;
+        let stray = !facts.in_dialog && facts.trust != Trust::Internal;
+        if stray && !self.admission.is_open() {
+            return count(&self.counters.stray_acks);
+        }
         if is_loop(&request, &arrival) {
             return count(&self.counters.loops);
         }
@@ -1291,7 +1317,11 @@ impl Core {
         };
         match wanted {
             Wanted::Hop(hop) => self.send_ack(ack, hop),
+            Wanted::Name(_) if self.acks_waiting >= ACKS_WAITING_MAX => {
+                count(&self.counters.stray_acks);
+            }
             Wanted::Name(name) => {
+                self.acks_waiting += 1;
                 let lookup = name.lookup(Subject::Ack(Box::new(ack)));
                 self.outputs.push_back(Output::Resolve(lookup));
             }
@@ -1571,126 +1601,9 @@ fn targets(
     }
 }
 
-/// A response of our own to a request that its chain has seen: the filters see it on its way back,
-/// but it is ours to send, so none can keep it.
-fn own_response(
-    request: &Request,
-    refusal: &Refusal,
-    arrival: &mut Arrival,
-    observer: &Observer,
-    counters: &Counters,
-) -> Response {
-    let tag = hex(arrival.plan.loop_hash.tag_of(request));
-    let mut response = refusal.response(request, &tag);
-    if let Relay::Drop(_) = observer.response(&arrival.chain, &mut response, None, &mut arrival.cx)
-    {
-        response = refusal.response(request, &tag);
-    }
-    if arrival.cx.facts.trust != Trust::Internal {
-        strip_reserved(&mut response.headers, counters);
-    }
-    response
-}
-
-/// Tells the chain of a request without an exchange that it is over.
-fn tell_done(
-    request: &Request,
-    arrival: &mut Arrival,
-    status: u16,
-    cause: &'static str,
-    now: Instant,
-) {
-    let told = (
-        request.method_bytes(),
-        call_id(&request.headers),
-        &*arrival.ruri,
-    );
-    let outcome = observe::outcome(told, status, None, cause, now - arrival.at);
-    arrival.chain.done(&outcome, &mut arrival.cx);
-}
-
-/// RFC 5393 §4.2: the same request, routed the same way again.
-fn is_loop(request: &Request, arrival: &Arrival) -> bool {
-    let (plan, local) = (&arrival.plan, arrival.flow.local);
-    let own = |via: &sip::Via<'_>| plan.is_own(via.host, via.port, local);
-    plan.loop_hash.is_loop(request, arrival.loop_hash, own)
-}
-
-/// The token of the dialog that this attempt may form, or of the one that it is in.
-fn token_of(exchange: &Exchange, index: usize) -> Option<Token> {
-    let (arrival, facts) = (&exchange.arrival, &exchange.arrival.cx.facts);
-    if !facts.record_route || !exchange.method.forms_dialog() {
-        return None;
-    }
-    if let OwnRoute::Dialog(token) = arrival.own_route
-        && facts.in_dialog
-    {
-        return Some(token);
-    }
-    let target = &exchange.branches[index].aim.target;
-    let trunk = |name: Option<&Arc<str>>| name.map_or(0, |name| name_hash(name));
-    Some(Token {
-        caller_tag: exchange.caller_tag,
-        chain: name_hash(arrival.chain.name()),
-        caller: Side {
-            trust: facts.trust,
-            trunk: trunk(facts.trunk.as_ref().map(|trunk| &trunk.name)),
-            by_flow: facts.identity.is_some(),
-        },
-        callee: Side {
-            trust: target.trust,
-            trunk: trunk(target.trunk.as_ref()),
-            by_flow: exchange.branches[index].aim.shown_way().is_some(),
-        },
-    })
-}
-
-/// Strips a request whose sender turned out to be trusted less than its listener.
-fn strip_if_distrusted(request: &mut Request, cx: &Context, counters: &Counters) {
-    if cx.source.trust == Trust::Internal && cx.facts.trust != Trust::Internal {
-        strip_reserved(&mut request.headers, counters);
-    }
-}
-
-/// Takes reserved headers off, and counts them.
-pub(crate) fn strip_reserved(headers: &mut Headers, counters: &Counters) {
-    let stripped = filters::reserved::strip(headers);
-    if stripped > 0 {
-        counters
-            .reserved_stripped
-            .fetch_add(stripped as u64, Relaxed);
-    }
-}
-
-/// Where the response to `request` goes.
-fn reply_peer(flow: &Flow, request: &Request) -> Peer {
-    Peer {
-        destination: forward::reply_destination(flow, request),
-        listener: flow.listener,
-    }
-}
-
-fn has_to_tag(request: &Request) -> bool {
-    let to = request.headers.first(HeaderName::To);
-    to.and_then(|value| NameAddr::parse(value).ok())
-        .is_some_and(|to| to.tag().is_some())
-}
-
-fn log_peer(aim: &Aim, hop: Hop) -> LogPeer {
-    let peer = LogPeer::new(hop.transport, hop.addr);
-    match (&aim.domain, &aim.target.trunk) {
-        (Some(_), _) => peer.named("executor"),
-        (None, Some(trunk)) => peer.named(trunk.clone()),
-        (None, None) => peer,
-    }
-}
-
-/// The Call-ID; empty where there is none.
-pub(crate) fn call_id(headers: &Headers) -> &[u8] {
-    headers.first(HeaderName::CallId).unwrap_or_default()
-}
-
 /// Addresses of one target at most.
 const HOPS_MAX: usize = 8;
+/// ACKs that wait for addresses at most; what is beyond is dropped, as a datagram may be.
+const ACKS_WAITING_MAX: usize = 1024;
 /// Why other branches are cancelled after a 2xx (RFC 3326 §3.1).
 const ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";

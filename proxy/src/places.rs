@@ -115,14 +115,21 @@ impl Places {
         if !slot.belongs_to(id) {
             let mut late = self.late.iter();
             let at = late.position(|(at, slot)| *at == place && slot.belongs_to(id))?;
-            return Some(self.late.swap_remove(at).1.owner());
+            let owner = self.late.swap_remove(at).1.owner();
+            self.rest();
+            return Some(owner);
         }
         let owner = std::mem::take(slot).owner();
         self.filled -= 1;
-        if self.filled == 0 && self.chunks.len() > IDLE_CHUNKS {
+        self.rest();
+        Some(owner)
+    }
+
+    /// Gives the memory of a burst back once nothing is kept.
+    fn rest(&mut self) {
+        if self.filled == 0 && self.chunks.len() > IDLE_CHUNKS && self.late.is_empty() {
             self.chunks = Vec::new();
         }
-        Some(owner)
     }
 
     fn slot_mut(&mut self, place: usize) -> Option<&mut Slot> {
@@ -186,6 +193,18 @@ mod tests {
             let owner = Some((key(place as u32), 1));
             assert_eq!(places.remove(Other(place, 0)), owner);
         }
+        assert_eq!(places.chunks.capacity(), 0);
+    }
+
+    #[test]
+    fn what_is_late_is_not_given_back() {
+        let mut places = Places::default();
+        let far = 2 * IDLE_CHUNKS * CHUNK;
+        places.insert(Other(far, 1), key(7), 0);
+        places.insert(Other(far, 2), key(8), 0);
+        assert_eq!(places.remove(Other(far, 2)), Some((key(8), 0)));
+        assert_eq!(places.get(Other(far, 1)), Some((key(7), 0)));
+        assert_eq!(places.remove(Other(far, 1)), Some((key(7), 0)));
         assert_eq!(places.chunks.capacity(), 0);
     }
 }

@@ -10,11 +10,12 @@ use filters::{Chain, Network, Trust};
 use foldhash::fast::RandomState;
 use regex::Regex;
 use sip::{Limits, Method, Transport, Uri};
-use transport::{Flow, ListenerId};
+use transport::{Flow, Hop, ListenerId};
 
 use crate::auth::Accounts;
 use crate::forward;
 use crate::loops::LoopHash;
+use crate::pipeline::LocalIp;
 use crate::registrar::Bounds;
 use crate::route_index::RouteIndex;
 use crate::router::Way;
@@ -35,7 +36,7 @@ pub struct Plan {
     pub timers: sip::Timers,
     /// Timer C (§16.6 step 11).
     pub timer_c: Duration,
-    /// Silence after which the next target is tried.
+    /// Silence after which the next target is tried; the last one has Timer B or F.
     pub fr_timer: Duration,
     /// The sockets, in the order of the file; [`ListenerId`] is the index.
     pub listeners: Vec<Listener>,
@@ -326,6 +327,31 @@ impl Plan {
                 .as_ref()
                 .is_some_and(|(name, told)| *told == port && sip::same_host(name.as_bytes(), host));
             bound || advertised
+        })
+    }
+
+    /// Whether what is sent to `hop` comes in again by a socket of ours. `local_ip` tells the addresses
+    /// of those that are bound to all.
+    pub(crate) fn leads_home(&self, hop: Hop, local_ip: &LocalIp) -> bool {
+        let ip = hop.addr.ip().to_canonical();
+        // Such an address is no peer's: the kernel puts one of ours in its place.
+        if ip.is_unspecified() || ip.is_multicast() {
+            return true;
+        }
+        let is_at = |bound: IpAddr| {
+            bound == ip
+                || bound.is_unspecified()
+                    && (bound.is_ipv6() || ip.is_ipv4())
+                    && (ip.is_loopback() || local_ip(hop.addr).to_canonical() == ip)
+        };
+        let told = |(host, port): &(String, u16)| {
+            *port == hop.addr.port() && sip::host_ip(host.as_bytes()) == Some(ip)
+        };
+        self.listeners.iter().any(|listener| {
+            listener.transport.is_reliable() == hop.transport.is_reliable()
+                && (listener.bind.port() == hop.addr.port()
+                    && is_at(listener.bind.ip().to_canonical())
+                    || listener.advertise.as_ref().is_some_and(told))
         })
     }
 

@@ -68,6 +68,7 @@ pub(crate) fn own_answer() -> Refusal {
 /// What stands for our own verdict on a branch.
 pub(crate) fn of_verdict(status: u16) -> Refusal {
     let (status, reason) = match status {
+        403 => (403, "Forbidden"),
         408 => (408, "Request Timeout"),
         480 => (480, "Temporarily Unavailable"),
         483 => (483, "Too Many Hops"),

@@ -10,11 +10,12 @@ use smallvec::SmallVec;
 use crate::exchange::{AIMS_MAX, Arrival};
 use crate::forward::{self, OwnRoute};
 use crate::hop::{self, Wanted};
+use crate::pipeline::call_id;
 use crate::plan::{Domain, Plan, Reroute, Route, RouteTo, StaticTarget, Trunk};
 use crate::random::Random;
 use crate::registrar::{Exit, Location, WayBack};
 use crate::route_index::Asked;
-use crate::token::{Token, tag_hash};
+use crate::token::{Side, Token, tag_hash};
 
 /// One place to send the request to.
 #[derive(Clone, Debug)]
@@ -50,6 +51,7 @@ impl Aim {
         Exit {
             trust: self.target.trust,
             way_back: self.phone.as_ref().map(|phone| phone.way_back),
+            named: self.phone.is_some() || matches!(self.way, Way::Headers),
         }
     }
 
@@ -106,19 +108,27 @@ pub(crate) fn route(
     let routed = request.headers.first(HeaderName::Route).is_some();
     let own_host = |uri: &Uri<'_>| plan.is_own(uri.host, uri.port, local);
     let uri = request.uri();
-    // A remote target that names us is routed like any other request: we are not a target.
+    let mut trust = facts.trust;
     if let OwnRoute::Dialog(token) = arrival.own_route
         && facts.in_dialog
-        && (routed || !uri.is_ok_and(|uri| own_host(&uri)))
     {
-        let target = uri.map_or_else(|_| request.uri_bytes(), |uri| uri.without_headers());
-        let way = match routed {
-            true => None,
-            false => WayBack::take(target, plan),
+        let other = match arrival.from_caller {
+            true => token.callee,
+            false => token.caller,
         };
-        return forward_to(dialog(target, way, &token, arrival.from_caller, plan));
+        if routed || !uri.is_ok_and(|uri| own_host(&uri)) {
+            let target = uri.map_or_else(|_| request.uri_bytes(), |uri| uri.without_headers());
+            let way = match routed {
+                true => None,
+                false => WayBack::take(target, plan, call_id(&request.headers)),
+            };
+            return forward_to(dialog(target, way, other, token.chain, arrival));
+        }
+        // A remote target that names us is routed like any other request: we are not a target. The
+        // other side chose it, so it leads no further than what that side may ask for.
+        trust = trust.min(other.trust);
     }
-    let internal = facts.trust == Trust::Internal;
+    let internal = trust == Trust::Internal;
     if routed && !internal {
         // A Route of somebody else would make us an open relay.
         return Decision::Refuse(403, "Forbidden", "foreign_route");
@@ -136,7 +146,7 @@ pub(crate) fn route(
     if own_host && uri.user.is_none() && request.method() == Method::Options {
         return Decision::Own;
     }
-    if let Some(rule) = rule(request, &uri, facts, plan) {
+    if let Some(rule) = rule(request, &uri, (facts, trust), plan) {
         return follow(rule, &uri, random);
     }
     if request.method() == Method::Register
@@ -168,20 +178,16 @@ fn forward_to(aim: Aim) -> Decision {
 fn dialog(
     target: &[u8],
     way: Option<(Vec<u8>, WayBack)>,
-    token: &Token,
-    from_caller: bool,
-    plan: &Plan,
+    other: Side,
+    begun: u32,
+    arrival: &Arrival,
 ) -> Aim {
-    let other = if from_caller {
-        token.callee
-    } else {
-        token.caller
-    };
+    let plan = &arrival.plan;
     let trunk = plan.trunk_by_hash(other.trunk);
     // The caller's chain guards what goes to the caller, though the request ran through another.
     let guard = || {
-        plan.chain_by_hash(token.chain)
-            .filter(|_| !from_caller)
+        plan.chain_by_hash(begun)
+            .filter(|_| !arrival.from_caller)
             .cloned()
     };
     let (request_uri, way_back) = way.unzip();
@@ -225,7 +231,12 @@ fn named_trunk<'a>(request: &Request, plan: &'a Plan) -> Option<Option<&'a Arc<T
 }
 
 /// The first rule that holds.
-fn rule<'a>(request: &Request, uri: &Uri<'_>, facts: &Facts, plan: &'a Plan) -> Option<&'a Route> {
+fn rule<'a>(
+    request: &Request,
+    uri: &Uri<'_>,
+    (facts, trust): (&Facts, Trust),
+    plan: &'a Plan,
+) -> Option<&'a Route> {
     let user = uri.user_decoded();
     let asked = Asked {
         user: &user,
@@ -236,31 +247,32 @@ fn rule<'a>(request: &Request, uri: &Uri<'_>, facts: &Facts, plan: &'a Plan) -> 
     let mut rules = candidates
         .into_iter()
         .filter_map(|at| plan.routes.get(at as usize));
-    rules.find(|rule| holds(rule, request, &asked, facts))
+    rules.find(|rule| holds(rule, request, &asked, trust))
 }
 
-fn holds(rule: &Route, request: &Request, asked: &Asked<'_>, facts: &Facts) -> bool {
+fn holds(rule: &Route, request: &Request, asked: &Asked<'_>, trust: Trust) -> bool {
     let when = &rule.when;
     let any = |empty: bool, found: bool| empty || found;
-    any(
-        when.from_trust.is_empty(),
-        when.from_trust.contains(&facts.trust),
-    ) && any(
-        when.methods.is_empty(),
-        when.methods.contains(&request.method()),
-    ) && any(
-        when.from_trunk.is_empty(),
-        when.from_trunk
-            .iter()
-            .any(|name| Some(name.as_str()) == asked.trunk),
-    ) && any(
-        when.ruri_hosts.is_empty(),
-        when.ruri_hosts
-            .iter()
-            .any(|host| sip::same_host(host.as_bytes(), asked.host)),
-    ) && when.ruri_user.as_ref().is_none_or(|pattern| {
-        std::str::from_utf8(asked.user).is_ok_and(|user| pattern.is_match(user))
-    })
+    any(when.from_trust.is_empty(), when.from_trust.contains(&trust))
+        && any(
+            when.methods.is_empty(),
+            when.methods.contains(&request.method()),
+        )
+        && any(
+            when.from_trunk.is_empty(),
+            when.from_trunk
+                .iter()
+                .any(|name| Some(name.as_str()) == asked.trunk),
+        )
+        && any(
+            when.ruri_hosts.is_empty(),
+            when.ruri_hosts
+                .iter()
+                .any(|host| sip::same_host(host.as_bytes(), asked.host)),
+        )
+        && when.ruri_user.as_ref().is_none_or(|pattern| {
+            std::str::from_utf8(asked.user).is_ok_and(|user| pattern.is_match(user))
+        })
 }
 
 fn follow(rule: &Route, uri: &Uri<'_>, random: &mut Random) -> Decision {

@@ -27,11 +27,12 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use transport::{
-    Datagram, Flow, Hop, ListenerId, Outgoing, PeerUnreachable, Ready, Resolver, Sleeper, Streams,
-    UdpSocket, Waker,
+    Datagram, Flow, Hop, ListenerId, Outgoing, PeerUnreachable, Ready, Resolver, SendFault,
+    Sleeper, Streams, UdpSocket, Waker,
 };
 
 use crate::branch_id;
+use crate::caught::caught;
 use crate::counters::{Counters, count};
 use crate::exchange::Key;
 use crate::lifecycle::{Lifecycle, Phase};
@@ -515,6 +516,11 @@ impl Running {
             let report = bound.socket.send_batch(&batch);
             for fault in &report.failed {
                 count(&self.worker.counters.send_errors);
+                // A full buffer says nothing of the peer: the datagram is lost, and sent again as lost
+                // ones are.
+                if fault.fault == SendFault::Full {
+                    continue;
+                }
                 failed.extend(
                     queued
                         .get(fault.index)
@@ -568,7 +574,9 @@ impl Running {
         let owners = self.worker.owners.clone();
         let index = self.worker.index;
         let task = self.worker.runtime.spawn(async move {
-            let resume = tokio::time::timeout(wait.timeout, wait.future).await.ok();
+            let awaited = tokio::time::timeout(wait.timeout, caught(wait.future)).await;
+            // One that panicked says as little as one that was too slow.
+            let resume = awaited.ok().flatten();
             owners
                 .deliver(index, Inbound::Resumed(key, Resumed(resume)))
                 .await;

@@ -24,7 +24,7 @@ pub fn opening_call_id(bytes: &[u8]) -> Option<&[u8]> {
                 if folds {
                     return None;
                 }
-                call_id = call_id.or(Some(trim(value)));
+                call_id = call_id.or_else(|| Some(trim(value)));
             }
             b't' if is_named(name, b"To", b"t") => {
                 if folds || may_have_tag(value) {

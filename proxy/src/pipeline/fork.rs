@@ -3,7 +3,10 @@
 //! The branches of a fork are those of any exchange, so what becomes of them is decided where it
 //! always is: the first 2xx and every 6xx cancel the others, and the best of the rest goes upstream
 //! when the last of them has its answer. All are made before the first is sent, since one that fails
-//! at once must find the others.
+//! at once must find the others. Places beyond the breadth that the request may grow to are tried one
+//! after another, each when one of those before it has failed, so that no more are tried at a time.
+
+use std::collections::VecDeque;
 
 use sip::{HeaderName, Instant, Method, Request};
 
@@ -24,7 +27,8 @@ pub(super) fn is_fork(exchange: &Exchange, aims: &Aims) -> bool {
 impl Core {
     /// Sends `request` to all `aims`.
     pub(super) fn fork(&mut self, key: Key, mut request: Request, aims: Aims, now: Instant) {
-        let width = aims.len().min(AIMS_MAX);
+        let mut aims = aims.into_iter().take(AIMS_MAX);
+        let width = aims.len();
         let width = match share_breadth(&mut request, width) {
             Ok(0) => {
                 let refusal = Refusal::new(440, "Max-Breadth Exceeded", "breadth");
@@ -34,7 +38,7 @@ impl Core {
             Err(_) => return self.answer(key, &refusal::too_large(), None, now),
         };
         let mut dressed = Vec::with_capacity(width);
-        for aim in aims.into_iter().take(width) {
+        for aim in aims.by_ref().take(width) {
             let Some(exchange) = self.exchanges.get_mut(key) else {
                 return;
             };
@@ -51,11 +55,21 @@ impl Core {
                 }),
             }
         }
+        let rest: VecDeque<Aim> = aims.collect();
+        if let Some(exchange) = self.exchanges.get_mut(key)
+            && !rest.is_empty()
+        {
+            exchange.aims = rest;
+            exchange.request = Some(Box::new(request));
+        }
         for (index, copy, wanted) in dressed {
             self.locate(key, index, copy, wanted, now);
         }
         // Nothing could be sent, or all of it has failed.
-        self.conclude(key, now);
+        let pending = |exchange: &mut Exchange| exchange.is_pending();
+        if !self.exchanges.get_mut(key).is_some_and(pending) {
+            self.try_next(key, now);
+        }
     }
 }
 

@@ -152,11 +152,7 @@ impl Location {
             Some(aors) => aors.iter().cloned().collect(),
             None => return false,
         };
-        let mut lists = aors.iter().filter_map(|aor| self.bindings.get(aor));
-        lists.any(|list| {
-            let mut flows = list.iter().map(|binding| binding.flow.connection);
-            flows.any(|on| on == Some(connection))
-        })
+        aors.iter().any(|aor| self.is_reached_by(aor, connection))
     }
 
     /// A connection is gone, and what was registered on it: nobody can be reached by it any more.
@@ -185,6 +181,20 @@ impl Location {
             self.total.fetch_sub(before - list.len(), Relaxed);
             !list.is_empty()
         });
+        // A connection may have closed before what came by it was entered. No guard of the other map
+        // is held by whoever waits for this one.
+        self.by_connection.retain(|connection, aors| {
+            aors.retain(|aor| self.is_reached_by(aor, *connection));
+            !aors.is_empty()
+        });
+    }
+
+    /// Whether a user has a binding that was made on `connection`.
+    fn is_reached_by(&self, aor: &Aor, connection: ConnectionId) -> bool {
+        self.bindings.get(aor).is_some_and(|list| {
+            let mut flows = list.iter().map(|binding| binding.flow.connection);
+            flows.any(|on| on == Some(connection))
+        })
     }
 
     /// Bindings, among them those that have ended and are not swept yet.
@@ -242,17 +252,21 @@ impl Wish {
             }
             Change::Set(contacts) => contacts,
         };
+        let at = |list: &[Binding], uri: &[u8]| {
+            let mut bindings = list.iter();
+            bindings.position(|binding| same(&binding.contact, uri))
+        };
+        // Asked of the list as it came: a contact that stands twice is no older than itself, and the
+        // later one counts.
+        let mut named = contacts.iter().filter_map(|contact| {
+            let at = at(list, &contact.uri)?;
+            list.get(at)
+        });
+        if !named.all(in_order) {
+            return Err(Refused::OutOfOrder);
+        }
         for contact in contacts {
-            let at = list
-                .iter()
-                .position(|binding| same(&binding.contact, &contact.uri));
-            if at
-                .and_then(|at| list.get(at))
-                .is_some_and(|it| !in_order(it))
-            {
-                return Err(Refused::OutOfOrder);
-            }
-            if let Some(at) = at {
+            if let Some(at) = at(list, &contact.uri) {
                 list.remove(at);
             }
             if !contact.is_removed() {
@@ -398,6 +412,43 @@ mod tests {
         change(3, &wish("a", 3, &[("sip:1@h", 0)])).unwrap();
         change(9, &one).unwrap();
         assert_eq!(location.shown(5, NOW).len(), 5);
+    }
+
+    #[test]
+    fn a_contact_that_stands_twice_counts_as_the_later_one() {
+        let location = Location::default();
+        let aor: Aor = Arc::from("alice@demo.example");
+        for cseq in [1, 2] {
+            let twins = wish(
+                "a",
+                cseq,
+                &[("sip:x@h", 600), ("sip:y@h", 600), ("SIP:x@H", 300)],
+            );
+            let list = location.change(&aor, &twins, &bounds(), NOW).unwrap();
+            assert_eq!(uris(&list), ["sip:y@h", "SIP:x@H"]);
+        }
+        let gone = wish("a", 3, &[("sip:x@h", 600), ("sip:x@h", 0)]);
+        let list = location.change(&aor, &gone, &bounds(), NOW).unwrap();
+        assert_eq!(uris(&list), ["sip:y@h"]);
+        let old = wish("a", 2, &[("sip:z@h", 600), ("sip:y@h", 600)]);
+        let refused = location.change(&aor, &old, &bounds(), NOW);
+        assert_eq!(refused, Err(Refused::OutOfOrder));
+    }
+
+    #[test]
+    fn a_connection_that_closed_too_early_is_forgotten() {
+        let location = Location::default();
+        let aor: Aor = Arc::from("alice@demo.example");
+        for connection in 1..=50 {
+            let mut one = wish("a", connection, &[("sip:x@10.0.0.1", 600)]);
+            one.flow = flow(Some(connection.into()));
+            location.closed(ConnectionId::from_u64(connection.into()));
+            location.change(&aor, &one, &bounds(), NOW).unwrap();
+        }
+        location.sweep(NOW);
+        assert_eq!(location.by_connection.len(), 1, "the last is in use");
+        location.sweep(NOW + Duration::from_secs(601));
+        assert_eq!((location.len(), location.by_connection.len()), (0, 0));
     }
 
     #[test]

@@ -20,13 +20,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use filters::Trust;
-use sip::{HeaderName, Instant, Method, NameAddr, Request, Transport, Uri};
+use sip::{HeaderName, Headers, Instant, Method, NameAddr, Request, Transport, Uri};
 use transport::ConnectionId;
 
 use crate::auth::{Accounts, Asked, Authority, Credentials, Malformed, Verdict};
 use crate::counters::{Counters, count};
 use crate::exchange::Arrival;
-use crate::plan::Domain;
+use crate::plan::{Domain, Plan};
 use crate::random::Random;
 use crate::refusal::{self, Refusal};
 use crate::router::{self, Aims, Decision};
@@ -157,12 +157,27 @@ impl Desk<'_> {
         arrival: &mut Arrival,
         aims: &Aims,
     ) -> Result<(), Refusal> {
-        let method = request.method();
         let facts = &arrival.cx.facts;
         if facts.in_dialog {
             note_contact(request, arrival);
-            return Ok(());
+        } else {
+            self.challenged(request, arrival, aims)?;
         }
+        // §22.3: what was for us is of no use to anybody else. Phones show it in whatever they send.
+        if arrival.plan.has_users && arrival.cx.facts.trust != Trust::Internal {
+            keep_credentials(&mut request.headers, &arrival.plan);
+        }
+        Ok(())
+    }
+
+    /// Asks a request that begins something who sends it, where it has to say.
+    fn challenged(
+        &mut self,
+        request: &mut Request,
+        arrival: &mut Arrival,
+        aims: &Aims,
+    ) -> Result<(), Refusal> {
+        let (method, facts) = (request.method(), &arrival.cx.facts);
         // Neither can be challenged (RFC 3261 §22.1).
         if facts.trust == Trust::Internal || matches!(method, Method::Ack | Method::Cancel) {
             return Ok(());
@@ -178,12 +193,6 @@ impl Desk<'_> {
             return Ok(());
         }
         let name = self.identify(accounts, HeaderName::ProxyAuthorization, request, arrival)?;
-        // §22.3: what was for us is of no use to anybody else.
-        let realm = accounts.realm().as_bytes();
-        request.headers.retain(|row| {
-            let ours = || is_for(row.value, realm);
-            row.id != HeaderName::ProxyAuthorization || !ours()
-        });
         arrival.cx.facts.identity = Some(name.to_string());
         note_contact(request, arrival);
         Ok(())
@@ -375,9 +384,21 @@ fn shown(
     Ok(None)
 }
 
-/// Whether a header holds credentials for `realm`.
-fn is_for(value: &[u8], realm: &[u8]) -> bool {
-    matches!(Credentials::parse(value), Ok(Some(credentials)) if credentials.realm == realm)
+/// Takes credentials for domains of ours off.
+fn keep_credentials(headers: &mut Headers, plan: &Plan) {
+    if headers.first(HeaderName::ProxyAuthorization).is_none() {
+        return;
+    }
+    headers.retain(|row| row.id != HeaderName::ProxyAuthorization || !is_for_us(row.value, plan));
+}
+
+/// Whether a header holds credentials for a domain of ours, whose name is its realm.
+fn is_for_us(value: &[u8], plan: &Plan) -> bool {
+    let Ok(Some(credentials)) = Credentials::parse(value) else {
+        return false;
+    };
+    let domain = plan.domain(&credentials.realm);
+    domain.is_some_and(|domain| domain.accounts.is_some())
 }
 
 /// Whether the URI that was signed is the one of the request, as far as it says: elements on the way
@@ -420,7 +441,8 @@ fn note_contact(request: &mut Request, arrival: &Arrival) {
     let direct = headers.list(HeaderName::Via).nth(1).is_none()
         && headers.first(HeaderName::RecordRoute).is_none();
     if direct {
-        WayBack::of(&arrival.flow, arrival.listener).note(headers);
+        let way_back = WayBack::of(&arrival.flow, arrival.listener);
+        way_back.note(headers, &arrival.plan.token_key);
     }
 }
 

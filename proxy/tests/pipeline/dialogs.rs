@@ -40,7 +40,7 @@ pub(super) fn call(world: &mut World, user: &str, id: &str, callee: &str, listen
 }
 
 impl Call {
-    fn routes(&self) -> Vec<String> {
+    pub(super) fn routes(&self) -> Vec<String> {
         self.onward.all("Record-Route")
     }
 
@@ -59,7 +59,13 @@ impl Call {
         )
     }
 
-    fn of_callee(&self, method: &str, target: &str, branch: &str, sent_by: &str) -> String {
+    pub(super) fn of_callee(
+        &self,
+        method: &str,
+        target: &str,
+        branch: &str,
+        sent_by: &str,
+    ) -> String {
         self.within(
             method,
             target,
@@ -72,7 +78,7 @@ impl Call {
     }
 
     #[allow(clippy::too_many_arguments)] // What a dialog consists of.
-    fn within(
+    pub(super) fn within(
         &self,
         method: &str,
         target: &str,

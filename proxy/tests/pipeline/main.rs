@@ -8,6 +8,7 @@ mod dialogs;
 mod failover;
 mod filtering;
 mod forwarding;
+mod leading;
 mod overload;
 mod phones;
 mod registering;

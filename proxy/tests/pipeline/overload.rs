@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::dialogs::call;
-use crate::support::{CALLER, INSIDE, PBX, PUBLIC, Sent, World, invite, lines, udp};
+use crate::support::{CALLER, INSIDE, PBX, PUBLIC, Sent, World, invite, lines, request, udp};
 
 /// For two seconds the worker never sees its sockets empty.
 fn fall_behind(world: &mut World) {
@@ -52,6 +52,18 @@ fn new_calls_are_shed_early_and_established_ones_are_not() {
     world.receive(
         CALLER,
         PUBLIC,
+        &before.of_caller("ACK", &format!("sip:callee@{PBX}"), "z9hG4bK-ack"),
+    );
+    assert_eq!(world.only(PBX).method(), "ACK");
+    // One of nobody's is not even looked at.
+    let stray = request("ACK", "sip:7@demo.example", "stray", "");
+    world.receive(CALLER, PUBLIC, &stray);
+    assert!(world.take().is_empty());
+    assert_eq!(world.count("stray_acks"), 1);
+
+    world.receive(
+        CALLER,
+        PUBLIC,
         &before.of_caller("BYE", &format!("sip:callee@{PBX}"), "z9hG4bK-bye"),
     );
     assert_eq!(world.only(PBX).method(), "BYE");
@@ -89,6 +101,26 @@ fn what_would_be_ignored_is_so_before_it_is_parsed() {
         ignored += usize::from(is_ignored);
     }
     assert!(ignored > 90, "{ignored} of 100");
+}
+
+#[test]
+fn acks_that_wait_for_a_name_are_bounded() {
+    let mut world = World::new();
+    let ack = |world: &mut World, number: usize| {
+        let text = request("ACK", "sip:x@far.example", &format!("ack-{number}"), "");
+        world.receive("10.0.0.5:5060", INSIDE, &text);
+    };
+    for number in 0..1030 {
+        ack(&mut world, number);
+    }
+    assert_eq!((world.lookups.len(), world.count("stray_acks")), (1024, 6));
+    world.resolved(&[PBX]);
+    assert_eq!(world.only(PBX).method(), "ACK");
+    world.resolved(&[]);
+    for number in 2000..2003 {
+        ack(&mut world, number);
+    }
+    assert_eq!((world.lookups.len(), world.count("stray_acks")), (1024, 7));
 }
 
 #[test]

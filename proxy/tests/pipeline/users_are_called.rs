@@ -72,7 +72,7 @@ fn a_user_is_called_by_the_way_that_it_registered() {
     // Within the dialog it is reached by the same way.
     let contact = answer.header("Contact");
     assert!(
-        contact.starts_with("<sip:alice@192.168.1.0;x;hsf=0-udp-0-198.51.100.20:4711>"),
+        contact.starts_with("<sip:alice@192.168.1.0;x;hsf=0-udp-0-198.51.100.20:4711-"),
         "{contact}"
     );
     let target = contact.trim_matches(['<', '>']).to_owned();
@@ -329,6 +329,57 @@ fn breadth_is_not_exceeded() {
             assert_eq!(sent.last().unwrap().status(), 440);
         }
     }
+}
+
+#[test]
+fn places_beyond_the_breadth_are_tried_when_others_have_failed() {
+    let (mut world, phones) = registered(&[DESK, MOBILE, SOFT]);
+    let rings = |world: &mut World| -> Vec<Sent> {
+        let sent = world.take().into_iter();
+        sent.filter(|sent| sent.method() == "INVITE").collect()
+    };
+    // One at a time, whatever each of them says.
+    let text = request("INVITE", ALICE, "one", "Max-Breadth: 1\n");
+    world.receive(EXECUTOR, INSIDE, &text);
+    for (at, status) in [(2, 486), (1, 404), (0, 480)] {
+        let invites = rings(&mut world);
+        assert_eq!(invites.len(), 1);
+        assert_eq!(invites[0].to, crate::support::address(phones[at].address));
+        assert_eq!(invites[0].header("Max-Breadth"), "1");
+        phones[at].answer(&mut world, &invites[0], status);
+    }
+    // The lowest class, and in it the first.
+    assert_eq!(world.statuses(EXECUTOR).last(), Some(&486));
+    world.receive(EXECUTOR, INSIDE, &same_branch("ACK", &text, "callee"));
+
+    // Two at a time: the third when the first of them is silent.
+    let text = request("INVITE", ALICE, "two", "Max-Breadth: 2\n");
+    world.receive(EXECUTOR, INSIDE, &text);
+    let first = rings(&mut world);
+    assert_eq!(first.len(), 2);
+    phones[2].answer(&mut world, &first[0], 180);
+    world.take();
+    world.advance(Duration::from_secs(4));
+    let to = |phone: &Phone| crate::support::address(phone.address);
+    let third: Vec<_> = rings(&mut world);
+    let third: Vec<_> = third
+        .iter()
+        .filter(|sent| sent.to == to(&phones[0]))
+        .collect();
+    assert_eq!(third.len(), 1);
+    assert_eq!(third[0].header("Max-Breadth"), "1");
+    phones[0].answer(&mut world, third[0], 200);
+    let sent = world.take();
+    assert!(sent.iter().any(|sent| sent.status() == 200));
+    let cancel = sent.iter().find(|sent| sent.method() == "CANCEL").unwrap();
+    assert_eq!(cancel.to, to(&phones[2]));
+
+    // Who is turned down by somebody for all asks nobody else.
+    let text = request("INVITE", ALICE, "all", "Max-Breadth: 1\n");
+    world.receive(EXECUTOR, INSIDE, &text);
+    let invite = rings(&mut world).remove(0);
+    phones[2].answer(&mut world, &invite, 603);
+    assert_eq!(world.statuses(EXECUTOR).last(), Some(&603));
 }
 
 #[test]

@@ -212,6 +212,58 @@ fn the_way_back_to_a_caller_behind_a_nat() {
 }
 
 #[test]
+fn credentials_for_us_go_no_further() {
+    let mut world = World::with(&users());
+    let alice = Phone::new("alice", HOME);
+    let invite = answered(&mut world, &alice);
+    world.take();
+    let mut routes = invite.all("Record-Route");
+    routes.reverse();
+    let routes: String = routes
+        .iter()
+        .map(|value| format!("Route: {value}\n"))
+        .collect();
+    // Phones show what they showed before, in requests that nobody asks about; for another realm it
+    // is for whoever is there.
+    let shown = ["demo.example", "elsewhere"].map(|realm| {
+        format!(
+            "Proxy-Authorization: Digest username=\"alice\", realm=\"{realm}\", nonce=\"n\", uri=\"u\", response=\"r\"\n"
+        )
+    });
+    for (method, cseq) in [("ACK", 1), ("INVITE", 2), ("BYE", 3)] {
+        let text = request(
+            method,
+            &format!("sip:bob@{EXECUTOR}"),
+            &invite.header("Call-ID"),
+            &format!("{routes}{}", shown.concat()),
+        );
+        let text = text
+            .replace("-1;rport", &format!("-{method};rport"))
+            .replace("CSeq: 1", &format!("CSeq: {cseq}"))
+            .replace(
+                &format!("To: <sip:bob@{EXECUTOR}>"),
+                "To: <sip:bob@demo.example>;tag=callee",
+            );
+        alice.say(&mut world, &text);
+        let sent = to_executor(&world.take());
+        assert_eq!(sent.method(), method);
+        let left = sent.all("Proxy-Authorization");
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert!(left[0].contains("realm=\"elsewhere\""));
+    }
+    // A trunk of ours shows credentials of its own.
+    let text = request("INVITE", "sip:7@demo.example", "exempt", &shown.concat());
+    world.receive(GATEWAY_1, PUBLIC, &text);
+    let pbx = crate::support::address(PBX);
+    let sent = world
+        .take()
+        .into_iter()
+        .find(|sent| sent.to == pbx)
+        .unwrap();
+    assert_eq!(sent.all("Proxy-Authorization").len(), 1);
+}
+
+#[test]
 fn a_challenge_grows_old() {
     let mut world = World::with(&users());
     let alice = Phone::new("alice", HOME);
