@@ -3,7 +3,7 @@
 use url::Url;
 
 use crate::ErrorCode;
-use crate::twiml::{Document, Link, Pause, Play, Say, Verb};
+use crate::twiml::{Document, Link, Noun, Pause, Play, Say, Verb};
 use crate::webhook::{Hook, Purpose};
 
 use super::phase::Phase;
@@ -212,10 +212,13 @@ impl Run {
 }
 
 /// Whether a verb needs an answered leg. Ringing goes on for the others: `<Redirect>` fetches,
-/// `<Reject>` refuses, `<Pause>` waits, and `<Dial answerOnBridge>` answers with the callee.
+/// `<Reject>` refuses, `<Pause>` waits, and `<Dial answerOnBridge>` answers with the callee; but a
+/// conference has none, and its sound is the caller's from the start.
 fn answers(verb: &Verb) -> bool {
     match verb {
-        Verb::Dial(dial) => !dial.answer_on_bridge,
+        Verb::Dial(dial) => {
+            !dial.answer_on_bridge || matches!(dial.nouns.first(), Some(Noun::Conference(_)))
+        }
         Verb::Pause(_) | Verb::Redirect(_) | Verb::Reject(_) => false,
         Verb::Connect(_)
         | Verb::Enqueue(_)

@@ -132,6 +132,7 @@ impl Run {
         if let Phase::Dialling(dialling) = phase {
             self.abandon_dial(dialling);
         }
+        self.early_dial_end = None;
         self.document = document;
         self.cursor = 0;
     }

@@ -264,15 +264,20 @@ impl Run {
         self.start_timer(TimerKind::DialLimit, left.max(Duration::from_secs(1)));
     }
 
-    /// The parked callee hung up. `false`: it is another `<Dial>` that ended.
+    /// The parked callee hung up: its recording is told now, whatever becomes of the transfer.
+    /// `false`: it is another `<Dial>` that ended.
     pub(super) fn parked_ended(&mut self, id: DialId, outcomes: &[DialOutcome]) -> bool {
-        match &mut self.trial {
-            Some(Trial::Parked(parked)) if parked.dialling.id == id => {
-                parked.ended = Some(outcomes.to_vec());
-                true
-            }
-            _ => false,
+        let Some(Trial::Parked(parked)) = &mut self.trial else {
+            return false;
+        };
+        if parked.dialling.id != id {
+            return false;
         }
+        parked.ended = Some(outcomes.to_vec());
+        if let Some(teller) = parked.dialling.teller.take() {
+            self.tell_dial_recording(&teller, outcomes);
+        }
+        true
     }
 
     /// The leg goes on to something else, or is over, without having reached anybody.
