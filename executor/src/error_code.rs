@@ -8,12 +8,14 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ErrorCode(u32);
 
-/// Whether a code ends the document or is only reported.
+/// How much of what a document wants is lost.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Level {
-    /// The document cannot go on: the fallback URL is asked.
+    /// It is not done: there is no document to run, and the fallback URL is asked, or somebody is
+    /// not called.
     Error,
-    /// Reported; the call goes on.
+    /// The call goes on with less: a default holds, something is skipped, or what failed was
+    /// beside the call.
     Warning,
 }
 
@@ -30,7 +32,7 @@ macro_rules! codes {
                 match self.0 { $($number => $summary,)* _ => "unknown code" }
             }
 
-            /// Whether the code ends the document.
+            /// How much is lost with it.
             pub fn level(self) -> Level {
                 match self.0 { $($number => Level::$level,)* _ => Level::Error }
             }
@@ -49,7 +51,6 @@ codes! {
     BAD_HOST = 11210 Error "HTTP bad host name.";
     TOO_MANY_REDIRECTS = 11215 Error "HTTP too many redirects.";
     INVALID_REDIRECT = 11216 Error "HTTP invalid redirect.";
-    HTTP_STATUS = 11217 Error "HTTP error status.";
     TLS_HANDSHAKE = 11220 Error "TLS handshake error.";
     CERTIFICATE_NAME = 11235 Error "Certificate is for another host name.";
     CERTIFICATE_EXPIRED = 11236 Error "Certificate is outside its validity.";
@@ -61,7 +62,6 @@ codes! {
     BODY_TOO_LARGE = 11750 Error "Response body is too large.";
     BODY_EMPTY = 11770 Error "Response body is empty.";
     XML_PARSE = 12100 Error "Document parse failure.";
-    NO_RESPONSE = 12101 Error "Document has no root element.";
     ROOT_NOT_RESPONSE = 12102 Error "Root element is not <Response>.";
     SCHEMA = 12200 Warning "Schema validation warning.";
     CONTENT_TYPE = 12300 Error "Invalid Content-Type.";
@@ -80,8 +80,7 @@ codes! {
     DIAL_RING_TONE = 13220 Warning "<Dial> invalid ringTone.";
     NUMBER_METHOD = 13221 Warning "<Number> invalid method.";
     NUMBER_SEND_DIGITS = 13222 Warning "<Number> invalid sendDigits.";
-    NUMBER_FORMAT = 13223 Warning "<Dial> invalid phone number format.";
-    NUMBER_INVALID = 13224 Error "<Dial> invalid phone number.";
+    NUMBER_FORMAT = 13223 Error "<Dial> invalid phone number format.";
     CONFERENCE_MUTED = 13230 Warning "<Conference> invalid muted.";
     CONFERENCE_END = 13231 Warning "<Conference> invalid endConferenceOnExit.";
     CONFERENCE_START = 13232 Warning "<Conference> invalid startConferenceOnEnter.";
@@ -98,10 +97,8 @@ codes! {
     SIP_CALLER_ID_LONG = 13248 Warning "<Sip> callerId is too long.";
     SIP_CREDENTIALS = 13249 Warning "<Sip> invalid username or password.";
     SIP_URIS_MANY = 13250 Warning "<Dial> has too many nouns.";
-    SIP_HEADERS_MANY = 13251 Warning "<Sip> has too many headers.";
     SIP_HEADER_NAME = 13252 Warning "<Sip> invalid header name.";
     SIP_HEADER_LONG = 13253 Warning "<Sip> header is too long or has an illegal value.";
-    SIP_HOST = 13254 Error "<Sip> host does not resolve to a public address.";
     CALLBACK_URL = 13256 Warning "Invalid URL of a status callback.";
     GATHER_FINISH_ON_KEY = 13310 Warning "<Gather> invalid finishOnKey.";
     GATHER_METHOD = 13312 Warning "<Gather> invalid method.";

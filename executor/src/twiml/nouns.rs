@@ -94,7 +94,7 @@ impl Number {
         let dialable = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'*' | b'#');
         if digits.is_empty() || digits.len() > DIGITS_MAX || !digits.bytes().all(dialable) {
             let message = format!("{} is no telephone number", short(text));
-            report.warn(ErrorCode::NUMBER_INVALID, element, message);
+            report.warn(ErrorCode::NUMBER_FORMAT, element, message);
             return None;
         }
         Some(Self {
@@ -162,13 +162,8 @@ impl Common {
     pub(super) fn parse(attributes: &mut Attributes<'_, '_>, method: ErrorCode) -> Self {
         let screening = attributes.link("url", "method", method);
         let callback = attributes.link("statusCallback", "statusCallbackMethod", method);
-        let events = attributes
-            .text("statusCallbackEvent")
-            .map(CallbackEvents::parse);
-        let status_callback = callback.map(|link| StatusCallback {
-            link,
-            events: events.unwrap_or(CallbackEvents::COMPLETED),
-        });
+        let events = CallbackEvents::parse(attributes);
+        let status_callback = callback.map(|link| StatusCallback { link, events });
         if attributes.text("machineDetection").is_some() {
             let message = "machines are not detected by this version".to_owned();
             attributes.warn(ErrorCode::NOT_SUPPORTED, message);
@@ -182,29 +177,20 @@ impl Common {
 }
 
 impl CallbackEvents {
-    /// What a callback without a list is told.
-    const COMPLETED: Self = Self {
-        initiated: false,
-        ringing: false,
-        answered: false,
-        completed: true,
-    };
-
-    fn parse(text: &str) -> Self {
-        let mut events = Self::default();
-        for word in text.split_whitespace() {
-            match word {
-                "initiated" => events.initiated = true,
-                "ringing" => events.ringing = true,
-                "answered" => events.answered = true,
-                "completed" => events.completed = true,
-                _ => {}
-            }
+    fn parse(attributes: &mut Attributes<'_, '_>) -> Self {
+        let words = attributes.words("statusCallbackEvent", EVENTS, ErrorCode::SCHEMA);
+        let has = |word| words.as_ref().is_some_and(|words| words.contains(&word));
+        // Without a list the end is told.
+        Self {
+            initiated: has("initiated"),
+            ringing: has("ringing"),
+            answered: has("answered"),
+            completed: words.is_none() || has("completed"),
         }
-        events
     }
 }
 
+const EVENTS: &[&str] = &["initiated", "ringing", "answered", "completed"];
 const DIGITS_MAX: usize = 32;
 const MACHINE_DETECTION: &[&str] = &[
     "amdStatusCallback",

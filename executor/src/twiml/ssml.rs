@@ -58,8 +58,14 @@ fn open(element: Element<'_>, ssml: &mut String) {
     ssml.push('<');
     ssml.push_str(element.tag_name().name());
     for attribute in element.attributes() {
+        // SSML has attributes without a namespace, and `xml:lang`.
+        let prefix = match attribute.namespace() {
+            None => "",
+            Some(roxmltree::NS_XML_URI) => "xml:",
+            Some(_) => continue,
+        };
         // Writing to a string cannot fail.
-        write!(ssml, " {}=\"", attribute.name()).ok();
+        write!(ssml, " {prefix}{}=\"", attribute.name()).ok();
         escape(attribute.value(), ssml);
         ssml.push('"');
     }

@@ -8,7 +8,7 @@ use executor::run::{
     StreamPlan, TimerKind,
 };
 use executor::twiml::{Record, Say, SpeechTimeout};
-use executor::webhook::{Purpose, Request};
+use executor::webhook::{Hook, Purpose, Request};
 
 /// `None`: traces, stopped timers, and the timers that every leg has.
 pub(crate) fn show(action: &Action) -> Option<String> {
@@ -124,7 +124,17 @@ fn target(target: &DialTarget) -> String {
         write!(text, " | screen {} {}", hook.method, hook.url).unwrap();
     }
     if let Some(callback) = &target.status_callback {
-        write!(text, " | callback {}", callback.hook.url).unwrap();
+        let events = callback.events;
+        let told = [
+            (events.initiated, "initiated"),
+            (events.ringing, "ringing"),
+            (events.answered, "answered"),
+            (events.completed, "completed"),
+        ];
+        let told: Vec<_> = told.iter().filter(|(told, _)| *told).collect();
+        let told: Vec<_> = told.iter().map(|(_, name)| *name).collect();
+        let Hook { url, method } = &callback.hook;
+        write!(text, " | callback {method} {url} {}", told.join(" ")).unwrap();
     }
     text + "]"
 }
@@ -143,12 +153,12 @@ fn join(plan: &ConferencePlan) -> String {
     }
     words.extend(plan.coach.map(|call| format!("coaches {call}")));
     words.extend(plan.status_callback.as_ref().map(|callback| {
-        format!("callback {} {:?}", callback.hook.url, callback.events)
-            .replace("ConferenceEvents ", "")
+        let Hook { url, method } = &callback.hook;
+        format!("callback {method} {url} {:?}", callback.events).replace("ConferenceEvents ", "")
     }));
     words.extend(plan.recording_callback.as_ref().map(|callback| {
-        format!("recording {} {:?}", callback.hook.url, callback.events)
-            .replace("RecordingEvents ", "")
+        let Hook { url, method } = &callback.hook;
+        format!("recording {method} {url} {:?}", callback.events).replace("RecordingEvents ", "")
     }));
     words.join(" | ")
 }

@@ -152,7 +152,7 @@ fn attributes_have_their_own_codes() {
         (r#"<Dial ringTone="x">100</Dial>"#, 13220),
         (r#"<Dial><Number method="x">100</Number></Dial>"#, 13221),
         (r#"<Dial><Number sendDigits="x">100</Number></Dial>"#, 13222),
-        ("<Dial>not a number</Dial>", 13224),
+        ("<Dial>not a number</Dial>", 13223),
         (r#"<Dial><Sip method="x">a@b.test</Sip></Dial>"#, 13241),
         ("<Dial><Sip>http://b.test</Sip></Dial>", 13243),
         ("<Refer><Sip>a b</Sip></Refer>", 13243),
