@@ -119,7 +119,7 @@ impl<K: Copy + Eq + Hash> Queues<K> {
     ) -> Vec<Effect<K>> {
         let name = (call.account_sid, plan.name.clone());
         if self.places.contains_key(&key) || !self.make(&name, fresh) {
-            return vec![left(key, QueueReason::Removed, None, Duration::ZERO)];
+            return vec![left(key, QueueReason::Refused, None, Duration::ZERO)];
         }
         let Some(queue) = self.queues.get_mut(&name) else {
             return Vec::new();
@@ -253,15 +253,6 @@ impl<K: Copy + Eq + Hash> Queues<K> {
 
     /// A waiter goes ([`Action::LeaveQueue`](crate::run::Action::LeaveQueue), or it is gone).
     pub fn leave(&mut self, waiter: K, now: Instant) -> Vec<Effect<K>> {
-        self.take_out(waiter, QueueReason::Left, now)
-    }
-
-    /// The operator takes a waiter out.
-    pub fn remove(&mut self, waiter: K, now: Instant) -> Vec<Effect<K>> {
-        self.take_out(waiter, QueueReason::Removed, now)
-    }
-
-    fn take_out(&mut self, waiter: K, reason: QueueReason, now: Instant) -> Vec<Effect<K>> {
         let Some(queue) = self.queue(waiter) else {
             return Vec::new();
         };
@@ -270,7 +261,7 @@ impl<K: Copy + Eq + Hash> Queues<K> {
             let gone = queue.waiters.remove(at);
             self.places.remove(&waiter);
             let waited = gone.map_or(Duration::ZERO, |gone| now - gone.since);
-            return vec![left(waiter, reason, sid, waited)];
+            return vec![left(waiter, QueueReason::Left, sid, waited)];
         }
         let Some(at) = queue.pairs.iter().position(|p| p.waiter.key == waiter) else {
             return Vec::new();
@@ -280,7 +271,7 @@ impl<K: Copy + Eq + Hash> Queues<K> {
             return self.part(&pair, DialReason::CalleeHungUp, QueueReason::Bridged, now);
         }
         let mut effects = vec![
-            left(waiter, reason, sid, pair.waited),
+            left(waiter, QueueReason::Left, sid, pair.waited),
             Effect::Tell {
                 key: pair.dialler.key,
                 event: Event::DialQueueWaits,

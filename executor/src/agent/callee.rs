@@ -334,7 +334,7 @@ impl Leg {
             call_sid: Some(self.sid),
             sip_call_id: Some(String::from_utf8_lossy(&self.dialog.call_id).into_owned()),
             sip_code: Some(callee.code.unwrap_or(code)),
-            sip_headers: x_headers(&callee.answer_headers),
+            sip_headers: callee.answer_headers.clone(),
             rang: callee.rang,
             answered: answered.is_some(),
             bridged: callee.bridged,
@@ -344,18 +344,6 @@ impl Leg {
             queue: None,
         }
     }
-}
-
-fn x_headers(headers: &[(String, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
-    let is_x = |name: &str| {
-        name.get(..2)
-            .is_some_and(|start| start.eq_ignore_ascii_case("x-"))
-    };
-    headers
-        .iter()
-        .filter(|(name, _)| is_x(name))
-        .cloned()
-        .collect()
 }
 
 fn ended_status(outcome: &DialOutcome) -> CallStatus {

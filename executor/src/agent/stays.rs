@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ::media::{Member, RecordEnd, RecordId};
 
-use crate::conference::{self, Exit};
+use crate::conference;
 use crate::media::Hall;
 use crate::observer::CallEvent;
 use crate::queue;
@@ -45,7 +45,7 @@ impl Core {
 
     /// A leg is out of whatever it was in.
     pub(crate) fn gone(&mut self, key: LegKey) {
-        let effects = self.conferences.leave(key, Exit::Left);
+        let effects = self.conferences.leave(key);
         self.conference(effects);
         let now = self.now;
         let cancelled = self.queues.cancel(key, now);
@@ -190,7 +190,7 @@ impl Agent {
         };
         let member = Member {
             muted: member.muted,
-            hold: member.hold,
+            hold: false,
             coach,
             beep_on_enter: member.beep_on_enter,
             beep_on_exit: member.beep_on_exit,
@@ -292,7 +292,7 @@ impl Call {
     }
 
     pub(super) fn leave_conference(&self, core: &mut Core, leg: u32) {
-        let effects = core.conferences.leave(self.leg_key(leg), Exit::Left);
+        let effects = core.conferences.leave(self.leg_key(leg));
         core.conference(effects);
     }
 }

@@ -6,11 +6,8 @@ use crate::twiml::ConferenceEvents;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Happened {
     End,
-    Hold(bool),
     Join,
     Leave,
-    Modify,
-    Mute(bool),
     Speech(bool),
     Start,
 }
@@ -20,11 +17,8 @@ impl Happened {
     pub(super) fn is_wanted(self, events: ConferenceEvents) -> bool {
         match self {
             Self::End => events.end,
-            Self::Hold(_) => events.hold,
             Self::Join => events.join,
             Self::Leave => events.leave,
-            Self::Modify => events.modify,
-            Self::Mute(_) => events.mute,
             Self::Speech(_) => events.speaker,
             Self::Start => events.start,
         }
@@ -33,13 +27,8 @@ impl Happened {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::End => "conference-end",
-            Self::Hold(true) => "participant-hold",
-            Self::Hold(false) => "participant-unhold",
             Self::Join => "participant-join",
             Self::Leave => "participant-leave",
-            Self::Modify => "participant-modify",
-            Self::Mute(true) => "participant-mute",
-            Self::Mute(false) => "participant-unmute",
             Self::Speech(true) => "participant-speech-start",
             Self::Speech(false) => "participant-speech-stop",
             Self::Start => "conference-start",

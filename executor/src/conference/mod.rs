@@ -95,15 +95,6 @@ pub enum Effect<K> {
     },
 }
 
-/// Why a participant goes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Exit {
-    /// It hung up, or its document took it out.
-    Left,
-    /// The operator took it out.
-    Kicked,
-}
-
 impl<K> Default for Conferences<K> {
     fn default() -> Self {
         Self {
@@ -160,23 +151,18 @@ impl<K: Copy + Eq + Hash> Conferences<K> {
 
     /// A leg goes ([`Action::LeaveConference`](crate::run::Action::LeaveConference), or it is
     /// gone).
-    pub fn leave(&mut self, key: K, exit: Exit) -> Vec<Effect<K>> {
+    pub fn leave(&mut self, key: K) -> Vec<Effect<K>> {
         let Some(sid) = self.seats.remove(&key) else {
             return Vec::new();
         };
         let Some(room) = self.rooms.get_mut(&sid) else {
             return Vec::new();
         };
-        let (mut effects, over) = room.leave(key, exit);
+        let (mut effects, over) = room.leave(key);
         if let Some(end) = over {
             effects.extend(self.end(sid, &end));
         }
         effects
-    }
-
-    /// The operator ends a conference.
-    pub fn end_by_operator(&mut self, sid: Sid) -> Vec<Effect<K>> {
-        self.end(sid, &End::operator())
     }
 
     fn end(&mut self, sid: Sid, end: &End) -> Vec<Effect<K>> {
@@ -187,31 +173,20 @@ impl<K: Copy + Eq + Hash> Conferences<K> {
         for key in gone {
             self.seats.remove(&key);
         }
-        self.names.retain(|_, named| *named != sid);
+        // A name is free with its end, also while the recording is still being written.
+        self.names.remove(&room.name());
         if !room.awaits_recording() {
             self.rooms.remove(&sid);
         }
         effects
     }
 
-    /// A participant is muted or unmuted.
-    pub fn set_muted(&mut self, key: K, muted: bool) -> Vec<Effect<K>> {
-        self.with(key, |room| room.set_muted(key, muted))
-    }
-
-    /// A participant is put on hold, or taken from it.
-    pub fn set_hold(&mut self, key: K, hold: bool) -> Vec<Effect<K>> {
-        self.with(key, |room| room.set_hold(key, hold))
-    }
-
-    /// Whether a conference ends with this participant is changed.
-    pub fn set_end_on_exit(&mut self, key: K, end_on_exit: bool) -> Vec<Effect<K>> {
-        self.with(key, |room| room.set_end_on_exit(key, end_on_exit))
-    }
-
     /// A participant begins or ceases to speak.
     pub fn speaks(&mut self, key: K, speaks: bool) -> Vec<Effect<K>> {
-        self.with(key, |room| room.speaks(key, speaks))
+        let sid = self.seats.get(&key);
+        sid.and_then(|sid| self.rooms.get_mut(sid))
+            .map(|room| room.speaks(key, speaks))
+            .unwrap_or_default()
     }
 
     /// Whether anybody wants to know who speaks in the conference of this leg.
@@ -253,13 +228,6 @@ impl<K: Copy + Eq + Hash> Conferences<K> {
     /// Whether there is none, and nothing is owed.
     pub fn is_empty(&self) -> bool {
         self.rooms.is_empty()
-    }
-
-    fn with(&mut self, key: K, f: impl FnOnce(&mut Room<K>) -> Vec<Effect<K>>) -> Vec<Effect<K>> {
-        let sid = self.seats.get(&key);
-        sid.and_then(|sid| self.rooms.get_mut(sid))
-            .map(f)
-            .unwrap_or_default()
     }
 }
 

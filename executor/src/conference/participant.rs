@@ -9,8 +9,6 @@ use crate::twiml::Beep;
 pub struct Member<K> {
     /// The others do not hear it.
     pub muted: bool,
-    /// It hears nothing of the room, and is not heard.
-    pub hold: bool,
     /// Only this one hears it.
     pub coach: Option<K>,
     /// The others hear a beep now.
@@ -26,7 +24,6 @@ pub(super) struct Participant<K> {
     pub(super) call_sid: Sid,
     pub(super) label: Option<String>,
     pub(super) muted: bool,
-    pub(super) hold: bool,
     pub(super) coach: Option<(Sid, K)>,
     pub(super) beep: Beep,
     pub(super) start_on_enter: bool,
@@ -41,7 +38,6 @@ impl<K: Copy> Participant<K> {
             call_sid,
             label: plan.label.clone(),
             muted: plan.muted,
-            hold: false,
             coach: None,
             beep: plan.beep,
             start_on_enter: plan.start_on_enter,
@@ -54,7 +50,6 @@ impl<K: Copy> Participant<K> {
     pub(super) fn member(&self, enters: bool) -> Member<K> {
         Member {
             muted: self.muted,
-            hold: self.hold,
             coach: self.coach.map(|(_, key)| key),
             beep_on_enter: enters && self.beep.on_enter(),
             beep_on_exit: self.beep.on_exit(),
@@ -66,7 +61,8 @@ impl<K: Copy> Participant<K> {
         let mut params = vec![
             ("CallSid", self.call_sid.to_string()),
             ("Muted", self.muted.to_string()),
-            ("Hold", self.hold.to_string()),
+            // Only the provider's API puts somebody on hold.
+            ("Hold", "false".to_owned()),
             ("Coaching", self.coach.is_some().to_string()),
         ];
         if let Some((call, _)) = self.coach {

@@ -13,7 +13,7 @@ use crate::webhook::{CallContext, CallStatus, FetchId, Hook, Purpose, Request};
 
 use super::callback::Happened;
 use super::participant::Participant;
-use super::{Effect, Exit, ended, tell};
+use super::{Effect, ended, tell};
 
 /// One conference.
 #[derive(Debug)]
@@ -46,17 +46,8 @@ enum Stage {
 #[derive(Clone, Debug)]
 pub(super) struct End {
     reason: &'static str,
-    /// Whose exit it was.
-    by: Option<(Sid, Option<String>)>,
-}
-
-impl End {
-    pub(super) fn operator() -> Self {
-        Self {
-            reason: "conference-ended-via-api",
-            by: None,
-        }
-    }
+    /// Whose exit it was, with its label.
+    by: (Sid, Option<String>),
 }
 
 impl<K: Copy + Eq> Room<K> {
@@ -153,7 +144,7 @@ impl<K: Copy + Eq> Room<K> {
     }
 
     /// A participant goes. With it the conference may be over.
-    pub(super) fn leave(&mut self, key: K, exit: Exit) -> (Vec<Effect<K>>, Option<End>) {
+    pub(super) fn leave(&mut self, key: K) -> (Vec<Effect<K>>, Option<End>) {
         let Some(at) = self.participants.iter().position(|p| p.key == key) else {
             return (Vec::new(), None);
         };
@@ -163,17 +154,15 @@ impl<K: Copy + Eq> Room<K> {
             // Nobody hears a coach whose pupil is gone.
             other.muted |= other.coach.is_some_and(|(_, pupil)| pupil == key);
         }
-        let reason = match (exit, gone.end_on_exit, self.participants.is_empty()) {
-            (Exit::Left, true, _) => "participant-with-end-conference-on-exit-left",
-            (Exit::Kicked, true, _) => "participant-with-end-conference-on-exit-kicked",
-            (Exit::Left, false, true) => "last-participant-left",
-            (Exit::Kicked, false, true) => "last-participant-kicked",
-            (_, false, false) => {
+        let reason = match (gone.end_on_exit, self.participants.is_empty()) {
+            (true, _) => "participant-with-end-conference-on-exit-left",
+            (false, true) => "last-participant-left",
+            (false, false) => {
                 effects.extend(self.silence_coaches(key));
                 return (effects, None);
             }
         };
-        let by = Some((gone.call_sid, gone.label));
+        let by = (gone.call_sid, gone.label);
         (effects, Some(End { reason, by }))
     }
 
@@ -214,15 +203,18 @@ impl<K: Copy + Eq> Room<K> {
             effects.push(Effect::Close { room });
         }
         self.stage = Stage::Over;
-        let mut params = Vec::new();
-        if let Some((call, label)) = &end.by {
-            params.push(("CallSidEndingConference", call.to_string()));
-            let label = label.clone();
-            params.extend(label.map(|label| ("ParticipantLabelEndingConference", label)));
-        }
+        let (call, label) = &end.by;
+        let mut params = vec![("CallSidEndingConference", call.to_string())];
+        let label = label.clone();
+        params.extend(label.map(|label| ("ParticipantLabelEndingConference", label)));
         params.push(("ReasonConferenceEnded", end.reason.to_owned()));
         effects.extend(self.callback(Happened::End, params));
         (effects, gone.into_iter().map(|p| p.key).collect())
+    }
+
+    /// The account and the name, which are one conference at a time.
+    pub(super) fn name(&self) -> (Sid, String) {
+        (self.founder.account_sid, self.name.clone())
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -236,54 +228,6 @@ impl<K: Copy + Eq> Room<K> {
     pub(super) fn wants_speakers(&self) -> bool {
         let callback = self.status_callback.as_ref();
         callback.is_some_and(|callback| callback.events.speaker)
-    }
-
-    pub(super) fn set_muted(&mut self, key: K, muted: bool) -> Vec<Effect<K>> {
-        self.change(key, Happened::Mute(muted), |p| {
-            std::mem::replace(&mut p.muted, muted) != muted
-        })
-    }
-
-    pub(super) fn set_hold(&mut self, key: K, hold: bool) -> Vec<Effect<K>> {
-        let mut effects = self.change(key, Happened::Hold(hold), |p| {
-            std::mem::replace(&mut p.hold, hold) != hold
-        });
-        if self.stage == Stage::Running && !effects.is_empty() {
-            let notice = if hold {
-                ConferenceNotice::Waits
-            } else {
-                ConferenceNotice::Talks
-            };
-            effects.push(tell(key, notice));
-        }
-        effects
-    }
-
-    pub(super) fn set_end_on_exit(&mut self, key: K, end_on_exit: bool) -> Vec<Effect<K>> {
-        self.change(key, Happened::Modify, |p| {
-            std::mem::replace(&mut p.end_on_exit, end_on_exit) != end_on_exit
-        })
-    }
-
-    fn change(
-        &mut self,
-        key: K,
-        happened: Happened,
-        f: impl FnOnce(&mut Participant<K>) -> bool,
-    ) -> Vec<Effect<K>> {
-        let Some(participant) = self.participants.iter_mut().find(|p| p.key == key) else {
-            return Vec::new();
-        };
-        if !f(participant) {
-            return Vec::new();
-        }
-        let params = participant.params();
-        let mut effects = Vec::new();
-        if self.stage == Stage::Running {
-            effects.extend(self.seat(key, false));
-        }
-        effects.extend(self.callback(happened, params));
-        effects
     }
 
     pub(super) fn speaks(&mut self, key: K, speaks: bool) -> Vec<Effect<K>> {

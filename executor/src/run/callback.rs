@@ -62,19 +62,11 @@ impl LegCallbacks {
         if !wanted {
             return None;
         }
-        let mut params = Vec::new();
-        if let LegStage::Completed(end) = &stage {
-            let seconds = end.duration.as_secs().to_string();
-            params.push(("CallDuration".to_owned(), seconds));
-            let code = end.sip_code.to_string();
-            params.push(("SipResponseCode".to_owned(), code));
-            params.extend(end.recording.iter().flat_map(result_params));
-        }
-        params.push((
-            "CallbackSource".to_owned(),
-            "call-progress-events".to_owned(),
-        ));
-        params.push(("SequenceNumber".to_owned(), self.sequence.to_string()));
+        let mut params = match &stage {
+            LegStage::Completed(end) => end.params(),
+            _ => Vec::new(),
+        };
+        params.extend(progress_params(self.sequence));
         let id = FetchId(self.sequence);
         self.sequence += 1;
         let (url, method) = (self.callback.hook.url.clone(), self.callback.hook.method);
@@ -87,4 +79,29 @@ impl LegCallbacks {
             params,
         })
     }
+}
+
+impl LegEnd {
+    /// The parameters of the callback of any leg that is over. `Duration` counts begun minutes.
+    pub(super) fn params(&self) -> Vec<(String, String)> {
+        let seconds = self.duration.as_secs();
+        let mut params: Vec<_> = [
+            ("CallDuration", seconds.to_string()),
+            ("Duration", seconds.div_ceil(60).to_string()),
+            ("SipResponseCode", self.sip_code.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        params.extend(self.recording.iter().flat_map(result_params));
+        params
+    }
+}
+
+/// What every status callback of a leg ends with.
+pub(super) fn progress_params(sequence: u32) -> [(String, String); 2] {
+    [
+        ("CallbackSource", "call-progress-events".to_owned()),
+        ("SequenceNumber", sequence.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
 }

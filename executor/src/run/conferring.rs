@@ -121,7 +121,7 @@ impl Run {
                 ..
             })
         );
-        if self.is_owed_stay() || !stays {
+        if !stays {
             return;
         }
         self.interrupt();

@@ -6,7 +6,7 @@ use crate::webhook::Hook;
 
 use super::dial_result::DialEnd;
 use super::document::Then;
-use super::phase::{Bridge, Dialling, Phase};
+use super::phase::{Bridge, Dialling, Head, Phase};
 use super::recording::{About, State, Teller};
 use super::{
     Action, DialOutcome, DialPlan, DialQueuePlan, DialRecording, Leg, Party, Recording, Run,
@@ -118,9 +118,24 @@ impl Run {
 
     /// Who was taken from the queue did not wait for the bridge.
     pub(super) fn dial_queue_waits(&mut self) {
-        if let Phase::Dialling(dialling) = &self.phase
-            && dialling.bridge == Bridge::Calling
-        {
+        let Phase::Dialling(dialling) = &mut self.phase else {
+            return;
+        };
+        match &mut dialling.bridge {
+            Bridge::Answering(head) => *head = Head::Gone,
+            Bridge::Calling => self.dial_queue_again(Head::Gone),
+            _ => {}
+        }
+    }
+
+    /// The caller takes whoever is next in the queue. The wait for that one begins anew, unless it
+    /// was found already.
+    pub(super) fn dial_queue_again(&mut self, head: Head) {
+        let Phase::Dialling(dialling) = &mut self.phase else {
+            return;
+        };
+        dialling.bridge = Bridge::Calling;
+        if head == Head::Gone {
             let timeout = dialling.verb.timeout;
             self.start_timer(TimerKind::QueueWait, timeout);
         }
@@ -130,6 +145,13 @@ impl Run {
     /// head was found, and hears something first.
     pub(super) fn dial_ringing(&mut self, early_media: bool) {
         self.stop_timer(TimerKind::QueueWait);
+        if let Phase::Dialling(Dialling {
+            bridge: Bridge::Answering(head @ Head::Gone),
+            ..
+        }) = &mut self.phase
+        {
+            *head = Head::Hears;
+        }
         if self.leg == Leg::Unanswered
             && matches!(&self.phase, Phase::Dialling(dialling) if dialling.bridge == Bridge::Calling)
         {
@@ -142,11 +164,15 @@ impl Run {
         let Phase::Dialling(dialling) = &mut self.phase else {
             return;
         };
+        if let Bridge::Answering(head) = &mut dialling.bridge {
+            *head = Head::Ready;
+            return;
+        }
         if dialling.bridge != Bridge::Calling {
             return;
         }
         if unanswered {
-            dialling.bridge = Bridge::Answering;
+            dialling.bridge = Bridge::Answering(Head::Ready);
             self.stop_timer(TimerKind::QueueWait);
             self.answer();
         } else {
@@ -213,14 +239,9 @@ impl Run {
         self.act(Action::CancelDial);
     }
 
-    /// Gives the `<Dial>` up for something else: of its end only the recording matters.
-    pub(super) fn abandon_dial(&mut self, mut dialling: Dialling) {
-        self.drop_refer(&mut dialling, Party::Callee);
-        if dialling.bridge == Bridge::Away {
-            self.act(Action::LetCalleeGo);
-        } else if !matches!(dialling.bridge, Bridge::Cancelled { .. }) {
-            self.act(Action::CancelDial);
-        }
+    /// Gives a `<Dial>` that was answered up for something else.
+    pub(super) fn abandon_dial(&mut self, dialling: Dialling) {
+        self.act(Action::CancelDial);
         self.owed.dial(dialling.id, dialling.teller);
     }
 
@@ -239,6 +260,8 @@ impl Run {
         }
         if answered {
             self.phase = Phase::Dialling(dialling);
+        } else {
+            self.owed.dial(dialling.id, dialling.teller);
         }
     }
 
@@ -308,6 +331,7 @@ impl Run {
         if let Some(teller) = &dialling.teller {
             self.tell_dial_recording(teller, outcomes);
         }
+        self.tell_end();
         let bridged = matches!(
             dialling.bridge,
             Bridge::Away | Bridge::Bridged | Bridge::Cancelled { was_bridged: true }
@@ -332,7 +356,7 @@ impl Run {
         self.took_time();
         if let Then::Advance = self.dial_result(end) {
             if self.leg == Leg::Ended {
-                self.finish()
+                self.conclude()
             } else {
                 self.advance()
             }

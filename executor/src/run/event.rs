@@ -93,8 +93,6 @@ pub enum Event {
     },
     /// The recording of a `<Record>` has begun.
     RecordingStarted(MediaId, Recording),
-    /// The operator puts another document in place of the current one.
-    Replace(Hook),
     /// The recogniser has something to tell before its end.
     Speech(MediaId, Speech),
     /// The leg is there: the first event, once.
@@ -186,8 +184,8 @@ pub enum QueueReason {
     Full,
     /// [`Action::LeaveQueue`](super::Action::LeaveQueue).
     Left,
-    /// It was taken out by force.
-    Removed,
+    /// It never was in: there are too many queues, or it is in one already.
+    Refused,
 }
 
 /// Why a stream or a recording session failed.

@@ -1,8 +1,8 @@
 //! Getting documents, and what happens without one.
 
-use crate::twiml::{Document, Say, Step, Verb};
+use crate::twiml::Document;
 use crate::webhook::{CallStatus, FetchError, FetchId, Hook, Purpose, Reply, Request, shown};
-use crate::{ErrorCode, Location, Warning};
+use crate::{ErrorCode, Warning};
 
 use super::phase::Phase;
 use super::{Action, FetchFailed, Leg, Run};
@@ -48,13 +48,13 @@ impl Run {
         self.report(reply.warnings);
         if self.leg == Leg::Ended {
             self.trace("document", "not run: the call is over");
-            return self.finish();
+            return self.conclude();
         }
         match Document::parse(&reply.body, reply.content_type.as_deref()) {
             Ok((mut document, warnings)) => {
                 self.report(warnings);
                 if self.stay.is_some() {
-                    document.take_off_hangup(reply.content_type.as_deref());
+                    document.take_off_hangup();
                 }
                 self.base = reply.url;
                 self.idle_documents += 1;
@@ -86,7 +86,7 @@ impl Run {
     /// Asks the fallback, once in a row; without one the call ends as configured.
     fn recover(&mut self, code: ErrorCode, failed: &Hook) {
         if self.leg == Leg::Ended {
-            return self.finish();
+            return self.conclude();
         }
         if self.stay.is_some() {
             return self.stay_failed();
@@ -152,10 +152,5 @@ fn is_retrieval(code: ErrorCode) -> bool {
 
 /// What the caller hears when there is no document to run.
 fn announcement() -> Document {
-    let location = Location { line: 1, column: 1 };
-    let say = Say::plain("We are sorry. An application error has occurred. Goodbye.");
-    let steps = [Verb::Say(say), Verb::Hangup].map(|verb| Step { verb, location });
-    Document {
-        steps: steps.into(),
-    }
+    Document::speak("We are sorry. An application error has occurred. Goodbye.")
 }

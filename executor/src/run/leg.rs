@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::twiml::{Document, RejectReason};
 use crate::webhook::{CallStatus, Purpose, Request};
 
-use super::phase::{Bridge, Phase};
-use super::recording::result_params;
-use super::{Action, Finish, Run, TimerKind};
+use super::callback::progress_params;
+use super::phase::{Bridge, Dialling, Head, Phase};
+use super::{Action, Finish, LegEnd, Run, TimerKind};
 
 /// The state of a leg.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,9 +42,12 @@ impl Run {
         if self.leg != Leg::Unanswered {
             return;
         }
-        let bridging = match &self.phase {
-            Phase::Answering => false,
-            Phase::Dialling(dialling) if dialling.bridge == Bridge::Answering => true,
+        let head = match &self.phase {
+            Phase::Answering => None,
+            Phase::Dialling(Dialling {
+                bridge: Bridge::Answering(head),
+                ..
+            }) => Some(*head),
             _ => return,
         };
         self.leg = Leg::Answered;
@@ -54,10 +57,11 @@ impl Run {
             return self.caller_hung_up();
         }
         self.start_timer(TimerKind::CallLength, self.settings.limits.call_length);
-        if bridging {
-            self.bridge();
-        } else if !self.take_early_dial_end() {
-            self.advance();
+        match head {
+            Some(Head::Ready) => self.bridge(),
+            Some(head) => self.dial_queue_again(head),
+            None if self.take_early_dial_end() => {}
+            None => self.advance(),
         }
     }
 
@@ -108,7 +112,7 @@ impl Run {
     pub(super) fn operator_hangs_up(&mut self) {
         match self.leg {
             Leg::Answered => self.hang_up(),
-            Leg::Unanswered if self.is_answering() => self.answering_towards(Document::default()),
+            Leg::Unanswered if self.is_answering() => self.hang_up_when_answered(),
             Leg::Unanswered => {
                 self.reject_with(480, "Temporarily Unavailable", CallStatus::Canceled);
             }
@@ -120,20 +124,20 @@ impl Run {
     pub(super) fn is_answering(&self) -> bool {
         match &self.phase {
             Phase::Answering => true,
-            Phase::Dialling(dialling) => dialling.bridge == Bridge::Answering,
+            Phase::Dialling(dialling) => matches!(dialling.bridge, Bridge::Answering(_)),
             _ => false,
         }
     }
 
-    /// Puts another document in place of what would run after the ACK.
-    pub(super) fn answering_towards(&mut self, document: Document) {
+    /// RFC 3261 §13.3.1.4: there is no BYE before the ACK. Nothing is run after it but the end.
+    fn hang_up_when_answered(&mut self) {
         debug_assert!(self.is_answering());
         let phase = std::mem::replace(&mut self.phase, Phase::Answering);
         if let Phase::Dialling(dialling) = phase {
             self.abandon_dial(dialling);
         }
         self.early_dial_end = None;
-        self.document = document;
+        self.document = Document::default();
         self.cursor = 0;
     }
 
@@ -169,15 +173,29 @@ impl Run {
         });
         self.stop_all_timers();
         self.close_streams();
-        self.completed_callback(status, sip_code, answered.then_some(duration));
+        self.owed.status_callback = true;
+        self.tell_end();
         self.settle(answered);
         self.abandon_trial();
         match self.phase {
-            Phase::Idle => self.finish(),
             Phase::Finished => {}
+            Phase::Idle if !self.owed.has_dials() => self.finish(),
             _ => {
                 self.start_timer(TimerKind::WrapUp, self.settings.limits.wrap_up);
             }
+        }
+    }
+
+    /// The callback of a leg that is over tells of its recording: it waits for one that is still
+    /// to come, but not beyond the end of the run.
+    pub(super) fn tell_end(&mut self) {
+        let recording = match &self.phase {
+            Phase::Recording { .. } => true,
+            Phase::Dialling(dialling) => dialling.teller.is_some(),
+            _ => false,
+        };
+        if !recording && !self.owed.has_dials() && !self.trial_is_recorded() {
+            self.completed_callback();
         }
     }
 
@@ -246,12 +264,9 @@ impl Run {
     fn drop_phase(&mut self, phase: Phase) {
         match phase {
             Phase::Fetching { id, .. } => self.act(Action::AbortFetch(id)),
-            Phase::Connected { stream, .. } => self.drop_connect(stream),
             Phase::Dialling(dialling) => self.abandon_dial(dialling),
-            Phase::Playing { media, .. } => self.act(Action::StopMedia(media)),
-            Phase::Recording { media, teller, .. } => {
+            Phase::Playing { media, .. } | Phase::Recording { media, .. } => {
                 self.act(Action::StopMedia(media));
-                self.owed.recording(media, teller);
             }
             Phase::Gathering(gathering) => {
                 let media = gathering.prompt.into_iter().chain(gathering.listening);
@@ -259,8 +274,10 @@ impl Run {
                     self.act(Action::StopMedia(media));
                 }
             }
+            // Streams and recording sessions end with their leg.
             Phase::Answering
             | Phase::AskingPlace
+            | Phase::Connected { .. }
             | Phase::Finished
             | Phase::Idle
             | Phase::Pausing
@@ -270,22 +287,28 @@ impl Run {
         }
     }
 
-    fn completed_callback(&mut self, status: CallStatus, sip_code: u16, talked: Option<Duration>) {
-        let Some(hook) = self.settings.status_callback.clone() else {
+    /// The callback of the leg that is over, once.
+    fn completed_callback(&mut self) {
+        if !std::mem::take(&mut self.owed.status_callback) {
+            return;
+        }
+        let (Some(finish), Some(hook)) = (self.finish, self.settings.status_callback.clone())
+        else {
             return;
         };
-        let mut params = Vec::new();
-        if let Some(seconds) = talked.map(|talked| talked.as_secs()) {
-            params.push(("CallDuration".to_owned(), seconds.to_string()));
-            params.push(("Duration".to_owned(), seconds.div_ceil(60).to_string()));
-        }
-        params.push(("SipResponseCode".to_owned(), sip_code.to_string()));
-        params.extend(self.recorded.iter().flat_map(result_params));
-        params.push((
-            "CallbackSource".to_owned(),
-            "call-progress-events".to_owned(),
-        ));
-        params.push(("SequenceNumber".to_owned(), "0".to_owned()));
+        let Finish {
+            status,
+            sip_code,
+            duration,
+        } = finish;
+        let end = LegEnd {
+            status,
+            duration,
+            sip_code,
+            recording: self.recorded.clone(),
+        };
+        let mut params = end.params();
+        params.extend(progress_params(0));
         let id = self.next_fetch_id();
         self.act(Action::StatusCallback(Box::new(Request {
             id,
@@ -304,6 +327,14 @@ impl Run {
         self.finish();
     }
 
+    /// Nothing is left to be run: the end, unless something given up still owes its result.
+    pub(super) fn conclude(&mut self) {
+        self.phase = Phase::Idle;
+        if !self.owed.has_dials() {
+            self.finish();
+        }
+    }
+
     /// A screening document let the call through; the leg lives on, in other hands.
     pub(super) fn connect(&mut self) {
         debug_assert!(self.screening);
@@ -315,6 +346,7 @@ impl Run {
     /// The last action.
     pub(super) fn finish(&mut self) {
         debug_assert_eq!(self.leg, Leg::Ended);
+        self.completed_callback();
         self.stop_all_timers();
         let duration = self.answered_at.map_or(Duration::ZERO, |at| self.now - at);
         let connected = Finish {

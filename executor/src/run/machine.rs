@@ -168,7 +168,6 @@ impl Run {
             }
             Event::ReferRefused(code) => self.refer_refused(code),
             Event::ReferRequested { by, refer_to } => self.refer_requested(by, &refer_to),
-            Event::Replace(hook) => self.replace(hook),
             Event::Speech(id, speech) => self.speech(id, speech),
             Event::Start => self.start(),
             Event::StreamEnded { id, sid, error } => self.stream_ended(id, sid, error),
@@ -238,7 +237,7 @@ impl Run {
     }
 
     fn media_done(&mut self, id: MediaId, outcome: MediaOutcome) {
-        if self.owed_recording(id, &outcome) || !self.awaits_media(id) {
+        if !self.awaits_media(id) {
             return;
         }
         match &outcome {
@@ -250,7 +249,7 @@ impl Run {
                 let failed = Hook::post(url.clone());
                 let (code, detail) = (*code, detail.clone());
                 self.forget_media(id);
-                self.interrupt();
+                self.interrupt_inside();
                 self.took_time();
                 return self.fail(code, detail, &failed);
             }
@@ -310,21 +309,6 @@ impl Run {
             Phase::Gathering(_) => self.gather_prompt_ended(),
             _ => {}
         }
-    }
-
-    /// Puts another document in place of whatever runs.
-    fn replace(&mut self, hook: Hook) {
-        if self.leg == Leg::Ended {
-            return;
-        }
-        self.trace("replace", "another document takes over");
-        if self.is_answering() {
-            return self.answering_towards(Document::redirect(&hook));
-        }
-        self.interrupt();
-        self.abandon_stay();
-        self.abandon_trial();
-        self.fetch(Purpose::Redirect, hook, Vec::new());
     }
 
     pub(super) fn act(&mut self, action: Action) {

@@ -1,66 +1,50 @@
-//! What was given up and still owes a result: it is told to the callbacks that asked for it, and
-//! otherwise forgotten.
+//! What is still to be told when nothing else is left: the callback of the leg itself, and the
+//! recordings of `<Dial>`s that were given up.
 
-use super::recording::{State, Teller};
-use super::{DialId, DialOutcome, MediaId, MediaOutcome, Run};
+use super::phase::Phase;
+use super::recording::Teller;
+use super::{DialId, DialOutcome, Leg, Run};
 
 /// What is still to come for verbs that are over.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
-    recordings: Vec<(MediaId, Teller)>,
     dials: Vec<(DialId, Teller)>,
-    /// Ends of stays that nobody waits for. They come in order, each once.
-    pub(super) stays: u32,
+    /// The callback of the leg, which is over.
+    pub(super) status_callback: bool,
 }
 
 impl Owed {
-    /// A recording that was stopped for something else.
-    pub(super) fn recording(&mut self, id: MediaId, teller: Option<Teller>) {
-        push(&mut self.recordings, id, teller);
+    /// A `<Dial>` that was given up for something else. Of its end only the recording matters.
+    pub(super) fn dial(&mut self, id: DialId, teller: Option<Teller>) {
+        let Some(teller) = teller else { return };
+        if self.dials.len() == OWED_MAX {
+            self.dials.remove(0);
+        }
+        self.dials.push((id, teller));
     }
 
-    /// A `<Dial>` that was given up for something else.
-    pub(super) fn dial(&mut self, id: DialId, teller: Option<Teller>) {
-        push(&mut self.dials, id, teller);
+    /// Whether the end of a `<Dial>` is still to come.
+    pub(super) fn has_dials(&self) -> bool {
+        !self.dials.is_empty()
     }
 }
 
 impl Run {
-    /// Takes the end of a recording that was given up. `false`: it is none of those.
-    pub(super) fn owed_recording(&mut self, id: MediaId, outcome: &MediaOutcome) -> bool {
-        let Some(teller) = take(&mut self.owed.recordings, id) else {
-            return false;
-        };
-        match outcome {
-            MediaOutcome::Recorded(recording) => {
-                self.tell_recording(&teller, State::Completed, recording);
-            }
-            _ => self.tell_recording(&teller, State::Absent, &Default::default()),
-        }
-        true
-    }
-
-    /// Takes the end of a `<Dial>` that was given up.
+    /// Takes the end of a `<Dial>` that was given up. It may be the last that the run waits for.
     pub(super) fn owed_dial(&mut self, id: DialId, outcomes: &[DialOutcome]) {
-        if let Some(teller) = take(&mut self.owed.dials, id) {
-            self.tell_dial_recording(&teller, outcomes);
+        let dials = &mut self.owed.dials;
+        let Some(at) = dials.iter().position(|(owed, _)| *owed == id) else {
+            return;
+        };
+        let (_, teller) = dials.swap_remove(at);
+        self.tell_dial_recording(&teller, outcomes);
+        self.tell_end();
+        if self.leg == Leg::Ended && matches!(self.phase, Phase::Idle) {
+            self.conclude();
         }
     }
 }
 
-fn push<K>(owed: &mut Vec<(K, Teller)>, id: K, teller: Option<Teller>) {
-    let Some(teller) = teller else { return };
-    if owed.len() == OWED_MAX {
-        owed.remove(0);
-    }
-    owed.push((id, teller));
-}
-
-fn take<K: PartialEq>(owed: &mut Vec<(K, Teller)>, id: K) -> Option<Teller> {
-    let at = owed.iter().position(|(owed, _)| *owed == id)?;
-    Some(owed.swap_remove(at).1)
-}
-
-/// Results of one kind that are waited for at a time: an operator can replace documents faster
-/// than a recording is written.
+/// Ends that are waited for at a time: documents can transfer a call faster than a callee's BYE is
+/// answered.
 const OWED_MAX: usize = 16;

@@ -87,7 +87,7 @@ pub(super) struct ReferRequest {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Bridge {
     /// The callee has answered; the caller's ACK is awaited.
-    Answering,
+    Answering(Head),
     /// The callee was transferred by the caller, and may come back.
     Away,
     /// The two talk.
@@ -96,6 +96,18 @@ pub(super) enum Bridge {
     Cancelled { was_bridged: bool },
     /// Nobody has answered.
     Calling,
+}
+
+/// What has become of who answered, before the caller's ACK. Only one who comes from a queue can
+/// be followed by another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Head {
+    /// It is gone, and nobody is in the queue.
+    Gone,
+    /// Another one was found, and hears something first.
+    Hears,
+    /// It waits to be bridged.
+    Ready,
 }
 
 /// A `<Gather>` in progress.

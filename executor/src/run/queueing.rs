@@ -3,21 +3,19 @@
 use std::time::Duration;
 
 use crate::twiml::Enqueue;
-use crate::webhook::{Hook, Purpose, Request};
+use crate::webhook::{Hook, Purpose};
 use crate::{ErrorCode, Sid};
 
 use super::document::Then;
 use super::phase::Phase;
 use super::stay::{Mode, Stay, StayKind, whisper_params};
-use super::{Action, EnqueuePlan, Leg, QueueEnd, QueuePlace, QueueReason, Run};
+use super::{Action, EnqueuePlan, QueueEnd, QueuePlace, QueueReason, Run};
 
 /// A stay in a queue.
 #[derive(Debug)]
 pub(super) struct Queued {
     verb: Box<Enqueue>,
     action: Option<Hook>,
-    /// The queue, and since when it stood there.
-    stood: Option<(Sid, Duration)>,
     /// `QueueResult`, if the run itself ends the stay.
     pub(super) result: Option<&'static str>,
 }
@@ -47,7 +45,6 @@ impl Run {
         let queued = Queued {
             verb,
             action,
-            stood: None,
             result: None,
         };
         self.enter(StayKind::Queue(Box::new(queued)), wait);
@@ -80,27 +77,26 @@ impl Run {
         self.act(Action::LeaveQueue);
     }
 
-    fn queued(&mut self) -> Option<(&mut Queued, Mode)> {
-        match self.stay.as_deref_mut() {
+    /// How the stay in a queue goes, if it is one.
+    fn queued(&self) -> Option<Mode> {
+        match self.stay.as_deref() {
             Some(Stay {
-                kind: StayKind::Queue(queued),
+                kind: StayKind::Queue(_),
                 mode,
                 ..
-            }) => Some((queued, *mode)),
+            }) => Some(*mode),
             _ => None,
         }
     }
 
     /// It is in, or back at the head.
     pub(super) fn enqueued(&mut self, place: QueuePlace) {
-        let now = self.now;
-        let Some((queued, mode)) = self.queued() else {
+        let Some(mode) = self.queued() else {
             return;
         };
         if mode == Mode::Leaving || mode == Mode::Waiting {
             return;
         }
-        queued.stood.get_or_insert((place.sid, now));
         let position = place.position;
         self.trace("Enqueue", format!("waits at position {position}"));
         self.wait_begins(Some(place));
@@ -114,16 +110,10 @@ impl Run {
 
     /// Its turn has come.
     pub(super) fn dequeued(&mut self, by: Sid, place: (Sid, Duration), whisper: Option<Hook>) {
-        let now = self.now;
-        let Some((queued, mode)) = self.queued() else {
-            return;
-        };
-        if mode == Mode::Leaving {
+        if self.queued().is_none_or(|mode| mode == Mode::Leaving) {
             return;
         }
         let (queue, waited) = place;
-        let since = now.saturating_sub(waited);
-        queued.stood.get_or_insert((queue, since));
         self.interrupt_inside();
         self.trace("Enqueue", format!("dequeued by {by}"));
         let Some(hook) = whisper else {
@@ -138,7 +128,7 @@ impl Run {
 
     /// It is out: `action` learns why, or the next verb.
     pub(super) fn queue_ended(&mut self, end: QueueEnd) {
-        if self.is_owed_stay() || self.queued().is_none() {
+        if self.queued().is_none() {
             return;
         }
         self.interrupt();
@@ -149,7 +139,7 @@ impl Run {
             QueueReason::Bridged => "bridged",
             QueueReason::Full => "queue-full",
             QueueReason::Left => queued.result.unwrap_or("leave"),
-            QueueReason::Removed => "system-error",
+            QueueReason::Refused => "system-error",
         };
         if end.reason == QueueReason::Full {
             let name = queued.verb.name.as_deref().unwrap_or_default();
@@ -161,38 +151,6 @@ impl Run {
         };
         let params = queue_params(result, end.sid, end.waited);
         self.fetch(Purpose::QueueAction, hook, params);
-    }
-
-    /// The operator's document took the caller out: `action` is told, and its reply is not run.
-    pub(super) fn queue_redirected(&mut self, queued: &Queued, mode: Mode) {
-        let Some(hook) = queued.action.clone() else {
-            return;
-        };
-        let result = match mode {
-            Mode::Talking => "redirected-from-bridged",
-            Mode::Whispered => "bridging-in-process",
-            _ => "redirected",
-        };
-        let sid = queued.stood.map(|(sid, _)| sid);
-        let params = queue_params(result, sid, queued.waited(self.now));
-        let id = self.next_fetch_id();
-        let call_status = self.call_status();
-        debug_assert_ne!(self.leg, Leg::Ended);
-        self.act(Action::StatusCallback(Box::new(Request {
-            id,
-            url: hook.url,
-            method: hook.method,
-            purpose: Purpose::QueueAction,
-            call_status,
-            params,
-        })));
-    }
-}
-
-impl Queued {
-    fn waited(&self, now: Duration) -> Duration {
-        self.stood
-            .map_or(Duration::ZERO, |(_, since)| now.saturating_sub(since))
     }
 }
 

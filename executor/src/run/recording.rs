@@ -98,6 +98,7 @@ impl Run {
                 None => self.tell_recording(teller, State::Absent, &Recording::default()),
             }
         }
+        self.tell_end();
         // A key or the hang-up ended it: that is a result, although nothing was heard.
         let ended = hung_up || ended_by.is_some();
         let Some(recording) = recording.or_else(|| ended.then(Recording::default)) else {

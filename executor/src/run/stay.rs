@@ -236,39 +236,10 @@ impl Run {
         }
     }
 
-    /// Another document takes over: the stay is left, and its end does not matter.
-    pub(super) fn abandon_stay(&mut self) {
-        let Some(stay) = self.stay.as_ref() else {
-            return;
-        };
-        let left_already = stay.mode == Mode::Leaving;
-        let left = match &stay.kind {
-            StayKind::Conference(_) => Action::LeaveConference,
-            StayKind::Queue(_) => Action::LeaveQueue,
-        };
-        let mode = stay.mode;
-        self.stop_timer(TimerKind::DialLimit);
-        self.owed.stays += 1;
-        if !left_already {
-            self.act(left);
-        }
-        if let Some(StayKind::Queue(queued)) = self.come_back() {
-            self.queue_redirected(&queued, mode);
-        }
-    }
-
-    /// Whether the end of a stay is one that nobody waits for.
-    pub(super) fn is_owed_stay(&mut self) -> bool {
-        let owed = self.owed.stays > 0;
-        self.owed.stays = self.owed.stays.saturating_sub(1);
-        owed
-    }
-
     /// The verb of a stay is over, with nothing to ask.
     pub(super) fn stay_over(&mut self) {
         if self.leg == Leg::Ended {
-            self.phase = Phase::Idle;
-            self.finish()
+            self.conclude()
         } else {
             self.advance()
         }

@@ -213,13 +213,6 @@ impl Run {
         self.follow(Purpose::ConnectAction, action, params);
     }
 
-    /// Something else takes over from a `<Connect>`.
-    pub(super) fn drop_connect(&mut self, id: StreamId) {
-        if let Some(at) = self.streams.iter().position(|stream| stream.id == id) {
-            self.close_stream(at);
-        }
-    }
-
     /// The leg is over, and with it all its streams and recording sessions.
     pub(super) fn close_streams(&mut self) {
         while !self.streams.is_empty() {

@@ -208,12 +208,12 @@ impl Run {
             Some(Trial::Kept) => self.act(Action::TransferDone(true)),
             Some(Trial::Parked(parked)) => {
                 let dialling = parked.dialling;
-                self.act(Action::NotifyRefer {
-                    by: Party::Callee,
-                    status: 200,
-                });
                 if parked.ended.is_none() {
                     self.owed.dial(dialling.id, dialling.teller);
+                    self.act(Action::NotifyRefer {
+                        by: Party::Callee,
+                        status: 200,
+                    });
                     self.act(Action::ReleaseCallee);
                 }
             }
@@ -280,24 +280,21 @@ impl Run {
         true
     }
 
-    /// The leg goes on to something else, or is over, without having reached anybody.
+    /// Whether the recording of the parked callee is still to come.
+    pub(super) fn trial_is_recorded(&self) -> bool {
+        matches!(&self.trial, Some(Trial::Parked(parked)) if parked.dialling.teller.is_some())
+    }
+
+    /// The leg is over without having reached anybody. That tells the caller's run of a transferee
+    /// enough.
     pub(super) fn abandon_trial(&mut self) {
-        match self.trial.take() {
-            None => {}
-            // The end of the leg tells the caller's run enough.
-            Some(Trial::Kept) if self.leg == Leg::Ended => {}
-            Some(Trial::Kept) => self.act(Action::TransferDone(true)),
-            Some(Trial::Parked(parked)) => {
-                let dialling = parked.dialling;
-                if parked.ended.is_none() {
-                    self.owed.dial(dialling.id, dialling.teller);
-                    self.act(Action::NotifyRefer {
-                        by: Party::Callee,
-                        status: 487,
-                    });
-                    self.act(Action::ReleaseCallee);
-                }
-            }
+        if let Some(Trial::Parked(parked)) = self.trial.take()
+            && parked.ended.is_none()
+        {
+            let (by, status) = (Party::Callee, 487);
+            self.owed.dial(parked.dialling.id, parked.dialling.teller);
+            self.act(Action::NotifyRefer { by, status });
+            self.act(Action::ReleaseCallee);
         }
     }
 

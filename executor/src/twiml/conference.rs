@@ -110,16 +110,8 @@ pub struct ConferenceEvents {
     pub join: bool,
     /// A participant went.
     pub leave: bool,
-    /// A participant was muted or unmuted.
-    pub mute: bool,
-    /// A participant was put on hold or taken from it.
-    pub hold: bool,
-    /// A participant's attributes were changed.
-    pub modify: bool,
     /// A participant began or ceased to speak.
     pub speaker: bool,
-    /// An announcement ended.
-    pub announcement: bool,
 }
 
 impl ConferenceNoun {
@@ -223,17 +215,18 @@ impl ConferenceStatus {
         let link = attributes.link("statusCallback", "statusCallbackMethod", ErrorCode::SCHEMA);
         let words = attributes.words("statusCallbackEvent", EVENTS, ErrorCode::SCHEMA);
         let has = |word| words.as_ref().is_some_and(|words| words.contains(&word));
+        let never: Vec<_> = NEVER.iter().copied().filter(|word| has(*word)).collect();
+        if !never.is_empty() {
+            let message = format!("there are no events {} in this version", never.join(", "));
+            attributes.warn(ErrorCode::NOT_SUPPORTED, message);
+        }
         // Without a list the beginning and the end are told.
         let events = ConferenceEvents {
             start: words.is_none() || has("start"),
             end: words.is_none() || has("end"),
             join: has("join"),
             leave: has("leave"),
-            mute: has("mute"),
-            hold: has("hold"),
-            modify: has("modify"),
             speaker: has("speaker"),
-            announcement: has("announcement"),
         };
         Some(Self {
             link: link?,
@@ -279,3 +272,5 @@ const EVENTS: &[&str] = &[
     "speaker",
     "announcement",
 ];
+/// What only the provider's API brings about.
+const NEVER: &[&str] = &["mute", "hold", "modify", "announcement"];

@@ -4,7 +4,6 @@ use std::fmt;
 
 use roxmltree::{Node, ParsingOptions};
 
-use crate::webhook::Hook;
 use crate::{ErrorCode, Location, Warning};
 
 use super::attributes::Attributes;
@@ -23,6 +22,9 @@ pub const NODES_MAX: u32 = 1_000;
 
 /// Deepest nesting of elements (12100).
 pub const DEPTH_MAX: usize = 16;
+
+/// Where the verbs of a document stand that is no TwiML: nothing but the root can stand there.
+const ITSELF: Location = Location { line: 1, column: 1 };
 
 /// Why a body is no document.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -79,17 +81,11 @@ impl Document {
         Self::of([Verb::Play(play), Verb::Hangup])
     }
 
-    /// A sound file or a plain text that is heard while a caller waits does not end the call.
-    pub(crate) fn take_off_hangup(&mut self, content_type: Option<&str>) {
-        let stands_for_itself = matches!(
-            content_type::of(content_type),
-            Some(Content::Audio | Content::Text)
-        );
-        let ends = self
-            .steps
-            .last()
-            .is_some_and(|step| step.verb == Verb::Hangup);
-        if stands_for_itself && ends {
+    /// A sound file or a plain text that is heard while a caller waits does not end the call. A
+    /// `<Hangup>` that was written does: it cannot stand where the root stands.
+    pub(crate) fn take_off_hangup(&mut self) {
+        let added = |step: &Step| step.verb == Verb::Hangup && step.location == ITSELF;
+        if self.steps.last().is_some_and(added) {
             self.steps.pop();
         }
     }
@@ -99,17 +95,8 @@ impl Document {
         Self::of([Verb::Say(Say::plain(text)), Verb::Hangup])
     }
 
-    /// The document that only goes on somewhere else.
-    pub fn redirect(hook: &Hook) -> Self {
-        let link = Link {
-            url: hook.url.to_string(),
-            method: hook.method,
-        };
-        Self::of([Verb::Redirect(link)])
-    }
-
     fn of(verbs: impl IntoIterator<Item = Verb>) -> Self {
-        let location = Location { line: 1, column: 1 };
+        let location = ITSELF;
         Self {
             steps: verbs
                 .into_iter()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use executor::conference::{Conferences, Effect, Exit};
+use executor::conference::{Conferences, Effect};
 use executor::run::{ConferenceCallback, ConferencePlan, Recording, RecordingCallback};
 use executor::twiml::{Beep, ConferenceEvents, JitterBuffer, RecordingEvents};
 use executor::webhook::{CallContext, Direction, Hook, Purpose, Session, SipContext};
@@ -34,7 +34,7 @@ impl World {
     }
 
     fn leave(&mut self, key: char) -> Vec<String> {
-        let effects = self.conferences.leave(key, Exit::Left);
+        let effects = self.conferences.leave(key);
         effects.iter().map(shown).collect()
     }
 }
@@ -87,11 +87,7 @@ fn told(plan: &mut ConferencePlan) {
             end: true,
             join: true,
             leave: true,
-            mute: true,
-            hold: true,
-            modify: true,
             speaker: true,
-            announcement: true,
         },
     });
 }
@@ -116,7 +112,6 @@ fn shown(effect: &Effect<char>) -> String {
         Effect::Seat { key, member, .. } => {
             let mut text = format!("seat {key}");
             text.push_str(if member.muted { " muted" } else { "" });
-            text.push_str(if member.hold { " hold" } else { "" });
             text.push_str(if member.beep_on_enter { " beep" } else { "" });
             text.push_str(if member.beep_on_exit {
                 " beep-later"
@@ -332,55 +327,24 @@ fn beeps_are_the_participants_own() {
 }
 
 #[test]
-fn mute_hold_and_speech_are_told() {
+fn speech_is_told() {
     let mut world = World::new();
     world.join('a', told);
     world.join('b', |_| {});
     let conferences = &mut world.conferences;
     assert!(conferences.wants_speakers('b'));
-    let events = |effects: Vec<Effect<char>>| -> Vec<String> {
-        let shown = effects.iter().map(shown);
-        shown
-            .map(|text| text.split(" CallSid").next().unwrap().to_owned())
-            .collect()
-    };
-    let name = |event: &str| format!("event StatusCallbackEvent=participant-{event}");
-    for (effects, expected) in [
-        (
-            conferences.set_muted('b', true),
-            vec!["seat b muted beep-later".to_owned(), name("mute")],
-        ),
-        (conferences.set_muted('b', true), vec![]),
-        (
-            conferences.set_muted('b', false),
-            vec!["seat b beep-later".to_owned(), name("unmute")],
-        ),
-        (
-            conferences.set_hold('b', true),
-            vec![
-                "seat b hold beep-later".to_owned(),
-                name("hold"),
-                "tell b Waits".to_owned(),
-            ],
-        ),
-        (
-            conferences.set_hold('b', false),
-            vec![
-                "seat b beep-later".to_owned(),
-                name("unhold"),
-                "tell b Talks".to_owned(),
-            ],
-        ),
-        (
-            conferences.set_end_on_exit('b', true),
-            vec!["seat b beep-later".to_owned(), name("modify")],
-        ),
-        (conferences.speaks('b', true), vec![name("speech-start")]),
-        (conferences.speaks('b', true), vec![]),
-        (conferences.speaks('b', false), vec![name("speech-stop")]),
-        (conferences.speaks('x', true), vec![]),
+    for (key, speaks, expected) in [
+        ('b', true, Some("speech-start")),
+        ('b', true, None),
+        ('b', false, Some("speech-stop")),
+        ('x', true, None),
     ] {
-        assert_eq!(events(effects), expected);
+        let effects: Vec<_> = conferences.speaks(key, speaks).iter().map(shown).collect();
+        assert_eq!(effects.len(), usize::from(expected.is_some()));
+        for (effect, event) in effects.iter().zip(expected) {
+            let start = format!("event StatusCallbackEvent=participant-{event} ");
+            assert!(effect.starts_with(&start), "{effect}");
+        }
     }
 }
 
@@ -433,24 +397,26 @@ fn a_recording_outlives_its_conference() {
 }
 
 #[test]
-fn the_operator_ends_a_conference_and_takes_people_out() {
+fn a_name_is_free_with_the_end_though_the_recording_is_still_written() {
     let mut world = World::new();
-    world.join('a', told);
-    world.join('b', |_| {});
-    let room = world.conferences.of('a').unwrap();
-    let kicked = world.conferences.leave('b', Exit::Kicked);
-    assert_eq!(shown(&kicked[1]), "tell b Ended Left");
-    let ended = world.conferences.end_by_operator(room);
-    let last = shown(ended.last().unwrap());
-    assert!(
-        last.contains("ReasonConferenceEnded=conference-ended-via-api"),
-        "{last}"
-    );
-    assert!(world.conferences.end_by_operator(room).is_empty());
-    world.join('a', told);
-    let kicked = world.conferences.leave('a', Exit::Kicked);
-    let last = shown(kicked.last().unwrap());
-    assert!(last.contains("last-participant-kicked"), "{last}");
+    let recorded = |plan: &mut ConferencePlan| plan.record = true;
+    world.join('a', recorded);
+    world.join('b', recorded);
+    let first = world.conferences.of('a').unwrap();
+    world.leave('a');
+    world.leave('b');
+    world.join('c', recorded);
+    world.join('d', recorded);
+    let second = world.conferences.of('c').unwrap();
+    assert_ne!(first, second);
+    assert_eq!(world.conferences.len(), 1);
+    world.conferences.recorded(first, None);
+    assert_eq!(world.conferences.of('d'), Some(second));
+    world.leave('c');
+    world.leave('d');
+    assert_eq!(world.conferences.len(), 0);
+    world.conferences.recorded(second, None);
+    assert!(world.conferences.is_empty());
 }
 
 #[test]
@@ -472,22 +438,18 @@ fn accounts_do_not_meet() {
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    End,
-    Hold(char, bool),
     Join(char, bool, bool),
     Leave(char),
-    Mute(char, bool),
+    Speak(char, bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let key = || prop::sample::select(vec!['a', 'b', 'c', 'd']);
     prop_oneof![
-        Just(Step::End),
-        (key(), any::<bool>()).prop_map(|(key, hold)| Step::Hold(key, hold)),
         (key(), any::<bool>(), any::<bool>())
             .prop_map(|(key, start, end)| Step::Join(key, start, end)),
         key().prop_map(Step::Leave),
-        (key(), any::<bool>()).prop_map(|(key, muted)| Step::Mute(key, muted)),
+        (key(), any::<bool>()).prop_map(|(key, speaks)| Step::Speak(key, speaks)),
     ]
 }
 
@@ -500,14 +462,6 @@ proptest! {
         let (mut begun, mut log) = (0, Vec::new());
         for step in steps {
             log.extend(match step {
-                Step::End => {
-                    let room = ['a', 'b', 'c', 'd'].iter().find_map(|key| world.conferences.of(*key));
-                    let effects = room.map(|room| world.conferences.end_by_operator(room));
-                    effects.unwrap_or_default().iter().map(shown).collect()
-                }
-                Step::Hold(key, hold) => {
-                    world.conferences.set_hold(key, hold).iter().map(shown).collect()
-                }
                 Step::Join(key, start, end) => {
                     begun += 1;
                     world.join(key, |plan| {
@@ -516,8 +470,8 @@ proptest! {
                     })
                 }
                 Step::Leave(key) => world.leave(key),
-                Step::Mute(key, muted) => {
-                    world.conferences.set_muted(key, muted).iter().map(shown).collect::<Vec<_>>()
+                Step::Speak(key, speaks) => {
+                    world.conferences.speaks(key, speaks).iter().map(shown).collect()
                 }
             });
         }

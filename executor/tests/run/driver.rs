@@ -186,7 +186,6 @@ impl Driver {
                 Event::Fetched(self.fetch, Box::new(Err(error)))
             }
             "timer" => Event::TimerFired(self.timers[rest]),
-            "replace" => Event::Replace(Hook::post(url(rest))),
             "done" | "failed" | "unavailable" | "silent" | "recorded" | "stopped" => {
                 Event::MediaDone(self.media, outcome(name, rest))
             }
@@ -346,9 +345,9 @@ fn queue(name: &str, rest: &str) -> Event {
                 "bridged" => QueueReason::Bridged,
                 "full" => QueueReason::Full,
                 "left" => QueueReason::Left,
-                _ => QueueReason::Removed,
+                _ => QueueReason::Refused,
             },
-            sid: (words[0] != "full").then_some(sid),
+            sid: (!matches!(words[0], "full" | "refused")).then_some(sid),
             waited: words.get(1).map_or(Duration::ZERO, |text| seconds(text)),
         }),
         _ => {

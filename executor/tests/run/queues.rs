@@ -200,8 +200,7 @@ fn leaving_is_told_with_the_time() {
     assert_eq!(world.at(7).leave('a'), ["a out Left after 7 s"]);
     assert_eq!(world.leave('a'), Vec::<String>::new());
     assert_eq!(world.queues.place('b', world.now).unwrap().position, 1);
-    let removed = world.queues.remove('b', world.now);
-    assert_eq!(shown(&removed[0]), "b out Removed after 7 s");
+    assert_eq!(world.leave('b'), ["b out Left after 7 s"]);
     assert_eq!(world.queues.count(), (1, 0));
 }
 
@@ -277,7 +276,7 @@ fn a_waiter_that_hangs_up_while_talking_ends_the_dial() {
 fn a_leg_is_at_one_place_only() {
     let mut world = World::new();
     world.enqueue('a', None);
-    assert_eq!(world.enqueue('a', None), ["a out Removed after 0 s"]);
+    assert_eq!(world.enqueue('a', None), ["a out Refused after 0 s"]);
     assert_eq!(world.dial('a', false), ["a dial ended NoQueue"]);
     assert_eq!(world.queues.count(), (1, 1));
 }
@@ -290,7 +289,6 @@ enum Step {
     Enqueue(char),
     Leave(char),
     Ready(char),
-    Remove(char),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -303,7 +301,6 @@ fn step() -> impl Strategy<Value = Step> {
         waiter().prop_map(Step::Enqueue),
         waiter().prop_map(Step::Leave),
         waiter().prop_map(Step::Ready),
-        waiter().prop_map(Step::Remove),
     ]
 }
 
@@ -334,10 +331,6 @@ proptest! {
                 }
                 Step::Leave(key) => world.leave(key),
                 Step::Ready(key) => world.ready(key),
-                Step::Remove(key) => {
-                    let effects = world.queues.remove(key, world.now);
-                    effects.iter().map(shown).collect()
-                }
             };
             ended += ends(&effects);
             prop_assert!(ended <= begun);
