@@ -37,6 +37,26 @@ impl Kamailio {
     /// When it does not start.
     #[must_use]
     pub fn before(next: SocketAddr) -> Self {
+        Self::start(next, "MD5", "")
+    }
+
+    /// As [`Self::before`], and asks for credentials in the realm `carrier.test` with this password and algorithm, for
+    /// each INVITE and each BYE.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    #[must_use]
+    pub fn guarding(next: SocketAddr, password: &str, algorithm: &str) -> Self {
+        let asks = format!(
+            "if (is_method(\"INVITE|BYE\")) {{ \
+             if (!pv_proxy_authenticate(\"carrier.test\", \"{password}\", \"0\")) {{ \
+             proxy_challenge(\"carrier.test\", \"1\"); exit; }} consume_credentials(); }}"
+        );
+        Self::start(next, algorithm, &asks)
+    }
+
+    fn start(next: SocketAddr, algorithm: &str, asks: &str) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let scratch = Scratch::new("kamailio");
         let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("kamailio/neighbour.cfg");
@@ -44,7 +64,9 @@ impl Kamailio {
             std::fs::read_to_string(&template).expect("the configuration is part of the crate");
         let text = text
             .replace("@LISTEN@", &address.to_string())
-            .replace("@NEXT@", &next.to_string());
+            .replace("@NEXT@", &next.to_string())
+            .replace("@ALGORITHM@", algorithm)
+            .replace("@ASKS@", asks);
         let file = scratch.write("kamailio.cfg", text);
         let mut command = Command::new("kamailio");
         command

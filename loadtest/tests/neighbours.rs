@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use loadtest::{
-    Config, Edge, Kamailio, Phone, Relay, Report, Scratch, Sipp, answering, free_port, tool,
-    write_pcap,
+    App, Config, Edge, Kamailio, Phone, Relay, Report, Scratch, Sipp, Verb, answering, free_port,
+    tool, write_pcap,
 };
 
 const CALL: &str = "sip:+15550100@carrier.test";
@@ -81,6 +81,34 @@ const SCENARIOS: [(&str, &str); 4] = [
     ("caller_reinvites", "callee_is_reinvited"),
     ("caller_is_reinvited", "callee_reinvites"),
 ];
+
+/// A carrier who asks who calls, and who hangs up, and checks that.
+#[test]
+fn kamailio_asks_for_credentials() {
+    for algorithm in ["MD5", "SHA-256"] {
+        let callee = Sipp::callee("callee_answers").start();
+        let kamailio = Kamailio::guarding(callee.address(), "wonder", algorithm);
+        let sip = Verb::of("sip", &format!("sip:carol@{}", kamailio.address()));
+        let sip = sip.set("username", "alice").set("password", "wonder");
+        let hook = App::new()
+            .page("/answer", [Verb::new("dial").with(sip)])
+            .start();
+        let edge = Edge::start(Config::new().domain("demo.test", &hook.url("answer")));
+        Sipp::caller("caller_hangs_up", edge.public())
+            .to("sip:bob@demo.test")
+            .argument("-d", "1500")
+            .run();
+        // It ends with the BYE that Kamailio has let through.
+        let report = callee.finish();
+        let shown = |method: &str| report.request(method).header("Proxy-Authorization");
+        assert_eq!(shown("INVITE"), None, "Kamailio has taken it");
+        let credentials = shown("ACK").expect("those of the INVITE");
+        assert!(
+            credentials.contains(&format!("algorithm={algorithm}")),
+            "{credentials}"
+        );
+    }
+}
 
 #[test]
 fn kamailio_in_front_of_the_executor() {
