@@ -23,6 +23,7 @@ mod gauges;
 mod media;
 mod observer;
 pub mod queue;
+mod roots;
 mod sdp;
 mod secret;
 mod settings;
@@ -46,6 +47,7 @@ pub use gauges::{Gauges, Snapshot};
 pub use observer::{
     CallEvent, Ended, Observer, Record, SipMessage, Started, WebhookReply, WebhookRequest,
 };
+pub use roots::{Roots, RootsError};
 pub use secret::Secret;
 pub use settings::{Domain, Domains, Limits, Listen, Settings, SiprecConnector, TrustedPeer};
 pub use sid::{Sid, SidError, SidKind};

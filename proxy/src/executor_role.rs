@@ -9,7 +9,7 @@ use executor::sound::speak::{EspeakConfig, HttpSpeechConfig};
 use executor::sound::{HearingConfig, SpeechEngine};
 use executor::webhook::{Hook, Method};
 use executor::{
-    Codec, Domain, Domains, Executor, Gauges, Handle, Listen, Meter, RtpPorts, Secret, Sid,
+    Codec, Domain, Domains, Executor, Gauges, Handle, Listen, Meter, Roots, RtpPorts, Secret, Sid,
     SiprecConnector, TrustedPeer,
 };
 use sip::Transport;
@@ -93,7 +93,9 @@ fn translate(settings: &Settings, file: &file::Executor) -> Result<executor::Set
         uri: siprec.uri.0.clone(),
     };
     out.siprec = file.siprec.iter().map(connector).collect();
-    media(file, &mut out)?;
+    let roots = roots(file)?;
+    media(file, &roots, &mut out)?;
+    out.webhook.roots = roots;
     out.fetch_failed = match file.fetch_failed {
         file::FetchFailed::Announce => executor::run::FetchFailed::Announce,
         file::FetchFailed::Reject => executor::run::FetchFailed::Reject,
@@ -109,7 +111,15 @@ fn translate(settings: &Settings, file: &file::Executor) -> Result<executor::Set
     Ok(out)
 }
 
-fn media(file: &file::Executor, out: &mut executor::Settings) -> Result<(), String> {
+/// The authorities that are believed besides the system's.
+fn roots(file: &file::Executor) -> Result<Roots, String> {
+    let Some(path) = &file.ca_file else {
+        return Ok(Roots::default());
+    };
+    Roots::read(path).map_err(|error| format!("ca_file: {}: {error}", path.display()))
+}
+
+fn media(file: &file::Executor, roots: &Roots, out: &mut executor::Settings) -> Result<(), String> {
     out.media.ports = file
         .rtp_ports
         .parse::<RtpPorts>()
@@ -125,10 +135,10 @@ fn media(file: &file::Executor, out: &mut executor::Settings) -> Result<(), Stri
     out.codecs = file.codecs.iter().copied().map(codec).collect();
     out.secure_media = file.secure_media;
     if let Some(tts) = &file.tts {
-        out.sound.speech.engine = speech(tts, file.tts_key.as_deref())?;
+        out.sound.speech.engine = speech(tts, file.tts_key.as_deref(), roots)?;
     }
     if let Some(stt) = &file.stt {
-        out.sound.hearing = hearing(stt, file.stt_key.as_deref())?;
+        out.sound.hearing = hearing(stt, file.stt_key.as_deref(), roots)?;
     }
     out.sound.fetch.files = file.files_dir.clone();
     let recordings = &mut out.sound.recordings;
@@ -145,6 +155,7 @@ fn media(file: &file::Executor, out: &mut executor::Settings) -> Result<(), Stri
     };
     recordings.authenticate = file.recordings_auth;
     out.sound.streams.allow_plain = file.streams_plain;
+    out.sound.streams.roots = roots.clone();
     Ok(())
 }
 
@@ -157,7 +168,7 @@ fn codec(codec: file::Codec) -> Codec {
     }
 }
 
-fn speech(tts: &str, key: Option<&str>) -> Result<SpeechEngine, String> {
+fn speech(tts: &str, key: Option<&str>, roots: &Roots) -> Result<SpeechEngine, String> {
     if !is_url(tts) {
         return Ok(SpeechEngine::Espeak(EspeakConfig {
             program: tts.into(),
@@ -166,10 +177,11 @@ fn speech(tts: &str, key: Option<&str>) -> Result<SpeechEngine, String> {
     }
     let mut service = HttpSpeechConfig::new(web_url(tts).ok_or("tts: no http(s) URL")?);
     service.key = key.map(Secret::new);
+    service.roots = roots.clone();
     Ok(SpeechEngine::Http(service))
 }
 
-fn hearing(stt: &str, key: Option<&str>) -> Result<HearingConfig, String> {
+fn hearing(stt: &str, key: Option<&str>, roots: &Roots) -> Result<HearingConfig, String> {
     if !is_url(stt) {
         return Ok(HearingConfig::Pocketsphinx(PocketsphinxConfig {
             program: stt.into(),
@@ -178,6 +190,7 @@ fn hearing(stt: &str, key: Option<&str>) -> Result<HearingConfig, String> {
     }
     let mut service = HttpHearingConfig::new(web_url(stt).ok_or("stt: no http(s) URL")?);
     service.key = key.map(Secret::new);
+    service.roots = roots.clone();
     Ok(HearingConfig::Http(service))
 }
 

@@ -214,6 +214,7 @@ const EFFECTS: &[(&str, &str, Holds)] = &[
         let siprec = &s.executor.as_ref().unwrap().siprec;
         siprec.len() == 1 && siprec[0].name == "vault" && siprec[0].uri.0 == "sip:srs@10.0.0.9;transport=tcp"
     }),
+    (EXECUTOR, concat!("ca_file = \"", env!("CARGO_MANIFEST_DIR"), "/tests/ca.pem\""), |s| s.executor.as_ref().unwrap().ca_file.is_some()),
     (EXECUTOR, "webhook_allow = [\"127.0.0.0/8\"]", |s| s.executor.as_ref().unwrap().webhook_allow.len() == 1),
     (EXECUTOR, "fetch_failed = \"reject\"", |s| s.executor.as_ref().unwrap().fetch_failed == FetchFailed::Reject),
     (DOMAIN, "user = [{ username = \"a\", password = \"p\" }]", |s| s.plan.domain(b"demo.example").unwrap().accounts.as_ref().is_some_and(|users| users.get(b"a").is_some())),
@@ -394,6 +395,8 @@ const FAULTS: &[(&str, &str, &str)] = &[
     (EXECUTOR, "siprec = [{ name = \"\", uri = \"sip:a\" }]", "edge.toml:39:10: executor.siprec[0].name: is empty"),
     (EXECUTOR, "siprec = [{ name = \"a\", uri = \"sip:a\" }, { name = \"a\", uri = \"sip:b\" }]", "edge.toml:39:10: executor.siprec[1].name: `a` is there twice"),
     (EXECUTOR, "siprec = [{ name = \"a\", uri = \"sip:a?X-b=c\" }]", "edge.toml:39:10: executor.siprec[0].uri: has headers"),
+    (EXECUTOR, "ca_file = \"/nowhere/ca.pem\"", "edge.toml:39:11: executor.ca_file: `/nowhere/ca.pem`: I/O error: No such file"),
+    (EXECUTOR, concat!("ca_file = \"", env!("CARGO_MANIFEST_DIR"), "/Cargo.toml\""), "edge.toml:39:11: executor.ca_file: `"),
     (EXECUTOR, "webhook_allow = [\"x\"]", "edge.toml:39:17: executor.webhook_allow: `x` is no network"),
     (EXECUTOR, "fetch_failed = \"shrug\"", "edge.toml:39:16: executor.fetch_failed: "),
     (DOMAIN, "user = [{ username = \"a b\", password = \"p\" }]", "edge.toml:25:8: domain[0].user[0].username: `a b`; expected 1 to 128 of"),

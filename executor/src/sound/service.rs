@@ -7,10 +7,12 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use reqwest::redirect;
 
+use crate::Roots;
+
 use super::SoundError;
 
 /// A client for services of the operator.
-pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
+pub(super) fn client(roots: &Roots) -> Result<reqwest::Client, reqwest::Error> {
     // An error only says that a provider is installed already.
     drop(rustls::crypto::ring::default_provider().install_default());
     reqwest::Client::builder()
@@ -19,6 +21,7 @@ pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
+        .tls_certs_merge(roots.http()?)
         .build()
 }
 

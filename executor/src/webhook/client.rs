@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use reqwest::redirect;
 use url::Url;
 
-use crate::{ErrorCode, Warning};
+use crate::{ErrorCode, Roots, Warning};
 
 use super::cache::Cache;
 use super::call::Fetch;
@@ -38,6 +38,8 @@ pub struct ClientConfig {
     pub host_waiting_max: usize,
     /// Looks host names up.
     pub lookup: Arc<dyn Lookup>,
+    /// Who is believed to vouch for a server, besides the system's authorities.
+    pub roots: Roots,
 }
 
 /// Why a [`Client`] cannot be made.
@@ -61,6 +63,7 @@ impl Client {
             .retry(reqwest::retry::never())
             .referer(false)
             .no_proxy()
+            .tls_certs_merge(config.roots.http()?)
             .dns_resolver(guard.clone())
             .connector_layer(ConnectLayer)
             .pool_max_idle_per_host(config.host_running_max)
@@ -139,6 +142,7 @@ impl Default for ClientConfig {
             host_running_max: 64,
             host_waiting_max: 1024,
             lookup: Arc::new(SystemLookup),
+            roots: Roots::default(),
         }
     }
 }

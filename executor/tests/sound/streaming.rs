@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use executor::sound::stream::{MediaStream, StreamClient, StreamConfig, StreamEvent, StreamSpec};
 use executor::webhook::{Guard, SystemLookup, sign};
-use executor::{Secret, Sid, SidKind};
+use executor::{Roots, Secret, Sid, SidKind};
 use futures_util::{SinkExt, StreamExt};
 use media::{TapSink, Track, Tracks};
 use serde_json::{Value, json};
@@ -502,25 +502,19 @@ async fn a_query_is_left_out() {
 }
 
 /// A TLS server with a certificate of its own, and what trusts it.
-fn tls() -> (tokio_rustls::TlsAcceptor, Arc<rustls::ClientConfig>) {
+fn tls() -> (tokio_rustls::TlsAcceptor, Roots) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let certificate = made.cert.der().clone();
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+    let server = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certificate.clone()], key)
         .unwrap();
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(certificate).unwrap();
-    let client = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    (Arc::new(server).into(), Arc::new(client))
+    let roots = Roots::new(vec![certificate]).unwrap();
+    (Arc::new(server).into(), roots)
 }
 
 #[tokio::test]
@@ -542,7 +536,7 @@ async fn tls_is_verified() {
     drop(rustls::crypto::ring::default_provider().install_default());
     let mut refused = client().open(spec(&url));
     assert_eq!(end(&mut refused).await, Some(31910));
-    let mut stream = client_with(|config| config.tls = Some(trusting)).open(spec(&url));
+    let mut stream = client_with(|config| config.roots = trusting).open(spec(&url));
     assert_eq!(event(&mut stream).await, StreamEvent::Started);
     let first = accepting.await.unwrap();
     let connected: Value = serde_json::from_str(first.to_text().unwrap()).unwrap();

@@ -329,6 +329,11 @@ fn check_media(executor: &Placed<'_, file::Executor>, report: &mut Report<'_>) {
             format!("`{text}`; expected an http(s) URL"),
         );
     }
+    if let Some(path) = &file.ca_file
+        && let Err(error) = executor::Roots::read(path)
+    {
+        add("ca_file", format!("`{}`: {error}", path.display()));
+    }
 }
 
 fn check_siprec(executor: &Placed<'_, file::Executor>, report: &mut Report<'_>) {

@@ -431,6 +431,9 @@ pub struct Executor {
     /// The recording servers of `<Siprec>`.
     #[serde(default)]
     pub siprec: Vec<Siprec>,
+    /// A PEM file of authorities that are believed besides the system's, wherever the executor
+    /// connects by TLS: webhooks, files, streams, speech.
+    pub ca_file: Option<PathBuf>,
     /// Networks that a webhook may have though they are not public.
     #[serde(default)]
     pub webhook_allow: Vec<String>,

@@ -33,8 +33,8 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::Secret;
 use crate::sound::{SoundError, service};
+use crate::{Roots, Secret};
 
 use super::ear::{Teller, Voice};
 use super::{EAR_RATE, Heard, ListenSpec, Listening, SLACK, SpeechToText, profanity};
@@ -46,6 +46,8 @@ pub struct HttpHearingConfig {
     pub url: Url,
     /// Its key.
     pub key: Option<Secret>,
+    /// Who is believed to vouch for it, besides the system's authorities.
+    pub roots: Roots,
     /// Speeches at a time; one more is refused.
     pub running_max: usize,
 }
@@ -66,7 +68,7 @@ impl HttpHearing {
     /// If TLS cannot be set up.
     pub fn new(config: HttpHearingConfig) -> Result<Self, reqwest::Error> {
         let places = Arc::new(Semaphore::new(config.running_max.max(1)));
-        let http = service::client()?;
+        let http = service::client(&config.roots)?;
         Ok(Self {
             config,
             http,
@@ -258,6 +260,7 @@ impl HttpHearingConfig {
         Self {
             url,
             key: None,
+            roots: Roots::default(),
             running_max: 64,
         }
     }

@@ -21,10 +21,10 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::Secret;
 use crate::sound::audio::{self, Pcm};
 use crate::sound::service;
 use crate::sound::{BoxFuture, SoundError};
+use crate::{Roots, Secret};
 
 use super::{SECONDS_MAX, TextToSpeech, Utterance};
 
@@ -35,6 +35,8 @@ pub struct HttpSpeechConfig {
     pub url: Url,
     /// Its key.
     pub key: Option<Secret>,
+    /// Who is believed to vouch for it, besides the system's authorities.
+    pub roots: Roots,
     /// Requests at a time; more wait.
     pub running_max: usize,
     /// The bound on one rendering with its wait.
@@ -59,7 +61,7 @@ impl HttpSpeech {
     /// If TLS cannot be set up.
     pub fn new(config: HttpSpeechConfig) -> Result<Self, reqwest::Error> {
         let places = Arc::new(Semaphore::new(config.running_max.max(1)));
-        let http = service::client()?;
+        let http = service::client(&config.roots)?;
         Ok(Self {
             config,
             http,
@@ -116,6 +118,7 @@ impl HttpSpeechConfig {
         Self {
             url,
             key: None,
+            roots: Roots::default(),
             running_max: 32,
             time_max: Duration::from_secs(10),
             bytes_max: 16 * 1024 * 1024,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use http::HeaderValue;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls_platform_verifier::ConfigVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -132,10 +131,7 @@ async fn tls(
     stream: TcpStream,
 ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, SoundError> {
     let failed = |detail: String| SoundError::new(ErrorCode::STREAM_TLS, detail);
-    let config = match &client.config.tls {
-        Some(config) => Arc::clone(config),
-        None => system_roots(client).map_err(|error| failed(error.to_string()))?,
-    };
+    let config = trusting(client).map_err(|error| failed(error.to_string()))?;
     let host = url.host_str().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(host.to_owned());
@@ -144,13 +140,13 @@ async fn tls(
     connected.map_err(|error| failed(error.to_string()))
 }
 
-/// The roots of the system, read once.
-fn system_roots(client: &StreamClient) -> Result<Arc<ClientConfig>, rustls::Error> {
-    if let Some(config) = client.roots.get() {
+/// The authorities of the system are read once.
+fn trusting(client: &StreamClient) -> Result<Arc<ClientConfig>, rustls::Error> {
+    if let Some(config) = client.tls.get() {
         return Ok(Arc::clone(config));
     }
-    let config = Arc::new(ClientConfig::with_platform_verifier()?);
-    Ok(Arc::clone(client.roots.get_or_init(|| config)))
+    let config = Arc::new(client.config.roots.tls()?);
+    Ok(Arc::clone(client.tls.get_or_init(|| config)))
 }
 
 const BUFFER_BYTES: usize = 8 * 1024;

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::webhook::Guard;
-use crate::{Secret, Sid, Warning};
+use crate::{Roots, Secret, Sid, Warning};
 
 use super::SoundError;
 
@@ -40,8 +40,8 @@ pub struct StreamConfig {
     pub waiting_max: Duration,
     /// The largest message of a server.
     pub message_bytes_max: usize,
-    /// TLS with other roots than the system's.
-    pub tls: Option<Arc<ClientConfig>>,
+    /// Who is believed to vouch for a server, besides the system's authorities.
+    pub roots: Roots,
 }
 
 /// One stream.
@@ -97,7 +97,7 @@ pub struct StreamClient {
     config: StreamConfig,
     guard: Guard,
     places: Arc<Semaphore>,
-    roots: Arc<OnceLock<Arc<ClientConfig>>>,
+    tls: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
 impl StreamClient {
@@ -108,7 +108,7 @@ impl StreamClient {
             config,
             guard,
             places,
-            roots: Arc::default(),
+            tls: Arc::default(),
         }
     }
 
@@ -148,7 +148,7 @@ impl Default for StreamConfig {
             streams_max: 1000,
             waiting_max: Duration::from_secs(180),
             message_bytes_max: 1024 * 1024,
-            tls: None,
+            roots: Roots::default(),
         }
     }
 }
