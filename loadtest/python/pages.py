@@ -6,7 +6,8 @@ A file of JSON holds them:
 
 A page is a list of documents: the first request gets the first, and so on; the last one is for all that follow. A node is
 {"verb": "gather", "text": …, "attributes": {…}, "children": [NODE, …]}, with the library's own names of methods and
-arguments. {http} and {ws} in texts and attributes become the addresses of this server and of that of the streams.
+arguments. {http} and {ws}, {https} and {wss} in texts and attributes become the addresses of this server and of that of
+the streams; {call /path} becomes the CallSid of the latest request for that page.
 """
 
 import json
@@ -31,6 +32,11 @@ class Pages:
     def __contains__(self, path):
         return path in self.pages
 
+    def called(self, path, sid):
+        """A call has asked for this page."""
+        with self.lock:
+            self.places[f"call {path}"] = sid
+
     def document(self, path):
         documents = self.pages[path]
         with self.lock:
@@ -51,6 +57,6 @@ class Pages:
             self.build(made, child)
 
     def fill(self, text):
-        for name, value in self.places.items():
+        for name, value in list(self.places.items()):
             text = text.replace("{" + name + "}", value)
         return text

@@ -23,10 +23,11 @@ FRAME = 160
 
 
 class Streams:
-    def __init__(self, emit, validator, files):
+    def __init__(self, emit, validator, files, context=None):
         self.emit, self.validator, self.files = emit, validator, files
-        self.server = serve(self.talk, "127.0.0.1", 0)
-        self.address = f"ws://127.0.0.1:{self.server.socket.getsockname()[1]}"
+        self.server = serve(self.talk, "127.0.0.1", 0, ssl=context)
+        self.scheme = "wss" if context else "ws"
+        self.address = f"{self.scheme}://127.0.0.1:{self.server.socket.getsockname()[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def talk(self, connection):

@@ -6,16 +6,19 @@ The last segment of the path names a scenario, the query holds its options:
     http://127.0.0.1:PORT/dial?uri=sip%3Abob%40127.0.0.1&action=%2Fafter
 
 With --pages FILE the documents that a test has written down stand beside the scenarios (pages.py), with --files FOLDER
-its files under /files/, and with --streams there is a WebSocket server for media streams (streams.py).
+its files under /files/, and with --streams there is a WebSocket server for media streams (streams.py). With --certificate
+FILE there is a second port for each of the two, with TLS.
 
-Standard output carries one JSON object a line: first {"event": "ready", "port": …}, then {"event": "request", …} for
-each request and {"event": "gone", …} when a client leaves before its answer. The end of standard input ends the process.
+Standard output carries one JSON object a line: first {"event": "ready", "port": …, "tls_port": …}, then
+{"event": "request", …} for each request and {"event": "gone", …} when a client leaves before its answer. The end of
+standard input ends the process.
 """
 
 import argparse
 import json
 import mimetypes
 import select
+import ssl
 import sys
 import threading
 import time
@@ -30,6 +33,7 @@ from twilio.twiml.voice_response import Client, Dial, Gather, Refer, VoiceRespon
 from pages import Pages
 
 mimetypes.add_type("audio/basic", ".ulaw")
+mimetypes.add_type("audio/x-gsm", ".gsm")
 mimetypes.add_type("audio/x-wav", ".wav")
 
 SCENARIOS = {}
@@ -304,7 +308,7 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         query = parse_qsl(parts.query, keep_blank_values=True)
         form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-        url = f"http://{self.headers.get('Host')}{self.path}"
+        url = f"{self.server.scheme}://{self.headers.get('Host')}{self.path}"
         signature = self.headers.get("X-Twilio-Signature") or ""
         valid = self.server.validator.validate(url, Form(form), signature)
         emit(
@@ -320,6 +324,8 @@ class Handler(BaseHTTPRequestHandler):
             valid=valid,
             headers=[[name.lower(), value] for name, value in self.headers.items()],
         )
+        if parts.path in self.server.pages:
+            self.server.pages.called(parts.path, dict(form or query).get("CallSid", ""))
         self.answer(parts.path, dict(query))
 
     def answer(self, path, options):
@@ -375,6 +381,28 @@ def silence(seconds=1):
     return head + b"data" + len(data).to_bytes(4, "little") + data
 
 
+class Server(ThreadingHTTPServer):
+    """A web server on loopback; with a context it speaks TLS, and each client's handshake is its own thread's."""
+
+    request_queue_size = 512
+    daemon_threads = True
+
+    def __init__(self, port, arguments, context=None):
+        super().__init__(("127.0.0.1", port), Handler)
+        self.scheme = "https" if context else "http"
+        if context:
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.address = f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
+        self.validator = RequestValidator(arguments.token)
+        self.files, self.pages = arguments.files, {}
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        """A client that does not trust our certificate leaves in the middle of the handshake."""
+        if not isinstance(sys.exc_info()[1], ssl.SSLError):
+            super().handle_error(request, client_address)
+
+
 LOCK = threading.Lock()
 
 
@@ -391,20 +419,24 @@ def main():
     parser.add_argument("--pages", help="documents of a test")
     parser.add_argument("--files", default=".", help="files of a test")
     parser.add_argument("--streams", action="store_true", help="serve media streams as well")
+    parser.add_argument("--certificate", help="serve by TLS as well: a PEM file with a certificate and its key")
     arguments = parser.parse_args()
-    ThreadingHTTPServer.request_queue_size = 512
-    server = ThreadingHTTPServer(("127.0.0.1", arguments.port), Handler)
-    server.daemon_threads = True
-    server.validator = RequestValidator(arguments.token)
-    server.files = arguments.files
-    places = {"http": f"http://127.0.0.1:{server.server_address[1]}"}
+    servers = [Server(arguments.port, arguments)]
+    contexts = [None]
+    if arguments.certificate:
+        contexts.append(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+        contexts[1].load_cert_chain(arguments.certificate)
+        servers.append(Server(0, arguments, contexts[1]))
+    places = {server.scheme: server.address for server in servers}
     if arguments.streams:
         from streams import Streams
 
-        places["ws"] = Streams(emit, server.validator, arguments.files).address
-    server.pages = Pages(arguments.pages, places) if arguments.pages else {}
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    emit(event="ready", port=server.server_address[1])
+        streams = [Streams(emit, servers[0].validator, arguments.files, context) for context in contexts]
+        places |= {server.scheme: server.address for server in streams}
+    pages = Pages(arguments.pages, places) if arguments.pages else {}
+    for server in servers:
+        server.pages = pages
+    emit(event="ready", port=servers[0].server_address[1], tls_port=servers[-1].server_address[1])
     sys.stdin.read()
 
 

@@ -2,10 +2,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::hear::Sound;
-use crate::{Scratch, Webhook};
+use crate::{Authority, Scratch, Webhook};
 
 /// A verb or a noun, with the names that the official library gives to it and its attributes.
 #[derive(Clone, Debug)]
@@ -60,6 +62,9 @@ impl Verb {
     }
 }
 
+/// The certificate of an application, and its key.
+pub(crate) const CERTIFICATE: &str = "certificate.pem";
+
 /// A customer's application: what it answers under which path, and the files that it serves.
 #[derive(Debug)]
 pub struct App {
@@ -102,6 +107,14 @@ impl App {
     #[must_use]
     pub fn wav(self, name: &str, sound: &Sound) -> Self {
         self.file(name, sound.wav(1))
+    }
+
+    /// Speaks TLS on ports of its own as well ([`Webhook::secure_url`], `{https}` and `{wss}` in documents), with a
+    /// certificate that this authority has given for `host`.
+    #[must_use]
+    pub fn vouched_for(self, authority: &Authority, host: &str) -> Self {
+        self.folder.write(CERTIFICATE, authority.vouches_for(host));
+        self
     }
 
     /// The folder of the files.
@@ -178,47 +191,8 @@ impl Webhook {
         let event = told
             .iter()
             .find(|event| event["path"] == path && event["track"] == track)?;
-        Some(Sound::of_ulaw(&base64(event["payload"].as_str()?)))
-    }
-}
-
-/// RFC 4648; what is no letter of it is passed over.
-fn base64(text: &str) -> Vec<u8> {
-    let letter = |byte: u8| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let mut bytes = Vec::new();
-    let (mut bits, mut count) = (0_u32, 0);
-    for value in text.bytes().filter_map(letter) {
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        for (text, bytes) in [
-            ("", ""),
-            ("Zg==", "f"),
-            ("Zm9v", "foo"),
-            ("Zm9vYmE=", "fooba"),
-        ] {
-            assert_eq!(base64(text), bytes.as_bytes());
-        }
-        assert_eq!(base64("//79"), [0xff, 0xfe, 0xfd]);
+        Some(Sound::of_ulaw(
+            &STANDARD.decode(event["payload"].as_str()?).ok()?,
+        ))
     }
 }

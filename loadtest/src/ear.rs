@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +19,7 @@ const PACKETS_MAX: usize = 60_000;
 pub struct Ear {
     address: SocketAddr,
     heard: Arc<Mutex<BTreeMap<u64, Vec<u8>>>>,
+    others: Arc<Mutex<BTreeSet<u8>>>,
     is_over: Arc<AtomicBool>,
 }
 
@@ -42,11 +43,13 @@ impl Ear {
         socket.set_read_timeout(within).expect("a socket can wait");
         let heard = Arc::<Mutex<BTreeMap<_, _>>>::default();
         let is_over = Arc::<AtomicBool>::default();
-        let (into, end) = (heard.clone(), is_over.clone());
-        thread::spawn(move || listen(&socket, &into, &end));
+        let others = Arc::<Mutex<BTreeSet<_>>>::default();
+        let (into, beside, end) = (heard.clone(), others.clone(), is_over.clone());
+        thread::spawn(move || listen(&socket, &into, &beside, &end));
         Self {
             address,
             heard,
+            others,
             is_over,
         }
     }
@@ -55,6 +58,23 @@ impl Ear {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// An offer or answer of µ-law and nothing else: no telephone events.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        let (ip, port) = (self.address.ip(), self.port());
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n\
+             a=rtpmap:0 PCMU/8000\r\n"
+        )
+    }
+
+    /// The payload types that came besides that of µ-law.
+    #[must_use]
+    pub fn others(&self) -> BTreeSet<u8> {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.clone()
     }
 
     /// What has come, in the order of the sequence numbers; what is missing takes no time in it.
@@ -89,7 +109,12 @@ impl Drop for Ear {
     }
 }
 
-fn listen(socket: &UdpSocket, into: &Mutex<BTreeMap<u64, Vec<u8>>>, end: &AtomicBool) {
+fn listen(
+    socket: &UdpSocket,
+    into: &Mutex<BTreeMap<u64, Vec<u8>>>,
+    beside: &Mutex<BTreeSet<u8>>,
+    end: &AtomicBool,
+) {
     let mut buffer = [0; 2048];
     let (mut rounds, mut last) = (0_u64, None::<u16>);
     while !end.load(Ordering::Relaxed) {
@@ -101,6 +126,8 @@ fn listen(socket: &UdpSocket, into: &Mutex<BTreeMap<u64, Vec<u8>>>, end: &Atomic
             continue;
         };
         if kind & 0x7F != 0 || count < 12 {
+            let mut beside = beside.lock().unwrap_or_else(PoisonError::into_inner);
+            beside.insert(kind & 0x7F);
             continue;
         }
         let sequence = u16::from_be_bytes([high, low]);

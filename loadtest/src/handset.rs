@@ -87,6 +87,7 @@ pub struct Setup {
     coding: Coding,
     picks: Picks,
     outbound: Option<SocketAddr>,
+    password: Option<String>,
     is_secret: bool,
 }
 
@@ -115,6 +116,7 @@ impl Setup {
             coding: Coding::Pcmu,
             picks: Picks::AtOnce,
             outbound: None,
+            password: None,
             is_secret: false,
         }
     }
@@ -151,6 +153,13 @@ impl Setup {
     #[must_use]
     pub fn through(mut self, proxy: SocketAddr) -> Self {
         self.outbound = Some(proxy);
+        self
+    }
+
+    /// Is a user of `demo.test` with this password, and registers there.
+    #[must_use]
+    pub fn registered(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
         self
     }
 
@@ -216,11 +225,14 @@ impl Setup {
         } else {
             ""
         };
-        format!(
-            "<sip:{}@{address};transport=udp>;regint=0;answermode={mode};audio_codecs={}{outbound}{secret}\n",
-            self.user,
-            self.coding.name()
-        )
+        let (user, coding) = (&self.user, self.coding.name());
+        let who = match &self.password {
+            None => format!("<sip:{user}@{address};transport=udp>;regint=0"),
+            Some(password) => format!(
+                "<sip:{user}@demo.test;transport=udp>;regint=600;auth_user={user};auth_pass={password}"
+            ),
+        };
+        format!("{who};answermode={mode};audio_codecs={coding}{outbound}{secret}\n")
     }
 
     fn config(

@@ -10,6 +10,7 @@
 //! - [`Kamailio`], [`Phone`] (baresip) and [`Browser`] are the neighbours.
 //! - [`Handset`] is a baresip with a file for a mouth and a file for an ear; [`hear`] judges what it heard. [`Ear`] is
 //!   where RTP goes that nobody answers.
+//! - [`Authority`] gives certificates that nobody knows yet.
 //! - [`generator`] makes load: thousands of calls a second, both sides of them in one process.
 //! - [`sounding`] makes calls with sound, and looks at every packet's time.
 //! - [`load`] is the load suite.
@@ -20,6 +21,7 @@
 
 mod app;
 mod browser;
+mod certificate;
 mod config;
 mod draft;
 mod ear;
@@ -45,6 +47,7 @@ mod webhook;
 
 pub use app::{App, Carried, Verb};
 pub use browser::Browser;
+pub use certificate::Authority;
 pub use config::{AUTH_TOKEN, Config};
 pub use draft::Draft;
 pub use ear::Ear;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::app::CERTIFICATE;
 use crate::{AUTH_TOKEN, Process, Scratch};
 
 /// How long an expected request may take.
@@ -17,6 +18,8 @@ const LONG_PATIENCE: Duration = Duration::from_secs(20);
 pub struct Webhook {
     process: Process,
     port: u16,
+    /// The one with TLS, if it has a certificate.
+    tls_port: u16,
     /// The files that it serves.
     files: Option<Scratch>,
 }
@@ -42,17 +45,22 @@ impl Webhook {
         if let Some((pages, files)) = &app {
             command.arg("--streams").arg("--pages").arg(pages);
             command.arg("--files").arg(files.path());
+            let certificate = files.path().join(CERTIFICATE);
+            if certificate.is_file() {
+                command.arg("--certificate").arg(certificate);
+            }
         }
         let process = Process::start("webhook", &mut command);
-        let port = process.stdout.wait(Duration::from_secs(20), |text| {
+        let ports = process.stdout.wait(Duration::from_secs(20), |text| {
             let ready: Value = serde_json::from_str(text.lines().next()?).ok()?;
-            ready["port"].as_u64()
+            Some((ready["port"].as_u64()?, ready["tls_port"].as_u64()?))
         });
-        let port = port
+        let (port, tls_port) = ports
             .unwrap_or_else(|| panic!("no webhook (is `make deps` done?): {}", process.output()));
         Self {
             process,
             port: port as u16,
+            tls_port: tls_port as u16,
             files: app.map(|(_, files)| files),
         }
     }
@@ -76,6 +84,12 @@ impl Webhook {
     #[must_use]
     pub fn url(&self, scenario: &str) -> String {
         format!("http://127.0.0.1:{}/{scenario}", self.port)
+    }
+
+    /// The same by TLS, of an application with a certificate.
+    #[must_use]
+    pub fn secure_url(&self, scenario: &str) -> String {
+        format!("https://127.0.0.1:{}/{scenario}", self.tls_port)
     }
 
     /// All requests so far.
@@ -158,7 +172,7 @@ fn events<'a>(text: &'a str, kind: &'a str) -> impl Iterator<Item = Value> + 'a 
 }
 
 /// The interpreter of the suite's virtual environment, or `HOOKSWITCH_PYTHON`.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
     std::env::var_os("HOOKSWITCH_PYTHON").map_or_else(default, PathBuf::from)
 }

@@ -142,6 +142,53 @@ fn what_the_caller_says_is_understood() {
 }
 
 #[test]
+fn what_is_understood_so_far_is_told_while_the_caller_speaks() {
+    let (first, second) = ("your order has been sent", "the weather is fine today");
+    let hints = format!("{first},{second},please call my sister,open the window");
+    let attributes = [
+        ("input", "speech"),
+        ("speech_timeout", "3"),
+        ("timeout", "8"),
+        ("hints", &hints),
+        ("partial_result_callback", "/partial"),
+    ];
+    // A break that parts two utterances and is no end yet.
+    let says = [first, second].map(|sentence| Sound::spoken(sentence).then(&pause(1.5)));
+    let says = pause(1.0).then(&says[0]).then(&says[1]);
+    let (hook, edge) = serving(asking(gather(&attributes)));
+    let phone = Setup::new("alice")
+        .saying(&says)
+        .through(edge.public())
+        .start();
+    phone.calls(DEMO);
+    let partial = hook.wait_until("a part", |hit| hit.path() == "/partial");
+    assert_eq!(partial.method(), "POST");
+    assert_eq!(partial.param("UnstableSpeechResult"), first, "{partial:?}");
+    assert_eq!(partial.param("SequenceNumber"), "0");
+    let stability: f64 = partial.param("Stability").parse().expect("a number");
+    assert!((0.0..=1.0).contains(&stability), "{stability}");
+    let hit = hook.wait_until("the speech", |hit| hit.path() == "/keys");
+    assert_eq!(hit.param("SpeechResult"), format!("{first} {second}"));
+    assert!(partial.at() < hit.at() - 1.0, "it came with the result");
+    assert_eq!(partial.param("CallSid"), hit.param("CallSid"));
+    assert_eq!(partial.param("CallStatus"), "in-progress");
+    // Each is told once, in order.
+    let hits = hook.hits();
+    let parts = hits.iter().filter(|hit| hit.path() == "/partial");
+    let numbers: Vec<_> = parts.map(|hit| hit.param("SequenceNumber")).collect();
+    assert!(
+        numbers == ["0"] || numbers == ["0", "1"],
+        "numbers: {numbers:?}"
+    );
+    phone.is_over();
+    hook.all_signed();
+}
+
+fn pause(seconds: f64) -> Sound {
+    Sound::silence(8000, seconds)
+}
+
+#[test]
 fn a_key_is_as_good_as_a_word() {
     let attributes = [
         ("input", "dtmf speech"),

@@ -134,6 +134,104 @@ fn the_room_opens_with_its_moderator_and_closes_with_him() {
 }
 
 #[test]
+fn music_is_heard_until_there_is_somebody_to_talk_to() {
+    let guest = Verb::of("conference", "the room").set("beep", "false");
+    let app = App::new()
+        .page("/a", [Verb::new("dial").with(guest)])
+        .page("/b", [room(&[])]);
+    let (_hook, edge) = domains(app, &["a", "b"]);
+    let guest = Setup::new("guest").through(edge.public()).start();
+    guest.calls("sip:room@a.test");
+    let music = guest.hears("music", |heard| heard.loud_seconds() > 3.0);
+    // No silence in it, and more than one tone.
+    let stretches = music.stretches(Duration::from_millis(500));
+    assert_eq!(stretches.len(), 1, "{music:?}");
+    assert!(music.loudest().1 < 0.7, "{music:?}");
+    let other = caller(&edge, 1300, "b");
+    hears_among(&guest, &[1300], 0.5);
+    let from = guest.heard().seconds();
+    let talk = guest.hears("the other", |heard| {
+        heard.after(from).seconds_of(1300) >= 1.5
+    });
+    let talk = talk.after(from);
+    assert!(
+        talk.loud_seconds() - talk.seconds_of(1300) < 0.2,
+        "{talk:?}"
+    );
+    assert!(other.heard().loud_seconds() < 0.2, "{:?}", other.heard());
+}
+
+#[test]
+fn a_beep_says_who_comes_and_who_goes() {
+    let pages = [
+        ("a", "false", [false, false]),
+        ("b", "true", [true, true]),
+        ("c", "onEnter", [true, false]),
+        ("d", "onExit", [false, true]),
+    ];
+    let app = pages.iter().fold(App::new(), |app, (path, beep, _)| {
+        app.page(&format!("/{path}"), [room(&[("beep", beep)])])
+    });
+    let names = pages.map(|(path, ..)| path);
+    let (_hook, edge) = domains(app.page("/left", []), &names);
+    let silent = |path: &str| {
+        let phone = Setup::new(path).through(edge.public()).start();
+        phone.calls(&format!("sip:room@{path}.test"));
+        phone
+    };
+    let first = silent("a");
+    // How long it beeps while this happens, and for a moment after it.
+    let beeps = |from: f64| {
+        std::thread::sleep(Duration::from_millis(1500));
+        let heard = first.heard().after(from);
+        let loud = heard.loud_seconds();
+        assert!(loud < 0.1 || (0.2..1.0).contains(&loud), "{heard:?}");
+        loud > 0.1
+    };
+    for (path, beep, wanted) in pages {
+        let from = first.heard().seconds();
+        let other = silent(path);
+        let comes = beeps(from);
+        let from = first.heard().seconds();
+        other.hang_up();
+        assert_eq!([comes, beeps(from)], wanted, "{beep}");
+    }
+}
+
+#[test]
+fn a_coach_is_heard_by_the_one_who_is_coached_and_by_nobody_else() {
+    let first = [
+        ("status_callback", "/events"),
+        ("status_callback_event", "join"),
+    ];
+    let app = App::new()
+        .page("/a", [room(&first)])
+        .page("/b", [room(&[])])
+        .page("/c", [room(&[("coach", "{call /a}")])])
+        .page("/left", []);
+    let (hook, edge) = domains(app, &["a", "b", "c"]);
+    let agent = caller(&edge, 500, "a");
+    let customer = caller(&edge, 900, "b");
+    hears_among(&agent, &[900], 0.5);
+    let coach = caller(&edge, 1300, "c");
+    hears_among(&agent, &[900, 1300], 1.5);
+    hears_among(&coach, &[500, 900], 1.5);
+    let heard = hears_among(&customer, &[500], 2.5);
+    assert!(heard.seconds_among(1300) < 0.1, "{heard:?}");
+    let joined = hook.wait_until("the coach", |hit| hit.get("Coaching") == Some("true"));
+    assert_eq!(
+        joined.param("CallSidToCoach"),
+        hook.wait_for("/a").param("CallSid")
+    );
+    // Without anybody to coach there is nobody to hear him.
+    agent.hang_up();
+    let from = customer.heard().seconds();
+    std::thread::sleep(Duration::from_millis(1500));
+    let rest = customer.heard().after(from);
+    assert!(rest.seconds_among(1300) < 0.1, "{rest:?}");
+}
+
+#[test]
 fn a_full_room_takes_nobody() {
     let app = App::new()
         .page("/a", [room(&[("max_participants", "2")])])

@@ -51,6 +51,23 @@ fn what_is_said_can_be_understood() {
 }
 
 #[test]
+fn a_reply_that_is_plain_text_is_said() {
+    let sentences = [
+        "good morning",
+        "your order has been sent",
+        "the weather is fine today",
+    ];
+    let (hook, edge) = serving_with(App::new(), |config, hook| {
+        config.domain("plain.test", &hook.url("plain"))
+    });
+    let phone = alice().through(edge.public()).start();
+    phone.calls("sip:bob@plain.test");
+    let heard = phone.is_over();
+    assert_eq!(heard.recognised(&sentences), sentences[0], "{heard:?}");
+    hook.all_signed();
+}
+
+#[test]
 fn a_sentence_is_said_as_often_as_it_is_to_be() {
     let say = || Verb::of("say", "Good evening.");
     let once = heard(App::new().page("/answer", [say()]), alice());
@@ -79,6 +96,13 @@ fn files_of_every_kind_are_played() {
         ("a.mp3", sweep().mp3(), 0.9),
         ("a.ulaw", sweep().ulaw(), 0.95),
         ("wide.wav", sweep().at_rate(44_100).wav(2), 0.9),
+        ("a.aiff", sweep().converted("aiff"), 0.95),
+        ("wide.aiff", sweep().at_rate(44_100).converted("aiff"), 0.9),
+        ("a.aifc", sweep().converted("aifc"), 0.95),
+        ("alaw.wav", sweep().converted("wav-alaw"), 0.95),
+        ("ulaw.wav", sweep().converted("wav-ulaw"), 0.95),
+        ("24.wav", sweep().converted("wav-24"), 0.95),
+        ("float.wav", sweep().converted("wav-float"), 0.95),
     ];
     for (name, content, degree) in files {
         let play = Verb::of("play", &format!("/files/{name}"));
@@ -91,6 +115,24 @@ fn files_of_every_kind_are_played() {
             "{name}: {heard:?}"
         );
     }
+}
+
+#[test]
+fn a_voice_in_gsm_is_understood() {
+    let sentences = [
+        "please call my sister tomorrow morning",
+        "your order has been sent",
+        "the weather is fine today",
+    ];
+    let spoken = Sound::spoken(sentences[2]);
+    let app = App::new()
+        .file("a.gsm", spoken.converted("gsm"))
+        .page("/answer", [Verb::of("play", "/files/a.gsm")]);
+    let heard = heard(app, alice());
+    assert_eq!(heard.recognised(&sentences), sentences[2], "{heard:?}");
+    // It is a voice in all of its length, and the same one.
+    let found = heard.find(&spoken);
+    assert!(found.degree > 0.8, "{found:?} {heard:?}");
 }
 
 #[test]

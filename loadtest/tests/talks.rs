@@ -1,6 +1,6 @@
 //! `<Dial>` with sound: who hears whom, from the first ring to the recording.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loadtest::hear::{Sound, channels};
 use loadtest::{
@@ -77,6 +77,63 @@ fn both_hear_each_other() {
 }
 
 #[test]
+fn one_side_has_secrets_and_the_other_has_none() {
+    // Whose call comes by SRTP: the caller's, then the callee's.
+    for (of_alice, of_carol) in [(true, false), (false, true), (true, true)] {
+        let setup = |name: &str, hz: u32, is_secret: bool| {
+            let setup = Setup::new(name).humming(hz);
+            if is_secret { setup.secret() } else { setup }
+        };
+        let carol = setup("carol", CAROL, of_carol).start();
+        let app = App::new().page("/answer", [dial(&[]).with(sip(&carol))]);
+        let (_hook, edge) = serving_with(app, |config, _| {
+            config.executor_keys(&format!("secure_media = {of_carol}"))
+        });
+        let alice = setup("alice", ALICE, of_alice)
+            .through(edge.public())
+            .start();
+        alice.calls(DEMO);
+        alice.hears_tone(CAROL, 1.0);
+        carol.hears_tone(ALICE, 1.0);
+        for (phone, is_secret) in [(&alice, of_alice), (&carol, of_carol)] {
+            let output = phone.output();
+            assert_eq!(output.contains("SRTP is Enabled"), is_secret, "{output}");
+        }
+        alice.hang_up();
+        carol.is_over();
+    }
+}
+
+#[test]
+fn clients_are_called_where_they_registered() {
+    let dial = dial(&[]).with(Verb::of("client", "carol"));
+    let app = App::new().page("/answer", [dial]).page("/after", []);
+    let (hook, edge) = serving_with(app, |config, _| {
+        let user = |name: &str| {
+            format!("[[domain.user]]\nusername = {name:?}\npassword = \"of-{name}\"\n")
+        };
+        config.section(&(user("alice") + &user("carol")))
+    });
+    let client = |name: &str, hz: u32| {
+        let setup = Setup::new(name).humming(hz).through(edge.public());
+        setup.registered(&format!("of-{name}")).start()
+    };
+    let (alice, carol) = (client("alice", ALICE), client("carol", CAROL));
+    let until = Instant::now() + Duration::from_secs(10);
+    while edge.metric("hookswitch_registrations ") != Some(2.0) {
+        assert!(Instant::now() < until, "not registered: {}", edge.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    alice.calls(DEMO);
+    alice.hears_tone(CAROL, 1.0);
+    carol.hears_tone(ALICE, 1.0);
+    assert_eq!(hook.wait_for("/answer").param("SipUsername"), "alice");
+    carol.hang_up();
+    alice.wait("CALL_CLOSED");
+    hook.all_signed();
+}
+
+#[test]
 fn the_caller_hears_it_ring_as_in_france() {
     let carol = carol(Picks::WhenTold);
     let (_hook, _edge, alice) = calling(dial(&[("ring_tone", "fr")]).with(sip(&carol)));
@@ -136,13 +193,13 @@ fn keys_reach_the_callee() {
     let (_hook, _edge, alice) = calling(dial(&[]).with(sip(&carol)));
     alice.hears_tone(CAROL, 0.5);
     alice.keys("59#");
-    let until = std::time::Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + Duration::from_secs(5);
     let pressed = || {
         let events = carol.events("CALL_DTMF_START");
         let keys = events.iter().filter_map(|event| event["param"].as_str());
         keys.collect::<String>()
     };
-    while pressed().len() < 3 && std::time::Instant::now() < until {
+    while pressed().len() < 3 && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(pressed(), "59#");

@@ -414,12 +414,6 @@ fn an_unknown_verb_is_passed_over() {
 }
 
 #[test]
-fn text_is_spoken() {
-    let (_hook, edge) = answering("plain");
-    caller("caller_is_hung_up", &edge).run();
-}
-
-#[test]
 fn the_status_callback_comes_once_and_last() {
     let hook = Webhook::start();
     let keys = format!("status_callback = {:?}", hook.url("accepted"));

@@ -1,8 +1,10 @@
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::{Sound, channels};
 use crate::Scratch;
+use crate::webhook::python;
 
 /// Wide enough for a voice that came through a telephone, which has no upper half of the spectrum.
 const BEAMS: [&str; 6] = ["-beam", "1e-120", "-pbeam", "1e-120", "-wbeam", "1e-100"];
@@ -45,6 +47,27 @@ impl Sound {
         command.arg("-infile").arg(file).arg("-jsgf").arg(grammar);
         let words = run(command.args(["-logfn", "/dev/null"]).args(BEAMS));
         words.trim().to_owned()
+    }
+
+    /// As a file of another kind, by libsndfile or libgsm; `python/convert.py` says of which.
+    ///
+    /// # Panics
+    ///
+    /// When a library is not there.
+    #[must_use]
+    pub fn converted(&self, kind: &str) -> Vec<u8> {
+        let folder = Scratch::new("converted");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/convert.py");
+        let (from, to) = (
+            folder.write("from.wav", self.wav(1)),
+            folder.path().join("to"),
+        );
+        run(Command::new(python())
+            .arg(script)
+            .arg(kind)
+            .arg(from)
+            .arg(&to));
+        fs::read(to).expect("the script writes a file")
     }
 
     /// As MP3, by lame.
