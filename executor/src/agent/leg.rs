@@ -9,7 +9,7 @@ use sip::{ClientId, Instant, Reply, Request, Response, ServerId};
 
 use crate::Sid;
 use crate::dialog::{Dialog, FORWARDS};
-use crate::digest::{Authorization, Challenged};
+use crate::digest::Authorization;
 use crate::gauges::Held;
 use crate::media::{LegMedia, OpenError, Owner};
 use crate::sdp::{Description, Negotiation, Ours};
@@ -454,24 +454,6 @@ impl Leg {
         if let Some(recorder) = &mut self.recorder {
             recorder.close();
         }
-    }
-
-    /// A 401 or 407: the request once more with credentials, if we have any for it.
-    pub(crate) fn authorize(
-        &mut self,
-        core: &mut Core,
-        method: &str,
-        uri: &str,
-        response: &Response,
-    ) -> Option<Authorization> {
-        let digest = self.callee.as_mut()?.digest.as_mut()?;
-        let request = Challenged { method, uri };
-        digest.answer(
-            response.status(),
-            &response.headers,
-            request,
-            &core.random.hex(),
-        )
     }
 }
 

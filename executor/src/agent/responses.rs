@@ -2,12 +2,13 @@
 
 use sip::{ClientId, Response};
 
+use crate::digest::{Authorization, Challenged};
 use crate::observer::{CallEvent, SipMessage};
 use crate::run::Event;
 
 use super::call::Call;
 use super::core::{Core, Purpose, Sent};
-use super::leg::State;
+use super::leg::{Leg, State};
 
 /// How a request ended, or goes on.
 pub(crate) struct Outcome<'a> {
@@ -138,5 +139,25 @@ impl Call {
                 _ => Event::ReferRefused(status),
             },
         );
+    }
+}
+
+impl Leg {
+    /// A 401 or 407: the request once more with credentials, if we have any for it.
+    fn authorize(
+        &mut self,
+        core: &mut Core,
+        method: &str,
+        uri: &str,
+        response: &Response,
+    ) -> Option<Authorization> {
+        let digest = self.callee.as_mut()?.digest.as_mut()?;
+        let request = Challenged { method, uri };
+        digest.answer(
+            response.status(),
+            &response.headers,
+            request,
+            &core.random.hex(),
+        )
     }
 }
