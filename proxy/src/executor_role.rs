@@ -128,8 +128,13 @@ fn media(file: &file::Executor, roots: &Roots, out: &mut executor::Settings) -> 
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
     };
-    // Two legs a call; the ports are the other bound.
-    out.media.sessions = file.calls.saturating_mul(2);
+    // Two legs a call, and the streams of its recordings elsewhere; the ports are the other bound.
+    let streams = if file.siprec.is_empty() {
+        0
+    } else {
+        SIPREC_STREAMS
+    };
+    out.media.sessions = file.calls.saturating_mul(2 + streams);
     out.media.keep_open = UNBROKEN;
     out.media_address = file.media_address;
     out.codecs = file.codecs.iter().copied().map(codec).collect();
@@ -303,3 +308,6 @@ fn domain(file: &file::Domain) -> Result<Domain, String> {
 /// Who hears nothing is sent silence, a packet a frame: carriers and phones take a pause of packets for the
 /// end of the call.
 const UNBROKEN: Duration = Duration::from_millis(20);
+
+/// Streams to recording servers that a call may have at a time.
+const SIPREC_STREAMS: usize = 4;

@@ -240,8 +240,10 @@ fn nothing_that_works_is_called_unsupported() {
           <Dial><Queue url="/w">q</Queue></Dial>
           <Enqueue waitUrl="/wait" action="/q">q</Enqueue>
           <Leave/>
-          <Start><Stream url="wss://s.test/" statusCallback="/s"><Parameter name="a" value="b"/></Stream></Start>
-          <Stop><Stream name="x"/></Stop>
+          <Start><Stream url="wss://s.test/" statusCallback="/s"><Parameter name="a" value="b"/></Stream>
+                 <Siprec name="r" connectorName="vault" track="both_tracks" statusCallback="/s"
+                  statusCallbackMethod="GET"><Parameter name="a" value="b"/></Siprec></Start>
+          <Stop><Stream name="x"/><Siprec name="r"/></Stop>
           <Connect action="/c"><Stream url="wss://s.test/"/></Connect>
         </Response>"#,
     );
