@@ -6,6 +6,7 @@
 //! happens comes back to the user agent as a [`MediaEvent`] in its mailbox, and the session is
 //! touched by the user agent alone.
 
+mod detecting;
 mod forking;
 mod hall;
 mod leg;
@@ -16,9 +17,10 @@ mod streaming;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::media::pcm::Pcm;
-use ::media::{Engine, Event};
+use ::media::{AnsweredBy, Engine, Event};
 use tokio::sync::mpsc;
 
 use crate::Sid;
@@ -55,6 +57,8 @@ pub(crate) struct Owner {
 /// What happens in the media of a leg.
 #[derive(Debug)]
 pub(crate) enum MediaEvent {
+    /// It is certain who has answered, after so much of what was heard.
+    Answered(AnsweredBy, Duration),
     /// In its session.
     Engine(Event),
     /// A medium is over that no session plays.

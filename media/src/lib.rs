@@ -32,6 +32,7 @@ pub mod silence;
 pub mod srtp;
 pub mod tone;
 
+mod answering;
 mod clock;
 mod config;
 mod convert;
@@ -65,6 +66,7 @@ mod teller;
 mod worker;
 mod writer;
 
+pub use answering::{AnsweredBy, Answering, AnsweringSpec};
 pub use config::Config;
 pub use counters::{Counters, Jitter};
 pub use engine::{Engine, Meter, OpenError};

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::media::PlayId;
+use ::media::{AnsweredBy, PlayId};
 use sip::{Headers, Instant, Response};
 
 use crate::digest::Digest;
 use crate::observer::{CallEvent, Ended};
 use crate::run::{
-    DialOutcome, DialReason, Event, LegCallbacks, LegEnd, LegStage, Recording, Run,
+    Detection, DialOutcome, DialReason, Event, LegCallbacks, LegEnd, LegStage, Recording, Run,
     dial_call_status,
 };
 use crate::webhook::{CallContext, CallStatus, Hook};
@@ -45,6 +45,7 @@ pub(crate) struct Callee {
     pub(crate) ringing: Option<Timer>,
     pub(crate) callbacks: Option<LegCallbacks>,
     pub(crate) screening: Option<Hook>,
+    pub(crate) detection: Option<Detection>,
     pub(crate) context: Arc<CallContext>,
     /// Headers of the INVITE beyond those of every INVITE.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
@@ -144,6 +145,7 @@ impl Call {
             self.give_up(core, loser, DialReason::Cancelled);
         }
         self.stage(core, key, LegStage::Answered);
+        self.detect(key);
         let keys = self
             .callee(key)
             .and_then(|callee| callee.send_digits.take());
@@ -152,6 +154,34 @@ impl Call {
             _ => self.callee_ready(core, key),
         }
         self.follow(parent);
+    }
+
+    /// Begins to find out who has answered; the call goes on meanwhile.
+    fn detect(&self, key: u32) {
+        let Some(leg) = self.legs.get(&key) else {
+            return;
+        };
+        let detection = leg
+            .callee
+            .as_ref()
+            .and_then(|callee| callee.detection.as_ref());
+        if let (Some(detection), Some(media)) = (detection, &leg.media) {
+            media.detect(&detection.asked);
+        }
+    }
+
+    /// It is certain who has answered.
+    pub(crate) fn callee_known(&mut self, core: &Core, key: u32, by: AnsweredBy, after: Duration) {
+        let Some(leg) = self.legs.get_mut(&key) else {
+            return;
+        };
+        let Some(callee) = &mut leg.callee else {
+            return;
+        };
+        if let Some(detection) = callee.detection.take() {
+            let request = detection.told(answered_by(by), after);
+            call_back(core, &leg.tag, &callee.context, request);
+        }
     }
 
     /// Something that we played to a leg is over.
@@ -317,6 +347,19 @@ impl Call {
         {
             call_back(core, &leg.tag, &callee.context, request);
         }
+    }
+}
+
+/// As `AnsweredBy` of webhooks.
+fn answered_by(by: AnsweredBy) -> &'static str {
+    match by {
+        AnsweredBy::Fax => "fax",
+        AnsweredBy::Human => "human",
+        AnsweredBy::MachineEndBeep => "machine_end_beep",
+        AnsweredBy::MachineEndOther => "machine_end_other",
+        AnsweredBy::MachineEndSilence => "machine_end_silence",
+        AnsweredBy::MachineStart => "machine_start",
+        AnsweredBy::Unknown => "unknown",
     }
 }
 

@@ -206,6 +206,7 @@ impl Call {
             ringing: None,
             callbacks: target.status_callback.clone().map(LegCallbacks::new),
             screening: target.screening.clone(),
+            detection: target.detection.clone(),
             context,
             headers: self.callee_headers(owner, target, address, sid),
             code: None,

@@ -41,6 +41,7 @@ impl Call {
                 self.tell(key, Event::Digit(digit));
             }
             Some(Heard::Done(id, outcome)) => self.tell(key, Event::MediaDone(id, outcome)),
+            Some(Heard::Answered(by, after)) => self.callee_known(core, key, by, after),
             Some(Heard::Played(id)) => self.played(core, key, id),
             Some(Heard::Recorded(recorded)) => self.taped(core, key, recorded),
             Some(Heard::Spoke(started)) => core.speaks(self.leg_key(key), started),

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use ::media::{Direction, Event, Outcome, Peer, PlayId, Session, Source};
+use ::media::{AnsweredBy, Direction, Event, Outcome, Peer, PlayId, Session, Source};
 
 use crate::gauges::Held;
 use crate::run::{Media, MediaId, MediaKind, MediaOutcome, Recording, StreamId};
@@ -16,7 +17,7 @@ use crate::task::Task;
 use super::listening::Listening;
 use super::recording::Recordings;
 use super::streaming::Stream;
-use super::{MediaEvent, Owner, Studio, music};
+use super::{MediaEvent, Owner, Studio, detecting, music};
 use crate::agent::Mail;
 
 /// The media of one leg; dropping them closes its session.
@@ -39,6 +40,8 @@ pub(crate) struct LegMedia {
 /// What a [`MediaEvent`] comes to, for the call.
 #[derive(Debug)]
 pub(crate) enum Heard {
+    /// Who has answered, and after how long that was certain.
+    Answered(AnsweredBy, Duration),
     /// The peer pressed a key.
     Digit(char),
     /// A medium of the run is over.
@@ -165,6 +168,12 @@ impl LegMedia {
     /// Takes what happened; what of it the call is to know.
     pub(crate) fn take(&mut self, event: MediaEvent) -> Option<Heard> {
         Some(match event {
+            MediaEvent::Answered(by, after) => {
+                if let Some(session) = &self.session {
+                    session.untap(detecting::TAP);
+                }
+                Heard::Answered(by, after)
+            }
             MediaEvent::Engine(Event::Digit { key }) => {
                 for stream in self.streams.values() {
                     stream.digit(key);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::webhook::{CallStatus, FetchId, Purpose, Request};
 
 use super::recording::result_params;
-use super::{LegCallback, Recording};
+use super::{Detection, LegCallback, Recording};
 
 /// Makes the status callbacks of one leg of a `<Dial>`, numbered in order.
 #[derive(Debug)]
@@ -38,6 +38,24 @@ pub struct LegEnd {
     pub sip_code: u16,
     /// The recording of its `<Dial>`, if it is finished.
     pub recording: Option<Recording>,
+}
+
+impl Detection {
+    /// The request that tells who has answered, and how long it took to find out.
+    pub fn told(&self, by: &str, after: Duration) -> Request {
+        let params = [
+            ("AnsweredBy", by.to_owned()),
+            ("MachineDetectionDuration", after.as_millis().to_string()),
+        ];
+        Request {
+            id: FetchId(0),
+            url: self.hook.url.clone(),
+            method: self.hook.method,
+            purpose: Purpose::StatusCallback,
+            call_status: CallStatus::InProgress,
+            params: params.map(|(name, value)| (name.to_owned(), value)).into(),
+        }
+    }
 }
 
 impl LegCallbacks {

@@ -4,7 +4,7 @@ use crate::ErrorCode;
 use crate::twiml::{ClientNoun, Common, Noun};
 use crate::webhook::Hook;
 
-use super::{Credentials, DialTarget, DialTo, LegCallback, Run};
+use super::{Credentials, Detection, DialTarget, DialTo, LegCallback, Run};
 
 /// The carrier of `<Parameter>`s towards a SIP client: percent-encoded pairs, joined by `&`.
 const CLIENT_PARAMETERS: &str = "X-Custom-Parameters";
@@ -38,6 +38,11 @@ impl Run {
             Noun::Conference(_) | Noun::Queue(_) => return None,
         };
         let (screening, status_callback) = self.links(common)?;
+        let detection = common.machine_detection.as_ref().and_then(|asked| {
+            let hook = self.resolve_or_warn(&asked.callback, "amdStatusCallback")?;
+            let asked = asked.clone();
+            Some(Detection { hook, asked })
+        });
         Some(DialTarget {
             to,
             headers,
@@ -45,6 +50,7 @@ impl Run {
             send_digits,
             screening,
             status_callback,
+            detection,
         })
     }
 

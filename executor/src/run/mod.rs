@@ -55,7 +55,7 @@ pub use leg::Leg;
 pub use machine::Run;
 pub use media::{Heard, Listen, Media, MediaId, MediaKind, MediaOutcome, Recording, Speech};
 pub use plan::{
-    ConferenceCallback, ConferencePlan, Credentials, DialId, DialPlan, DialQueuePlan,
+    ConferenceCallback, ConferencePlan, Credentials, Detection, DialId, DialPlan, DialQueuePlan,
     DialRecording, DialTarget, DialTo, EnqueuePlan, LegCallback, Party, RecordingCallback,
     ReferPlan, SiprecPlan, StreamId, StreamPlan, TransferPlan,
 };

@@ -61,6 +61,17 @@ pub struct DialTarget {
     pub screening: Option<Hook>,
     /// Status callbacks of this leg.
     pub status_callback: Option<LegCallback>,
+    /// Whether it is told who has answered.
+    pub detection: Option<Detection>,
+}
+
+/// A callback that tells who has answered: see [`Detection::told`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Detection {
+    /// Where.
+    pub hook: Hook,
+    /// What is to be found out.
+    pub asked: twiml::MachineDetection,
 }
 
 /// Where a target is.

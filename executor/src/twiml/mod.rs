@@ -13,6 +13,7 @@ mod content_type;
 mod dial;
 mod fork;
 mod gather;
+mod machine_detection;
 mod media;
 mod nouns;
 mod parse;
@@ -40,6 +41,7 @@ pub use fork::{
     MediaFork, MediaForkName, STREAM_PARAMETER_CHARS_LIMIT, STREAM_PARAMETERS_MAX, StreamTracks,
 };
 pub use gather::{Gather, Prompt};
+pub use machine_detection::MachineDetection;
 pub use media::{LOOP_MAX, Pause, Play, Say};
 pub use nouns::{CallbackEvents, Common, Number, SipNoun, StatusCallback};
 pub use parse::{BODY_BYTES_MAX, DEPTH_MAX, NODES_MAX, TwimlError};

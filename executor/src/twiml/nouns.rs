@@ -4,6 +4,7 @@ use crate::{ErrorCode, Secret};
 
 use super::Link;
 use super::attributes::Attributes;
+use super::machine_detection::MachineDetection;
 use super::parse::text_of;
 use super::report::{Element, Report, short};
 use super::sip_uri::SipUri;
@@ -15,6 +16,8 @@ pub struct Common {
     pub screening: Option<Link>,
     /// Told about the stages of the leg.
     pub status_callback: Option<StatusCallback>,
+    /// Whether it is told who has answered.
+    pub machine_detection: Option<MachineDetection>,
 }
 
 /// A status callback of a noun.
@@ -164,14 +167,11 @@ impl Common {
         let callback = attributes.link("statusCallback", "statusCallbackMethod", method);
         let events = CallbackEvents::parse(attributes);
         let status_callback = callback.map(|link| StatusCallback { link, events });
-        if attributes.text("machineDetection").is_some() {
-            let message = "machines are not detected by this version".to_owned();
-            attributes.warn(ErrorCode::NOT_SUPPORTED, message);
-        }
-        attributes.without_effect(MACHINE_DETECTION);
+        let machine_detection = MachineDetection::parse(attributes);
         Self {
             screening,
             status_callback,
+            machine_detection,
         }
     }
 }
@@ -192,11 +192,3 @@ impl CallbackEvents {
 
 const EVENTS: &[&str] = &["initiated", "ringing", "answered", "completed"];
 const DIGITS_MAX: usize = 32;
-const MACHINE_DETECTION: &[&str] = &[
-    "amdStatusCallback",
-    "amdStatusCallbackMethod",
-    "machineDetectionSilenceTimeout",
-    "machineDetectionSpeechEndThreshold",
-    "machineDetectionSpeechThreshold",
-    "machineDetectionTimeout",
-];

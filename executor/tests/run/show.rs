@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use executor::Secret;
 use executor::run::{
-    Action, ConferencePlan, DialPlan, DialTarget, DialTo, Listen, MediaKind, SiprecPlan,
+    Action, ConferencePlan, Detection, DialPlan, DialTarget, DialTo, Listen, MediaKind, SiprecPlan,
     StreamPlan, TimerKind,
 };
 use executor::twiml::{Record, Say, SpeechTimeout};
@@ -135,6 +135,17 @@ fn target(target: &DialTarget) -> String {
         let told: Vec<_> = told.iter().map(|(_, name)| *name).collect();
         let Hook { url, method } = &callback.hook;
         write!(text, " | callback {method} {url} {}", told.join(" ")).unwrap();
+    }
+    if let Some(Detection { hook, asked }) = &target.detection {
+        let until = if asked.message_end { "end" } else { "start" };
+        let times = [asked.timeout, asked.speech, asked.speech_end, asked.silence];
+        let [timeout, speech, end, silence] = times.map(|time| time.as_millis());
+        write!(
+            text,
+            " | who answers, {until} {timeout} {speech} {end} {silence}"
+        )
+        .unwrap();
+        write!(text, " {} {}", hook.method, hook.url).unwrap();
     }
     text + "]"
 }

@@ -160,7 +160,7 @@ fn attributes_have_their_own_codes() {
         (r#"<Reject reason="x"/>"#, 13810),
         (
             r#"<Dial><Number machineDetection="Enable">100</Number></Dial>"#,
-            90110,
+            12200,
         ),
         (r#"<Dial recordingTrack="x">100</Dial>"#, 13622),
         (r#"<Dial trim="x">100</Dial>"#, 13699),
