@@ -8,7 +8,7 @@ pub(super) struct Goal {
     pub(super) what: String,
     pub(super) goal: String,
     pub(super) measured: String,
-    /// Whether it was; `None` when it was not measured.
+    /// Whether it was; `None` when that is not known.
     pub(super) held: Option<bool>,
 }
 
@@ -71,24 +71,36 @@ fn cost(figures: &Figures, rate: u64, goals: &mut Vec<Goal>) {
 }
 
 fn capacity(figures: &Figures, goals: &mut Vec<Goal>) {
-    let (own, other) = (
-        figures.capacity(Subject::Hookswitch),
-        figures.capacity(Subject::KamailioTuned),
-    );
-    let ratio = own
-        .zip(other)
-        .and_then(|(own, other)| Some(own.rates.median()? / other.rates.median()?))
-        .filter(|ratio| ratio.is_finite());
-    let limited = own.is_some_and(|own| own.generator_was_the_limit);
-    // A lower bound above a lower bound is none.
-    let is_known = other.is_some_and(|other| !other.generator_was_the_limit);
-    let ratio = ratio.filter(|_| is_known);
+    let found = |subject| {
+        let capacity = figures.capacity(subject)?;
+        let median = capacity.rates.median().filter(|median| *median > 0.0)?;
+        Some((median, capacity.generator_was_the_limit))
+    };
+    let (measured, held) = match (found(Subject::Hookswitch), found(Subject::KamailioTuned)) {
+        // A lower bound against a lower bound is none.
+        (Some((own, limited)), Some((other, true))) => (
+            format!(
+                "{}{} calls/s against at least {}, where the generator gave up",
+                if limited { "at least " } else { "" },
+                number(own),
+                number(other)
+            ),
+            None,
+        ),
+        (Some((own, limited)), Some((other, false))) => {
+            let ratio = own / other;
+            let held = (ratio >= 3.0 || !limited).then_some(ratio >= 3.0);
+            let at_least = if limited { "at least " } else { "" };
+            (format!("{at_least}{}", times(Some(ratio))), held)
+        }
+        _ => (times(None), None),
+    };
     goals.push(Goal {
         what: "Calls/s on one core before the first retransmission, against Kamailio tuned"
             .to_owned(),
         goal: "≥ 3 ×".to_owned(),
-        measured: format!("{}{}", if limited { "at least " } else { "" }, times(ratio)),
-        held: ratio.map(|ratio| ratio >= 3.0),
+        measured,
+        held,
     });
 }
 
@@ -255,4 +267,53 @@ pub(super) fn soak_seconds(soak: &crate::load::experiment::Soak) -> f64 {
         .iter()
         .filter(|second| second.started > 0);
     begun.map(|second| second.t).fold(0.0, f64::max).ceil()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::experiment::Capacity;
+
+    /// The goal of these capacities, each with whether the generator was its limit.
+    fn goal(own: (f64, bool), other: (f64, bool)) -> Goal {
+        let capacity = |subject, (rate, limited): (f64, bool)| Capacity {
+            subject: Some(subject),
+            rates: Rounds(vec![rate]),
+            generator_was_the_limit: limited,
+            steps: Vec::new(),
+        };
+        let figures = Figures {
+            capacities: vec![
+                capacity(Subject::Hookswitch, own),
+                capacity(Subject::KamailioTuned, other),
+            ],
+            ..Figures::default()
+        };
+        let mut goals = Vec::new();
+        super::capacity(&figures, &mut goals);
+        goals.remove(0)
+    }
+
+    #[test]
+    fn a_capacity_that_the_generator_ended_is_a_lower_bound() {
+        let both = |own, other| {
+            let goal = goal(own, other);
+            (goal.measured, goal.held)
+        };
+        let known = both((15_000.0, false), (5000.0, false));
+        assert_eq!(known, ("3.00 ×".to_owned(), Some(true)));
+        let less = both((10_000.0, false), (5000.0, false));
+        assert_eq!(less, ("2.00 ×".to_owned(), Some(false)));
+        let above = both((20_000.0, true), (5000.0, false));
+        assert_eq!(above, ("at least 4.00 ×".to_owned(), Some(true)));
+        let below = both((10_000.0, true), (5000.0, false));
+        assert_eq!(below, ("at least 2.00 ×".to_owned(), None));
+        let (measured, held) = both((12_700.0, true), (4900.0, true));
+        assert_eq!(held, None);
+        assert_eq!(
+            measured,
+            "at least 12,700 calls/s against at least 4,900, where the generator gave up"
+        );
+        assert_eq!(both((12_700.0, true), (0.0, true)), ("–".to_owned(), None));
+    }
 }

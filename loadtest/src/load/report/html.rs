@@ -160,7 +160,7 @@ fn goal_row(goal: &Goal) -> String {
     let (class, word) = match goal.held {
         Some(true) => ("good", "reached"),
         Some(false) => ("bad", "missed"),
-        None => ("none", "not measured"),
+        None => ("none", "not known"),
     };
     format!(
         "<tr><td>{}</td><td>{}</td><td>{}</td><td><span class=\"{class}\">{word}</span></td></tr>",

@@ -27,7 +27,7 @@ pub(super) fn page(figures: &Figures, sections: &[Section]) -> String {
         let held = match goal.held {
             Some(true) => "reached",
             Some(false) => "**missed**",
-            None => "not measured",
+            None => "not known",
         };
         push(&format!(
             "| {} | {} | {} | {held} |",
