@@ -297,9 +297,9 @@ fn report(world: World<'_>, readings: &Readings, busy: f64, kernel: Kernel) -> R
         .enumerate()
         .map(|(index, pid)| watched(readings, index + 1, *pid, &each))
         .collect();
-    for second in &mut tally.seconds {
+    for (second, number) in tally.seconds.iter_mut().zip(0..) {
         for index in 1..=config.watch_pid.len() {
-            let (usage, used) = readings.second(index, second.t);
+            let (usage, used) = readings.second(index, number);
             second.watched_rss_kib.push(usage.rss_kib);
             second.watched_cpu_share.push(used.share());
         }

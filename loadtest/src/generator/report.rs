@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::config::{Config, Timestamps};
 use super::tally::Outcome;
 
 /// Everything about a run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Report {
     /// What was asked for.
     pub config: Config,
@@ -58,8 +58,51 @@ pub struct Report {
     pub problems: Vec<String>,
 }
 
+impl Report {
+    /// The process tree that was watched first; all of nothing where none was.
+    #[must_use]
+    pub fn subject(&self) -> Watched {
+        self.watched.first().cloned().unwrap_or_default()
+    }
+
+    /// How long any message took from one side to the other.
+    #[must_use]
+    pub fn added_all(&self) -> Option<&Quantiles> {
+        self.added.get("all")?.as_ref()
+    }
+
+    /// Whether the callee saw what the proxies of the side-by-side have to make of an INVITE: `X-Internal-` has gone,
+    /// `X-Keep` has stayed, and three others were added.
+    #[must_use]
+    pub fn is_edited(&self) -> bool {
+        let Extensions {
+            internal,
+            kept,
+            other,
+            ..
+        } = &self.extensions;
+        [(internal, 0.0), (kept, 1.0), (other, 4.0)]
+            .into_iter()
+            .all(|(seen, wanted)| (seen - wanted).abs() < 0.01)
+    }
+
+    /// How many responses of this kind the callers received.
+    #[must_use]
+    pub fn received(&self, method: &str, status: u16) -> u64 {
+        let statuses = self.responses.get(method);
+        let count = statuses.and_then(|statuses| statuses.get(&status.to_string()));
+        count.copied().unwrap_or(0)
+    }
+
+    /// Nothing was lost or repeated, whatever the generator's own state.
+    #[must_use]
+    pub fn is_undisturbed(&self) -> bool {
+        self.calls.failed == 0 && self.retransmissions_total == 0 && self.calls.shed == 0
+    }
+}
+
 /// Calls of the whole run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Calls {
     /// On the schedule.
     pub intended: u64,
@@ -82,7 +125,7 @@ pub struct Calls {
 }
 
 /// Calls.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub struct Counts {
     /// Begun.
     pub started: u64,
@@ -112,7 +155,7 @@ impl Counts {
 }
 
 /// What happened in the measured window, by the time at which it happened.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Window {
     /// Its length.
     pub seconds: f64,
@@ -134,8 +177,16 @@ pub struct Window {
     pub goodput_per_s: f64,
 }
 
+impl Window {
+    /// Calls begun, a second: fewer than on the schedule where the generator was late or had to shed.
+    #[must_use]
+    pub fn started_per_s(&self) -> f64 {
+        self.started as f64 / self.seconds.max(f64::MIN_POSITIVE)
+    }
+}
+
 /// Datagrams and system calls of the whole run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Datagrams {
     /// Datagrams sent.
     pub sent: u64,
@@ -152,7 +203,7 @@ pub struct Datagrams {
 }
 
 /// X- headers of the INVITEs that reached the callee, a mean of each.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Extensions {
     /// INVITEs, first copies.
     pub invites: u64,
@@ -165,7 +216,7 @@ pub struct Extensions {
 }
 
 /// From the intended time of the INVITE.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Latency {
     /// To its arrival at the callee.
     pub invite: Option<Quantiles>,
@@ -178,7 +229,7 @@ pub struct Latency {
 }
 
 /// A histogram, in microseconds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[expect(missing_docs, reason = "the names say all")]
 pub struct Quantiles {
     pub count: u64,
@@ -192,7 +243,7 @@ pub struct Quantiles {
 }
 
 /// The generator's own thread, in the window.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Generator {
     /// Of one processor.
     pub cpu_share: f64,
@@ -209,7 +260,7 @@ pub struct Generator {
 }
 
 /// Datagrams that were lost in the kernel, over the whole run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Kernel {
     /// Of the whole machine: a receive buffer was full.
     pub rcvbuf_errors: u64,
@@ -230,7 +281,7 @@ pub struct Kernel {
 }
 
 /// A process tree, in the window.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Watched {
     /// Of its first process.
     pub pid: u32,
@@ -259,10 +310,10 @@ pub struct Watched {
 }
 
 /// A second of the run.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Second {
-    /// Which one, from 0.
-    pub t: u64,
+    /// Seconds from the begin of the run to its own.
+    pub t: f64,
     /// Calls a second that the schedule asks for in its middle.
     pub rate: f64,
     /// Calls begun.
@@ -275,14 +326,90 @@ pub struct Second {
     pub retransmissions: u64,
     /// Calls at its end.
     pub in_progress: u64,
-    /// From the intended time to a 200 that came in this second.
-    pub p50: f64,
+    /// From the intended time to a 200 that came in this second, if one came.
+    pub p50: Option<f64>,
     /// The same.
-    pub p99: f64,
+    pub p99: Option<f64>,
     /// The same.
-    pub max: f64,
+    pub max: Option<f64>,
     /// Resident memory of each watched tree.
     pub watched_rss_kib: Vec<u64>,
     /// Of one processor, of each watched tree.
     pub watched_cpu_share: Vec<f64>,
+}
+
+#[cfg(test)]
+impl Report {
+    /// Of a run in which nothing happened.
+    pub(crate) fn of_nothing() -> Self {
+        Self {
+            config: Config::default(),
+            timestamps: Timestamps::Kernel,
+            calls: Calls::default(),
+            window: Window::default(),
+            responses: BTreeMap::new(),
+            unexpected: BTreeMap::new(),
+            retransmissions: BTreeMap::new(),
+            retransmissions_total: 0,
+            duplicates_received: 0,
+            stray_received: 0,
+            malformed_received: 0,
+            datagrams: Datagrams::default(),
+            extensions: Extensions::default(),
+            latency: Latency::default(),
+            added: BTreeMap::new(),
+            lag: None,
+            generator: Generator::default(),
+            generator_saturated: false,
+            kernel: Kernel::default(),
+            watched: vec![Watched::default()],
+            seconds: vec![Second::default()],
+            clean: true,
+            problems: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The places of all objects' fields, those without a value left out.
+    fn fields(value: &Value, place: &str, all: &mut Vec<(String, String)>) {
+        match value {
+            Value::Object(object) => {
+                for (name, inner) in object.iter().filter(|(_, inner)| !inner.is_null()) {
+                    all.push((place.to_owned(), name.clone()));
+                    fields(inner, &format!("{place}/{name}"), all);
+                }
+            }
+            Value::Array(array) => {
+                for (index, inner) in array.iter().enumerate() {
+                    fields(inner, &format!("{place}/{index}"), all);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn a_figure_that_is_missing_is_never_read_as_none() {
+        let written = serde_json::to_value(Report::of_nothing()).unwrap();
+        let read: Report = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), written);
+        let mut all = Vec::new();
+        fields(&written, "", &mut all);
+        // The keys of a profile have defaults.
+        all.retain(|(place, _)| !place.starts_with("/config"));
+        assert!(all.len() > 70, "{}", all.len());
+        for (place, name) in all {
+            let mut without = written.clone();
+            let object = without.pointer_mut(&place).unwrap();
+            object.as_object_mut().unwrap().remove(&name);
+            let read = serde_json::from_value::<Report>(without);
+            assert!(read.is_err(), "a report without {place}/{name} is read");
+        }
+    }
 }

@@ -147,11 +147,13 @@ impl Tally {
     /// Closes the running second.
     pub(super) fn close(&mut self, steps: &Steps) {
         let mut second = std::mem::take(&mut self.current);
-        second.t = self.seconds.len() as u64;
-        second.rate = steps.rate(second.t as f64 + 0.5);
+        second.t = self.seconds.len() as f64;
+        second.rate = steps.rate(second.t + 0.5);
         second.in_progress = self.in_progress;
         if let Some(times) = self.second.quantiles() {
-            (second.p50, second.p99, second.max) = (times.p50, times.p99, times.max);
+            second.p50 = Some(times.p50);
+            second.p99 = Some(times.p99);
+            second.max = Some(times.max);
             self.second = Times::new(2);
         }
         self.seconds.push(second);

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Failure, Order, Outcome, Place, Running, Subject, Trial};
+use super::{Failure, Order, Place, Running, Subject, Trial};
+use crate::generator::Report;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +97,7 @@ struct Record<'a> {
     experiment: &'a str,
     subject: Subject,
     order: &'a Order,
-    outcome: Outcome,
+    outcome: Report,
 }
 
 impl Bench {
@@ -139,7 +140,7 @@ impl Bench {
         experiment: &str,
         subject: Subject,
         order: &Order,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Report, Failure> {
         let running = subject.start(self.place)?;
         self.on(experiment, &running, order)
     }
@@ -154,7 +155,7 @@ impl Bench {
         experiment: &str,
         running: &Running,
         order: &Order,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Report, Failure> {
         thread::sleep(SETTLE);
         let outcome = Trial::begin(order, self.place, &[running.process.id()]).finish()?;
         self.keep(experiment, running.subject, order, &outcome);
@@ -191,12 +192,12 @@ impl Bench {
         self.troubles.push(format!("{what}: {failure}"));
     }
 
-    fn keep(&mut self, experiment: &str, subject: Subject, order: &Order, outcome: &Outcome) {
+    fn keep(&mut self, experiment: &str, subject: Subject, order: &Order, outcome: &Report) {
         let record = Record {
             experiment,
             subject,
             order,
-            outcome: Outcome {
+            outcome: Report {
                 // The one run whose seconds are of interest has them in the figures.
                 seconds: Vec::new(),
                 ..outcome.clone()

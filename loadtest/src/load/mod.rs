@@ -2,7 +2,8 @@
 //!
 //! - A [`Profile`] is a load ([`Order`]) and its bounds ([`Expect`]); [`run_profile`] runs one and gives a [`Tally`].
 //! - A [`Subject`] is a program under test at a [`Place`]; it has a core for itself.
-//! - A [`Trial`] is a run of the generator, and its [`Outcome`] what the generator counted.
+//! - A [`Trial`] is a run of the generator in a process of its own; what it counted is its
+//!   [`Report`](crate::generator::Report).
 //! - `experiment` holds the measurements of the report, `report` writes it.
 //!
 //! **Invariants.** Figures come from the kernel's accounting and from the generator, never from the subject. Every
@@ -15,7 +16,6 @@ mod failure;
 mod figures;
 mod machine;
 mod order;
-mod outcome;
 mod place;
 mod profile;
 mod report;
@@ -32,9 +32,6 @@ pub use failure::Failure;
 pub use figures::{Figures, PARTS};
 pub use machine::Machine;
 pub use order::Order;
-pub use outcome::{
-    Calls, Extensions, Generator, Histogram, Kernel, Outcome, Second, Watched, Window,
-};
 pub use place::Place;
 pub use profile::{Engine, Expect, Profile};
 pub use report::render;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::accounting::{datagrams_dropped, processor, resident};
 use super::order::milliseconds;
-use super::outcome::Second;
 use super::subject::{Running, Side, leash};
 use super::{Engine, Failure, Order, Tally};
+use crate::generator::Second;
 use crate::ports::is_free;
 use crate::{Scratch, Sipp, free_port};
 

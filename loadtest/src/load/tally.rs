@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use super::outcome::Second;
 use super::profile::Expect;
 use super::statistics::slope;
-use super::{Engine, Outcome, Subject};
+use super::{Engine, Subject};
+use crate::generator::{Report, Second};
 
 /// What a profile came to, whoever made the calls.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,25 +48,22 @@ pub struct Verdict {
 impl Tally {
     /// The generator's report as a tally.
     #[must_use]
-    pub fn of(profile: &str, subject: Subject, outcome: &Outcome) -> Self {
-        let answered = outcome
-            .latency
-            .get("post_dial_200")
-            .and_then(Option::as_ref);
+    pub fn of(profile: &str, subject: Subject, report: &Report) -> Self {
+        let answered = report.latency.post_dial_200.as_ref();
         Self {
             profile: profile.to_owned(),
             subject,
             engine: Engine::Generator,
-            started: outcome.calls.started,
-            good: outcome.calls.good,
-            failed: outcome.calls.failed,
-            established_failed: outcome.calls.established_failed,
-            retransmissions: outcome.retransmissions_total,
-            dropped: outcome.kernel.rcvbuf_errors,
-            cpu_us_per_call: outcome.subject().cpu_us_per_call,
-            answered_us: answered.map(|histogram| (histogram.p50, histogram.p99)),
-            seconds: outcome.seconds.clone(),
-            problems: outcome.problems.clone(),
+            started: report.calls.started,
+            good: report.calls.good,
+            failed: report.calls.failed,
+            established_failed: report.calls.established_failed,
+            retransmissions: report.retransmissions_total,
+            dropped: report.kernel.rcvbuf_errors,
+            cpu_us_per_call: report.subject().cpu_us_per_call,
+            answered_us: answered.map(|times| (times.p50, times.p99)),
+            seconds: report.seconds.clone(),
+            problems: report.problems.clone(),
         }
     }
 

@@ -2,7 +2,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::subject::{Side, beside, leashed};
-use super::{Failure, Order, Outcome, Place};
+use super::{Failure, Order, Place};
+use crate::generator::Report;
 use crate::{Process, Scratch};
 
 /// A run of the generator that has begun.
@@ -46,7 +47,7 @@ impl Trial {
     /// # Errors
     ///
     /// When it does not end, or says nothing that can be read.
-    pub fn finish(mut self) -> Result<Outcome, Failure> {
+    pub fn finish(mut self) -> Result<Report, Failure> {
         let status = self.process.wait(self.patience);
         if !status.is_some_and(|status| status.success()) {
             let errors = self.process.stderr.text();
@@ -55,11 +56,11 @@ impl Trial {
             )));
         }
         // The pipe is read by another thread, which may not have come to its end.
-        let read = |text: &str| serde_json::from_str::<Outcome>(text).ok();
-        let outcome = self.process.stdout.wait(READ, read);
-        outcome.ok_or_else(|| {
+        let read = |text: &str| serde_json::from_str::<Report>(text).ok();
+        let report = self.process.stdout.wait(READ, read);
+        report.ok_or_else(|| {
             let text = self.process.stdout.text();
-            let error = serde_json::from_str::<Outcome>(&text).err();
+            let error = serde_json::from_str::<Report>(&text).err();
             Failure(format!("the generator's report cannot be read: {error:?}"))
         })
     }

@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+use crate::generator::Report;
 use crate::load::bench::Bench;
-use crate::load::{Failure, Order, Outcome, Rounds, Subject};
+use crate::load::{Failure, Order, Rounds, Subject};
 
 /// How many calls a second go through one core before anything has to be repeated.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -168,12 +169,12 @@ const HICCUP: u64 = 200;
 
 /// A generator that is late here and there does no harm where nothing was lost and as many calls went through as were
 /// asked for. Where something was lost, it is to blame unless the subject had no time left either.
-fn judge(outcome: &Outcome) -> Verdict {
-    let window = &outcome.window;
+fn judge(report: &Report) -> Verdict {
+    let window = &report.window;
     let is_full_rate = window.started as f64 >= FULL_RATE * window.intended as f64;
-    if outcome.is_undisturbed() && is_full_rate {
+    if report.is_undisturbed() && is_full_rate {
         Verdict::Clean
-    } else if outcome.generator_saturated && outcome.subject().cpu_share < FULL {
+    } else if report.generator_saturated && report.subject().cpu_share < FULL {
         Verdict::GeneratorLate
     } else {
         Verdict::Repeated

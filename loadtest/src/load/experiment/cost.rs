@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+use crate::generator::Report;
 use crate::load::bench::Bench;
-use crate::load::{Order, Outcome, Rounds, Subject};
+use crate::load::{Order, Rounds, Subject};
 
 /// What a complete call costs at one rate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,15 +42,15 @@ impl Cost {
         }
     }
 
-    fn add(&mut self, outcome: &Outcome) {
-        let watched = outcome.subject();
+    fn add(&mut self, report: &Report) {
+        let watched = report.subject();
         self.cpu_us.0.push(watched.cpu_us_per_call);
         self.user_us.0.push(watched.user_us_per_call);
         self.share.0.push(watched.cpu_share);
-        self.failed += outcome.calls.failed;
-        self.retransmissions += outcome.retransmissions_total;
-        self.edits &= outcome.is_edited();
-        for problem in &outcome.problems {
+        self.failed += report.calls.failed;
+        self.retransmissions += report.retransmissions_total;
+        self.edits &= report.is_edited();
+        for problem in &report.problems {
             if !self.problems.contains(problem) {
                 self.problems.push(problem.clone());
             }

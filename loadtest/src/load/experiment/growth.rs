@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::generator::Report;
 use crate::load::bench::Bench;
 use crate::load::subject::own_configuration;
 use crate::load::variant::{with_rules, with_targets};
@@ -143,9 +144,9 @@ impl Point {
         }
     }
 
-    fn add(&mut self, outcome: &crate::load::Outcome) {
-        self.cpu_us.0.push(outcome.subject().cpu_us_per_call);
-        self.failed += outcome.calls.failed;
-        self.retransmissions += outcome.retransmissions_total;
+    fn add(&mut self, report: &Report) {
+        self.cpu_us.0.push(report.subject().cpu_us_per_call);
+        self.failed += report.calls.failed;
+        self.retransmissions += report.retransmissions_total;
     }
 }

@@ -108,7 +108,7 @@ impl Latency {
             self.p99.0.push(added.p99);
             self.p99_9.0.push(added.p99_9);
         }
-        if let Some(Some(answered)) = outcome.latency.get("post_dial_200") {
+        if let Some(answered) = &outcome.latency.post_dial_200 {
             self.answered_p50.0.push(answered.p50);
             self.answered_p99.0.push(answered.p99);
         }

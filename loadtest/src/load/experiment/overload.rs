@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+use crate::generator::Report;
 use crate::load::bench::Bench;
-use crate::load::{Order, Outcome, Subject};
+use crate::load::{Order, Subject};
 
 /// What is left of the calls when more come than one core can take.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -72,25 +73,22 @@ pub(crate) fn overload(bench: &mut Bench, capacity: f64) -> Overload {
 }
 
 impl Pressure {
-    fn of(factor: f64, outcome: &Outcome) -> Self {
-        let answered = outcome
-            .latency
-            .get("post_dial_200")
-            .and_then(Option::as_ref);
+    fn of(factor: f64, report: &Report) -> Self {
+        let answered = report.latency.post_dial_200.as_ref();
         Self {
             factor,
-            offered: outcome.window.rate_per_s,
-            goodput: outcome.window.goodput_per_s,
-            refused: outcome.received("INVITE", 503),
-            failed: outcome.calls.failed,
-            timed_out: outcome.calls.timed_out,
-            established_failed: outcome.calls.established_failed,
-            good: outcome.calls.good,
-            dropped: outcome.kernel.target_drops,
-            retransmissions: outcome.retransmissions_total,
-            answered_p99: answered.map(|histogram| histogram.p99),
-            share: outcome.subject().cpu_share,
-            generator_kept_up: !outcome.generator_saturated,
+            offered: report.window.started_per_s(),
+            goodput: report.window.goodput_per_s,
+            refused: report.received("INVITE", 503),
+            failed: report.calls.failed,
+            timed_out: report.calls.timed_out,
+            established_failed: report.calls.established_failed,
+            good: report.calls.good,
+            dropped: report.kernel.target_drops,
+            retransmissions: report.retransmissions_total,
+            answered_p99: answered.map(|times| times.p99),
+            share: report.subject().cpu_share,
+            generator_kept_up: !report.generator_saturated,
         }
     }
 
@@ -122,5 +120,20 @@ impl Overload {
             .iter()
             .map(Pressure::dialogs_kept)
             .reduce(f64::min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_were_only_on_the_schedule_were_not_begun() {
+        let mut report = Report::of_nothing();
+        report.window.seconds = 5.0;
+        report.window.rate_per_s = 60_000.0;
+        report.window.started = 200_000;
+        let pressure = Pressure::of(5.0, &report);
+        assert!((pressure.offered - 40_000.0).abs() < 0.1, "{pressure:?}");
     }
 }
