@@ -138,14 +138,18 @@ fn rejected_is_404() {
 #[test]
 fn a_pause_rings_on() {
     let (_hook, edge) = answering("pause?length=2&then=say");
+    let alice = Peer::bind();
+    let invite = Draft::new("INVITE", DEMO, &alice);
     let began = Instant::now();
-    let report = caller("caller_is_hung_up", &edge).run();
-    assert!(
-        began.elapsed() >= Duration::from_secs(2),
-        "answered after {:?}",
-        began.elapsed()
-    );
-    assert_eq!(statuses(&report).last(), Some(&200));
+    alice.send(edge.public(), invite.text());
+    alice.response(180);
+    let answer = alice.outcome(Duration::from_secs(8));
+    let rang = began.elapsed();
+    assert_eq!(answer.status(), Some(200));
+    assert!(rang >= Duration::from_secs(2), "answered after {rang:?}");
+    alice.send(edge.public(), invite.within("ACK", 1, &answer).text());
+    let bye = alice.request("BYE");
+    alice.answer(&bye, edge.public(), 200, &[], "");
 }
 
 #[test]

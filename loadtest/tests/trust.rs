@@ -181,6 +181,13 @@ fn a_stranger_costs_one_answer_and_no_memory() {
     let edge = Edge::start(config.domain("demo.test", "http://127.0.0.1:1/"));
     let stranger = Peer::bind();
     let (mut sent, mut heard, mut answers) = (0, 0, 0);
+    let mut listen = |within| {
+        while let Some(answer) = stranger.receive(within) {
+            assert_eq!(answer.status(), Some(403));
+            heard += answer.raw.len();
+            answers += 1;
+        }
+    };
     for method in ["INVITE", "OPTIONS", "REGISTER", "MESSAGE"]
         .into_iter()
         .cycle()
@@ -189,12 +196,10 @@ fn a_stranger_costs_one_answer_and_no_memory() {
         let text = Draft::new(method, DEMO, &stranger).text();
         sent += text.len();
         stranger.send(edge.public(), text);
-        while let Some(answer) = stranger.receive(Duration::from_millis(5)) {
-            assert_eq!(answer.status(), Some(403));
-            heard += answer.raw.len();
-            answers += 1;
-        }
+        listen(Duration::from_millis(5));
     }
+    // On a busy machine the last answers are late.
+    listen(Duration::from_millis(200));
     assert!(
         answers <= 200 && heard <= 3 * sent,
         "{answers} answers, {heard} bytes for {sent}"
