@@ -119,6 +119,11 @@ fn read_at_start_only(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("timers.t1", timers.0.t1 == timers.1.t1),
         ("timers.t2", timers.0.t2 == timers.1.t2),
         ("timers.t4", timers.0.t4 == timers.1.t4),
+        // Every worker reads the new ones; connections and the executor keep those of the start.
+        (
+            "limits of messages, over TCP and in the executor",
+            old.plan.message_limits == new.plan.message_limits,
+        ),
         (
             "limits.transactions",
             limits.0.transactions == limits.1.transactions,
@@ -145,13 +150,17 @@ mod tests {
     use super::*;
 
     fn settings(server: &str, timers: &str) -> Settings {
+        with_limits(server, timers, "")
+    }
+
+    fn with_limits(server: &str, timers: &str, limits: &str) -> Settings {
         let loader = Loader {
             registry: Arc::new(filters::Registry::builtin()),
             counters: Arc::default(),
             entropy: [1; 32],
         };
         let text = format!(
-            "[server]\n{server}\n[timers]\n{timers}\n[[listen]]\nname = \"a\"\nsocket = \"udp:127.0.0.1:5060\"\nchain = \"c\"\n\
+            "[server]\n{server}\n[timers]\n{timers}\n[limits]\n{limits}\n[[listen]]\nname = \"a\"\nsocket = \"udp:127.0.0.1:5060\"\nchain = \"c\"\n\
              [[chain]]\nname = \"c\"\n"
         );
         loader
@@ -170,5 +179,9 @@ mod tests {
             read_at_start_only(&old, &new),
             ["server.workers", "server.log", "timers.t1"]
         );
+        let new = with_limits("", "", "body_bytes = 100\nconnections = 9");
+        let told = read_at_start_only(&old, &new);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("limits of messages") && told[1] == "limits.connections");
     }
 }
