@@ -545,22 +545,3 @@ fn what_is_surely_not_meant_is_warned_of() {
         "{warnings:?}"
     );
 }
-
-#[test]
-fn the_annotated_file_is_valid() {
-    let text = include_str!("../../deploy/hookswitch.toml");
-    let settings = loader()
-        .parse("deploy/hookswitch.toml", text)
-        .unwrap_or_else(|errors| panic!("{errors}"));
-    assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
-    // It shows every key, set or as a comment.
-    for (_, lines, _) in EFFECTS {
-        for line in lines.lines() {
-            let key = line.split('=').next().unwrap().trim();
-            assert!(
-                text.contains(key),
-                "deploy/hookswitch.toml does not show `{key}`"
-            );
-        }
-    }
-}
