@@ -34,6 +34,8 @@ mod stays;
 mod stream;
 #[path = "agent/transfer.rs"]
 mod transfer;
+#[path = "sound/wave.rs"]
+mod wave;
 #[path = "agent/web.rs"]
 mod web;
 #[path = "agent/world.rs"]

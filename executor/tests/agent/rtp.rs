@@ -1,6 +1,5 @@
 //! The sound of a phone: RTP over loopback, one thread that listens.
 
-use std::f64::consts::TAU;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use media::codec::{Codec, Decoder, Encoder};
 
 use crate::phone::{Msg, between, sdp};
+use crate::wave;
 
 /// An RTP socket that remembers what it hears.
 pub(crate) struct Sound {
@@ -210,31 +210,17 @@ fn listen(raw: &[u8], list: &Mutex<Vec<Packet>>) {
 
 /// A sample of a tone at 8 kHz.
 pub(crate) fn tone(hertz: &[f64], at: usize) -> i16 {
-    let time = at as f64 / 8000.0;
-    let sum: f64 = hertz.iter().map(|hertz| (TAU * hertz * time).sin()).sum();
-    (sum * 8000.0 / hertz.len() as f64) as i16
+    wave::sample(hertz, 8000, at)
 }
 
 /// Whether nearly all power of some samples at 8 kHz is in these frequencies.
 pub(crate) fn is_tone(samples: &[i16], hertz: &[f64]) -> bool {
-    let total: f64 = samples
+    let shares = hertz
         .iter()
-        .map(|sample| f64::from(*sample).powi(2))
-        .sum();
-    let length = samples.len() as f64;
-    if total / length < 100.0 * 100.0 {
-        return false;
-    }
-    let share = |hertz: &f64| {
-        let (mut real, mut imaginary) = (0.0, 0.0);
-        for (at, sample) in samples.iter().enumerate() {
-            let angle = TAU * hertz * at as f64 / 8000.0;
-            real += f64::from(*sample) * angle.cos();
-            imaginary += f64::from(*sample) * angle.sin();
-        }
-        2.0 * (real * real + imaginary * imaginary) / length / total
-    };
-    hertz.iter().map(share).sum::<f64>() > 0.8 && hertz.iter().all(|hertz| share(hertz) > 0.15)
+        .map(|hertz| wave::share_of(*hertz, samples, 8000));
+    wave::loudness(samples) > 90.0
+        && shares.clone().sum::<f64>() > 0.8
+        && shares.into_iter().all(|share| share > 0.15)
 }
 
 /// Where a description wants its sound.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::phone::{Line, Msg};
 use crate::rtp::{Sound, address_of};
+use crate::wave;
 use crate::world::{URI, World};
 
 const CALLER: f64 = 600.0;
@@ -20,7 +21,8 @@ pub(crate) fn answered<'a>(world: &'a World, sound: &Sound, formats: &str) -> (L
 #[test]
 fn a_text_is_heard_and_then_a_file() {
     let world = World::new();
-    world.web.file("/tone.wav", "audio/wav", wav(CALLEE, 400));
+    let file = wave::wav(&wave::tone(CALLEE, 8000, 400), 8000);
+    world.web.file("/tone.wav", "audio/wav", file);
     let (say, play) = ("<Say>Hello</Say>", "<Play>/tone.wav</Play>");
     world.web.says("/voice", &format!("{say}{play}"));
     let sound = Sound::new();
@@ -411,23 +413,4 @@ fn a_callee_behind_tls_is_offered_srtp() {
     world.callee.reply(&invite, "486 Busy Here", "ta", "", None);
     world.callee.expect("ACK ");
     line.expect_bye();
-}
-
-/// A WAV file of a tone at 8 kHz.
-pub(crate) fn wav(hertz: f64, millis: usize) -> Vec<u8> {
-    let samples: Vec<u8> = (0..millis * 8)
-        .flat_map(|at| crate::rtp::tone(&[hertz], at).to_le_bytes())
-        .collect();
-    let mut file = b"RIFF".to_vec();
-    file.extend((36 + samples.len() as u32).to_le_bytes());
-    file.extend(b"WAVEfmt ");
-    file.extend(16u32.to_le_bytes());
-    file.extend([1, 0, 1, 0]);
-    file.extend(8000u32.to_le_bytes());
-    file.extend(16000u32.to_le_bytes());
-    file.extend([2, 0, 16, 0]);
-    file.extend(b"data");
-    file.extend((samples.len() as u32).to_le_bytes());
-    file.extend(samples);
-    file
 }

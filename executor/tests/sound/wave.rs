@@ -5,9 +5,16 @@ use std::f64::consts::TAU;
 /// A tone of a quarter of the full scale.
 pub(crate) fn tone(hertz: f64, rate: u32, millis: u32) -> Vec<i16> {
     let count = u64::from(rate) * u64::from(millis) / 1000;
-    (0..count)
-        .map(|n| (8000.0 * (TAU * hertz * n as f64 / f64::from(rate)).sin()) as i16)
+    (0..count as usize)
+        .map(|at| sample(&[hertz], rate, at))
         .collect()
+}
+
+/// One sample of some tones at a time, together a quarter of the full scale.
+pub(crate) fn sample(hertz: &[f64], rate: u32, at: usize) -> i16 {
+    let time = at as f64 / f64::from(rate);
+    let sum: f64 = hertz.iter().map(|hertz| (TAU * hertz * time).sin()).sum();
+    (sum * 8000.0 / hertz.len() as f64) as i16
 }
 
 /// A WAV file of one channel.
