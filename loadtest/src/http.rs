@@ -24,7 +24,7 @@ pub fn get(to: SocketAddr, path: &str) -> Option<Answer> {
 
 /// `POST path` with a JSON body.
 #[must_use]
-pub fn post(to: SocketAddr, path: &str, json: &str) -> Option<Answer> {
+pub(crate) fn post(to: SocketAddr, path: &str, json: &str) -> Option<Answer> {
     exchange(to, "POST", path, json)
 }
 

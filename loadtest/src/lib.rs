@@ -53,7 +53,7 @@ pub use draft::Draft;
 pub use ear::Ear;
 pub use edge::{Edge, answering, hookswitch, serving, serving_with, sound_keys};
 pub use handset::{Coding, Handset, Picks, Setup};
-pub use http::{Answer, fetch, get, post};
+pub use http::{Answer, fetch, get};
 pub use message::Message;
 pub use neighbours::{Kamailio, Phone, tool};
 pub use pcap::write_pcap;

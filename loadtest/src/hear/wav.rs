@@ -1,8 +1,7 @@
 use super::Sound;
 
-/// The format codes of RIFF that are read: plain samples, A-law, µ-law.
+/// The format codes of RIFF that are read: plain samples, µ-law.
 const PCM: u16 = 1;
-const ALAW: u16 = 6;
 const ULAW: u16 = 7;
 
 /// The channels of a WAV file. A file that its writer has not finished is read to its end, whatever its header says.
@@ -20,7 +19,7 @@ pub fn channels(bytes: &[u8]) -> Option<Vec<Sound>> {
         } else if name == *b"data" {
             let unfinished = length == 0 || length > body.len();
             let end = if unfinished { body.len() } else { length };
-            return format?.split(&body[..end]);
+            return Some(format?.split(&body[..end]));
         }
         rest = body.get(length + length % 2..)?;
     }
@@ -44,7 +43,7 @@ impl Format {
         let word = |at: usize| Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
         let code = word(0)?;
         let bits = word(14)?;
-        let is_known = matches!((code, bits), (PCM, 16) | (ALAW | ULAW, 8));
+        let is_known = matches!((code, bits), (PCM, 16) | (ULAW, 8));
         let rate = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
         let channels = usize::from(word(2)?);
         (is_known && channels > 0 && rate > 0).then_some(Self {
@@ -54,14 +53,13 @@ impl Format {
         })
     }
 
-    fn split(&self, data: &[u8]) -> Option<Vec<Sound>> {
-        let samples: Vec<i16> = match self.code {
-            PCM => data
-                .chunks_exact(2)
+    fn split(&self, data: &[u8]) -> Vec<Sound> {
+        let samples: Vec<i16> = if self.code == ULAW {
+            data.iter().map(|byte| from_ulaw(*byte)).collect()
+        } else {
+            data.chunks_exact(2)
                 .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
-                .collect(),
-            ULAW => data.iter().map(|byte| from_ulaw(*byte)).collect(),
-            _ => return None,
+                .collect()
         };
         let channel = |number| Sound {
             rate: self.rate,
@@ -70,7 +68,7 @@ impl Format {
                 .map(|frame| frame[number])
                 .collect(),
         };
-        Some((0..self.channels).map(channel).collect())
+        (0..self.channels).map(channel).collect()
     }
 }
 
