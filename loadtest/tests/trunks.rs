@@ -1,6 +1,7 @@
 //! The proxy between a caller and carriers: origination, failover, and what must not be tried again.
 
-use std::net::SocketAddr;
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use loadtest::{
@@ -514,4 +515,40 @@ fn gets_through(seed: u64) {
         40,
         "seed {seed}: a retransmission became a new transaction"
     );
+}
+
+#[test]
+fn what_is_too_long_for_a_datagram_goes_by_tcp_or_by_udp_where_that_is_refused() {
+    for listens in [true, false] {
+        let (alice, bob) = (Peer::bind(), Peer::bind());
+        let listener = listens.then(|| TcpListener::bind(bob.address()).expect("a free port"));
+        let uri = format!("sip:+14158675309@{}", bob.address());
+        let keys = "trust = \"untrusted\"\nudp_mtu = 1300";
+        let config = Config::new()
+            .trunk_with("carrier", "127.0.0.250/32", &[&uri], keys)
+            .route("carrier.test", "carrier");
+        let edge = Edge::start(config);
+        let long = "x".repeat(1300);
+        let invite = Draft::new("INVITE", CALL, &alice);
+        alice.send(edge.public(), invite.header("X-Long", &long).text());
+        let Some(listener) = listener else {
+            let (at_bob, proxy) = bob
+                .receive_from(Duration::from_secs(5))
+                .expect("the INVITE by UDP");
+            assert_eq!(at_bob.header("X-Long"), Some(long.as_str()));
+            bob.answer(&at_bob, proxy, 486, &[], "");
+            alice.response(486);
+            continue;
+        };
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut heard = String::new();
+        while !heard.contains("m=audio") {
+            let mut chunk = [0; 4096];
+            let count = stream.read(&mut chunk).expect("the INVITE by TCP");
+            assert_ne!(count, 0, "closed after {heard}");
+            heard.push_str(&String::from_utf8_lossy(&chunk[..count]));
+        }
+        assert!(heard.contains(&long) && heard.contains("SIP/2.0/TCP"));
+        bob.silence(Duration::from_millis(300));
+    }
 }

@@ -106,6 +106,11 @@ pub(crate) struct Branch {
     pub(crate) request: Option<Box<Request>>,
     /// Addresses not yet tried.
     pub(crate) hops: VecDeque<Hop>,
+    /// Whether the first of these is that of the attempt at hand, which is too long for UDP: it goes by
+    /// UDP all the same where TCP does not reach it (RFC 3261 §18.1.1).
+    pub(crate) fallback: bool,
+    /// Whether the attempt at hand is such a second one.
+    pub(crate) by_udp: bool,
     /// The transaction of the attempt at hand.
     pub(crate) client: Option<ClientId>,
     /// What that needs of its INVITE once it rings; taken by then.
@@ -131,6 +136,8 @@ impl Branch {
             aim,
             request: None,
             hops: VecDeque::new(),
+            fallback: false,
+            by_udp: false,
             client: None,
             essence: None,
             mark: 0,
@@ -139,6 +146,16 @@ impl Branch {
             expired: false,
             done: false,
             timer: None,
+        }
+    }
+
+    /// The peer was reached by TCP: it is not asked by UDP as well.
+    pub(crate) fn forget_fallback(&mut self) {
+        if std::mem::take(&mut self.fallback) {
+            self.hops.pop_front();
+            if self.hops.is_empty() {
+                self.request = None;
+            }
         }
     }
 
@@ -219,6 +236,7 @@ impl Exchange {
         self.aims.clear();
         for branch in &mut self.branches {
             branch.hops.clear();
+            branch.fallback = false;
             branch.done |= branch.client.is_none();
         }
     }

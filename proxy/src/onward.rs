@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use filters::{Branch as BranchVerdict, Reason, Trust};
-use sip::{HeaderName, Request};
-use transport::{Destination, Hop};
+use sip::{EditError, HeaderName, Request, Transport};
+use transport::{Destination, Hop, ListenerId};
 
 use crate::counters::Counters;
 use crate::exchange::Arrival;
@@ -13,6 +13,7 @@ use crate::forward;
 use crate::hop::{self, Wanted};
 use crate::observe::Observer;
 use crate::pipeline::{LocalIp, Peer, call_id, strip_reserved};
+use crate::plan::Plan;
 use crate::registrar::{Exit, WayBack};
 use crate::router::{self, Aim, Way};
 use crate::token::Token;
@@ -115,7 +116,7 @@ pub(crate) fn depart(
             .insert_before(HeaderName::Via, b"Via", &via)?;
         forward::require_length(&mut request.headers, hop.transport)
     })();
-    written.map_err(|_: sip::EditError| 513u16)?;
+    written.map_err(|_: EditError| 513u16)?;
     let by_address = Destination {
         transport: hop.transport,
         remote: hop.addr,
@@ -132,13 +133,43 @@ pub(crate) fn depart(
     })
 }
 
+/// Whether `hop` is reached by TCP instead, since a request of this length is too long for a datagram
+/// (§18.1.1): where the configuration says so, and has a socket for it that is trusted alike.
+pub(crate) fn is_too_long(length: usize, hop: Hop, aim: &Aim, plan: &Plan) -> bool {
+    if hop.transport != Transport::Udp || aim.phone.is_some() {
+        return false;
+    }
+    let trunk = aim.target.trunk.as_ref();
+    let trunk = trunk.and_then(|name| plan.trunks.get(name));
+    let mtu = trunk.map_or(plan.udp_mtu, |trunk| trunk.udp_mtu);
+    let is_inside = |trust: Trust| trust == Trust::Internal;
+    let by_tcp = plan.egress(Transport::Tcp, hop.addr.ip(), aim.target.trust);
+    mtu > 0
+        && length > mtu
+        && by_tcp.is_some_and(|(_, own)| is_inside(own.trust) == is_inside(aim.target.trust))
+}
+
+/// Takes off again what [`depart`] has put on `request` for a socket of `listener`.
+pub(crate) fn turn_back(
+    request: &mut Request,
+    listener: ListenerId,
+    arrival: &Arrival,
+    recorded: bool,
+) -> Result<(), EditError> {
+    let sides = 1 + usize::from(arrival.listener != listener);
+    for _ in 0..if recorded { sides } else { 0 } {
+        request.headers.pop_first(HeaderName::RecordRoute)?;
+    }
+    request.headers.pop_first(HeaderName::Via).map(drop)
+}
+
 /// Takes reserved headers off towards the outside, and puts ours on towards an executor.
 fn cross_boundary(
     request: &mut Request,
     aim: &Aim,
     arrival: &Arrival,
     counters: &Counters,
-) -> Result<(), sip::EditError> {
+) -> Result<(), EditError> {
     let headers = &mut request.headers;
     let ends = [arrival.cx.facts.trust, aim.target.trust];
     if ends != [Trust::Internal; 2] || aim.domain.is_some() {

@@ -38,7 +38,7 @@ use crate::hop::Wanted;
 use crate::kept::Kept;
 use crate::loops::hex;
 use crate::observe::{self, Observer};
-use crate::onward::{depart, dress};
+use crate::onward::{depart, dress, is_too_long, turn_back};
 use crate::opened::Opened;
 use crate::places::Places;
 use crate::plan::Plan;
@@ -740,6 +740,7 @@ impl Core {
             return;
         };
         let branch = &mut exchange.branches[index];
+        branch.by_udp = std::mem::take(&mut branch.fallback);
         let hop = branch.hops.pop_front();
         match (hop, branch.next_request()) {
             (Some(hop), Some(request)) => self.send_attempt(key, index, *request, hop, now),
@@ -754,7 +755,7 @@ impl Core {
         key: Key,
         index: usize,
         mut request: Request,
-        hop: Hop,
+        mut hop: Hop,
         now: Instant,
     ) {
         let mark = self.random.number();
@@ -766,17 +767,30 @@ impl Core {
         let (arrival, branch) = (&exchange.arrival, &mut exchange.branches[index]);
         let text = branch_id::branch_text(self.worker, key, mark, arrival.loop_hash);
         let exit = branch.aim.exit();
-        let departed = depart(
-            &mut request,
-            hop,
-            exit,
-            arrival,
-            &text,
-            record.as_ref(),
-            &self.local_ip,
-        );
-        let peer = match departed {
-            Ok(peer) => peer,
+        let leave = |request: &mut Request, hop: Hop| -> Result<(Peer, Bytes), u16> {
+            let (record, local_ip) = (record.as_ref(), &self.local_ip);
+            let peer = depart(request, hop, exit, arrival, &text, record, local_ip)?;
+            Ok((peer, request.to_bytes()))
+        };
+        let mut left = leave(&mut request, hop);
+        // §18.1.1: too long for a datagram. The way by UDP is kept in case that TCP leads nowhere.
+        if let Ok((peer, wire)) = &left
+            && wire.len() > arrival.plan.udp_mtu_least
+            && !branch.by_udp
+            && is_too_long(wire.len(), hop, &branch.aim, &arrival.plan)
+        {
+            let back = turn_back(&mut request, peer.listener, arrival, record.is_some());
+            if back.is_err() {
+                return self.fail_branch(key, index, 513, now);
+            }
+            branch.request = Some(Box::new(request.clone()));
+            branch.hops.push_front(hop);
+            branch.fallback = true;
+            hop.transport = Transport::Tcp;
+            left = leave(&mut request, hop);
+        }
+        let (peer, wire) = match left {
+            Ok(left) => left,
             Err(status) => {
                 if status == 403 {
                     count(&self.counters.route_refusals);
@@ -784,7 +798,6 @@ impl Core {
                 return self.fail_branch(key, index, status, now);
             }
         };
-        let wire = request.to_bytes();
         let essence = (exchange.method == Method::Invite).then(|| Essence::of(&request));
         self.observer
             .log
@@ -808,7 +821,7 @@ impl Core {
             self.opened.note(hop.addr, peer.listener, exit.named);
         }
         self.places.insert(client, key, index);
-        let more = more_aims || !branch.hops.is_empty();
+        let more = more_aims || branch.hops.len() > usize::from(branch.fallback);
         let timer = match () {
             () if more => Some((TimerKind::Silence, arrival.plan.fr_timer)),
             () if exchange.method == Method::Invite => Some((TimerKind::C, arrival.plan.timer_c)),
@@ -912,6 +925,7 @@ impl Core {
             return;
         };
         let branch = &mut exchange.branches[index];
+        branch.forget_fallback();
         let first = !std::mem::replace(&mut branch.provisional, true);
         // A cancelled branch has no timer: the transaction bounds how long its end may take.
         let Some(timer) = branch.timer.take_if(|_| first || renew) else {
@@ -987,6 +1001,9 @@ impl Core {
             given => given,
         };
         let status = given.status();
+        if !(given.is_local() && status == 503) {
+            branch.forget_fallback();
+        }
         // RFC 3263 §4.3: another address of the same target after a failure to reach it, or a 503.
         let unreached = status == 503 || given.is_local() && status == 408;
         let next_hop = unreached && !branch.hops.is_empty();

@@ -32,6 +32,10 @@ pub struct Plan {
     pub message_limits: Limits,
     /// Transactions in progress, all workers together.
     pub transactions_max: usize,
+    /// Bytes above which a request goes by TCP in place of UDP (RFC 3261 §18.1.1); 0: none does.
+    pub udp_mtu: usize,
+    /// The least of these of all trunks and the server, so that most requests are asked one question.
+    pub(crate) udp_mtu_least: usize,
     /// RFC 3261 §17 timers.
     pub timers: sip::Timers,
     /// Timer C (§16.6 step 11).
@@ -118,6 +122,8 @@ pub struct Trunk {
     pub chain: Option<Arc<Chain>>,
     /// Codes after which the next target is tried.
     pub reroute: Reroute,
+    /// [`Plan::udp_mtu`] for what leaves by it.
+    pub udp_mtu: usize,
     /// Enabled targets with priority and weight.
     pub targets: Vec<TrunkTarget>,
 }

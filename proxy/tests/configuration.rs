@@ -143,6 +143,7 @@ const EFFECTS: &[(&str, &str, Holds)] = &[
     (LIMITS, "transactions = 1000", |s| s.plan.transactions_max == 1000),
     (LIMITS, "connections = 77", |s| s.limits.connections == 77),
     (LIMITS, "connections_per_ip = 7", |s| s.limits.connections_per_ip == 7),
+    (LIMITS, "udp_mtu = 1300", |s| s.plan.udp_mtu == 1300 && s.plan.trunks["carrier"].udp_mtu == 1300),
     (LISTEN, "name = \"west\"", |s| &*s.plan.listeners[0].name == "west"),
     (LISTEN, "socket = \"tcp:[::1]:5099\"", |s| {
         let listener = &s.plan.listeners[0];
@@ -164,6 +165,7 @@ const EFFECTS: &[(&str, &str, Holds)] = &[
         let reroute = &s.plan.trunks["carrier"].reroute;
         matches!(reroute, Reroute::Only(_)) && reroute.covers(500) && !reroute.covers(503)
     }),
+    (TRUNK, "udp_mtu = \"2KiB\"", |s| s.plan.trunks["carrier"].udp_mtu == 2048 && s.plan.udp_mtu == 0),
     (TARGET, "  uri = \"sip:127.0.0.1:5099?X-A=1\"", |s| s.plan.trunks["carrier"].targets[0].uri == "sip:127.0.0.1:5099?X-A=1"),
     (TARGET, "  priority = 4", |s| s.plan.trunks["carrier"].targets[0].priority == 4),
     (TARGET, "  weight = 5", |s| s.plan.trunks["carrier"].targets[0].weight == 5),
@@ -346,6 +348,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     (LIMITS, "message_bytes = \"1GiB\"", "edge.toml:7:17: limits.message_bytes: "),
     (LIMITS, "transactions = -1", "edge.toml:7:16: limits.transactions: "),
     (LIMITS, "uri_bytes = \"1 apple\"", "edge.toml:7:13: limits.uri_bytes: "),
+    (LIMITS, "udp_mtu = 65536", "edge.toml:7:11: limits.udp_mtu: 65536; expected 65535 at most"),
     (LISTEN, "socket = \"sctp:127.0.0.1:5060\"", "edge.toml:9:10: listen[0].socket: "),
     (LISTEN, "socket = \"udp:127.0.0.1\"", "edge.toml:9:10: listen[0].socket: "),
     (LISTEN, "socket = \"udp:127.0.0.1:0\"", "edge.toml:9:10: listen[0].socket: port 0; expected 1 to 65535"),

@@ -89,6 +89,8 @@ pub(super) fn build(
         node: sections.server.node.clone(),
         message_limits: sections.limits.message(),
         transactions_max: sections.limits.transactions,
+        udp_mtu: sections.limits.udp_mtu.0,
+        udp_mtu_least: udp_mtu_least(sections.limits.udp_mtu.0, &trunks),
         timers: sip::Timers {
             t1: sections.timers.t1.0,
             t2: sections.timers.t2.0,
@@ -414,6 +416,7 @@ fn trunks(
             sources: config.sources.clone(),
             chain,
             reroute,
+            udp_mtu: file.udp_mtu.map_or(sections.limits.udp_mtu.0, |mtu| mtu.0),
             targets: targets
                 .map(|target| {
                     let uri = Bytes::from(target.uri.0.clone());
@@ -531,3 +534,10 @@ fn domains(sections: &Sections<'_>, report: &mut Report<'_>) -> Domains {
 const SECRET_BYTES_MIN: usize = 16;
 /// Origination URIs of a trunk at most.
 const TARGETS_MAX: usize = 10;
+
+/// The shortest request that may be too long for UDP.
+fn udp_mtu_least(server: usize, trunks: &HashMap<Arc<str>, Arc<Trunk>>) -> usize {
+    let trunks = trunks.values().map(|trunk| trunk.udp_mtu);
+    let all = trunks.chain([server]).filter(|mtu| *mtu > 0);
+    all.min().unwrap_or(usize::MAX)
+}

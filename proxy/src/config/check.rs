@@ -187,13 +187,14 @@ pub(super) fn check_server(sections: &Sections<'_>, report: &mut Report<'_>) {
             report.add(span(key), key, format!("{value}; expected 1 to {max}"));
         }
     }
-    if limits.body_bytes.0 > sip::MESSAGE_BYTES_MAX {
-        let message = format!(
-            "{}; expected {} at most",
-            limits.body_bytes.0,
-            sip::MESSAGE_BYTES_MAX
-        );
-        report.add(span("limits.body_bytes"), "limits.body_bytes", message);
+    for (key, value) in [
+        ("limits.body_bytes", limits.body_bytes.0),
+        ("limits.udp_mtu", limits.udp_mtu.0),
+    ] {
+        if value > sip::MESSAGE_BYTES_MAX {
+            let max = sip::MESSAGE_BYTES_MAX;
+            report.add(span(key), key, format!("{value}; expected {max} at most"));
+        }
     }
 }
 

@@ -101,6 +101,8 @@ pub struct LimitsSection {
     pub connections: usize,
     /// TCP connections of one address; trunks are exempt.
     pub connections_per_ip: usize,
+    /// Bytes above which a request goes by TCP where it would go by UDP (RFC 3261 §18.1.1); 0: none does.
+    pub udp_mtu: Size,
 }
 
 impl Default for LimitsSection {
@@ -118,6 +120,7 @@ impl Default for LimitsSection {
             transactions: 200_000,
             connections: 2048,
             connections_per_ip: 64,
+            udp_mtu: Size(0),
         }
     }
 }
@@ -205,6 +208,8 @@ pub struct Trunk {
     pub chain: Option<String>,
     /// Codes after which the next target is tried.
     pub reroute_causes: Option<Vec<u16>>,
+    /// `limits.udp_mtu` for what leaves by it.
+    pub udp_mtu: Option<Size>,
     /// Where calls to it go.
     #[serde(default)]
     pub target: Vec<TrunkTarget>,

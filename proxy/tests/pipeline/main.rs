@@ -9,6 +9,7 @@ mod failover;
 mod filtering;
 mod forwarding;
 mod leading;
+mod mtu;
 mod overload;
 mod phones;
 mod registering;
