@@ -327,7 +327,9 @@ fn a_server_pauses_and_goes_on_elsewhere() {
     let began = Instant::now();
     caller.say(address_of(&answer), 0, &[600.0], Duration::from_millis(500));
     second.expect_tone(&[600.0], began);
-    assert_eq!(first.since(began), [0; 0]);
+    // What was on its way to the first place is silence.
+    let late = first.since(began);
+    assert!(late.iter().all(|sample| sample.abs() < 100), "{late:?}");
     // An offer without anything for us changes nothing.
     let video = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
                  m=video 9 RTP/AVP 96\r\n";
