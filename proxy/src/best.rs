@@ -51,6 +51,12 @@ pub(crate) fn take_best(answers: &mut Vec<Answer>) -> Option<Answer> {
     Some(answers.remove(best))
 }
 
+/// Whether a 503 says when there will be room again. Without that it is as good as a 500 (§21.5.4).
+pub(crate) fn asks_to_wait(response: &Response) -> bool {
+    let mut headers = response.headers.iter();
+    headers.any(|header| header.id == HeaderName::RetryAfter)
+}
+
 /// Adds the challenges of the other 401 and 407 answers to the chosen one (§16.7 step 7).
 pub(crate) fn add_challenges(chosen: &mut Response, others: &[Answer]) {
     if !is_challenge(chosen.status()) {

@@ -101,6 +101,8 @@ pub(crate) enum Waiting {
 pub(crate) struct Branch {
     /// Where it goes.
     pub(crate) aim: Aim,
+    /// Whether that is an executor.
+    pub(crate) executor: bool,
     /// The request with the edits of this branch, while another address may need it; Via and
     /// Record-Route are added per attempt.
     pub(crate) request: Option<Box<Request>>,
@@ -133,6 +135,7 @@ impl Branch {
     /// A branch to `aim` that has not been sent.
     pub(crate) fn new(aim: Aim) -> Self {
         Self {
+            executor: aim.domain.is_some(),
             aim,
             request: None,
             hops: VecDeque::new(),
@@ -170,6 +173,12 @@ impl Branch {
 }
 
 impl Exchange {
+    /// Whether a branch goes to an executor.
+    pub(crate) fn is_executor(&self, branch: Option<usize>) -> bool {
+        let branch = branch.and_then(|index| self.branches.get(index));
+        branch.is_some_and(|branch| branch.executor)
+    }
+
     /// An exchange that has not been sent anywhere.
     pub(crate) fn new(arrival: Arrival, kept: Kept, server: ServerId, reply_to: Peer) -> Self {
         Self {

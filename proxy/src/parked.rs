@@ -63,6 +63,7 @@ struct ParkedBranch {
     provisional: bool,
     expired: bool,
     done: bool,
+    executor: bool,
 }
 
 impl Parked {
@@ -198,6 +199,7 @@ impl ParkedBranch {
             provisional: branch.provisional,
             expired: branch.expired,
             done: branch.done,
+            executor: branch.executor,
         }
     }
 
@@ -208,6 +210,7 @@ impl ParkedBranch {
             provisional: self.provisional,
             expired: self.expired,
             done: self.done,
+            executor: self.executor,
             ..Branch::new(Aim {
                 target: self.target,
                 request_uri: None,

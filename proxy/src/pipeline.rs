@@ -1051,14 +1051,16 @@ impl Core {
             return;
         }
         let mut answers = std::mem::take(&mut exchange.answers);
+        let is_executor = |branch| exchange.is_executor(branch);
         match best::take_best(&mut answers) {
             Some(Answer {
                 branch,
                 given: Given::Received(mut response),
             }) => {
                 best::add_challenges(&mut response, &answers);
-                // Step 6: a 503 is about the next hop, not about us.
+                // Step 6: a 503 is about the next hop and not us, but for a full executor's.
                 if response.status() == 503
+                    && !(is_executor(branch) && best::asks_to_wait(&response))
                     && response.set_status(500, b"Server Internal Error").is_err()
                 {
                     let refusal = Refusal::new(500, "Server Internal Error", "edit");
@@ -1085,9 +1087,10 @@ impl Core {
                 branch,
                 given: Given::Local(status),
             }) => {
-                self.answer(key, &refusal::of_verdict(status), branch, now);
+                let refusal = refusal::of_verdict(status, is_executor(branch));
+                self.answer(key, &refusal, branch, now);
             }
-            None => self.answer(key, &refusal::of_verdict(480), None, now),
+            None => self.answer(key, &refusal::of_verdict(480, false), None, now),
         }
     }
 

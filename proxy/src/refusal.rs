@@ -65,10 +65,12 @@ pub(crate) fn own_answer() -> Refusal {
     answer
 }
 
-/// What stands for our own verdict on a branch.
-pub(crate) fn of_verdict(status: u16) -> Refusal {
+/// What stands for our own verdict on a branch, to an executor or to somebody else.
+pub(crate) fn of_verdict(status: u16, executor: bool) -> Refusal {
     let (status, reason) = match status {
         403 => (403, "Forbidden"),
+        // What our executors would do nobody else does.
+        503 if executor => return later("no_executor"),
         408 => (408, "Request Timeout"),
         480 => (480, "Temporarily Unavailable"),
         483 => (483, "Too Many Hops"),

@@ -1,7 +1,8 @@
 //! The way back (RFC 3261 §16.7): which response, what of it, and which are dropped.
 
 use crate::support::{
-    CALLER, CONFIG, GATEWAY_1, GATEWAY_2, PBX, PUBLIC, Sent, World, address, done, invite, request,
+    CALLER, CONFIG, EXECUTOR, GATEWAY_1, GATEWAY_2, INSIDE, PBX, PUBLIC, Sent, World, address,
+    done, invite, request,
 };
 
 fn onward(world: &mut World, text: &str) -> Sent {
@@ -143,6 +144,33 @@ fn a_503_goes_upstream_as_500() {
     world.receive(PBX, PUBLIC, &sent.answer(503, "Retry-After: 9\n"));
     let answer = world.take().remove(1);
     assert_eq!(answer.start(), "SIP/2.0 500 Server Internal Error");
+}
+
+#[test]
+fn a_503_of_an_executor_that_asks_to_wait_is_our_own() {
+    for (id, headers, status) in [("wait", "Retry-After: 9\n", 503), ("broken", "", 500)] {
+        let mut world = World::new();
+        let sent = onward(&mut world, &invite("1", id));
+        assert_eq!(sent.to, address(EXECUTOR));
+        world.receive(EXECUTOR, INSIDE, &sent.answer(503, headers));
+        let answer = world.take().remove(1);
+        assert_eq!(answer.status(), status, "{id}");
+        if status == 503 {
+            assert_eq!(answer.header("Retry-After"), "9");
+        }
+        assert_eq!(done(id), [status]);
+        world.assert_drained();
+    }
+}
+
+#[test]
+fn an_executor_that_cannot_be_reached_is_a_503_with_a_time_to_wait() {
+    let mut world = World::new();
+    let sent = onward(&mut world, &invite("1", "gone"));
+    world.failed(&sent);
+    let answer = world.only(CALLER);
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.header("Retry-After"), "5");
 }
 
 #[test]
