@@ -55,9 +55,9 @@ codes! {
     CERTIFICATE_NAME = 11235 Error "Certificate is for another host name.";
     CERTIFICATE_EXPIRED = 11236 Error "Certificate is outside its validity.";
     CERTIFICATE_UNTRUSTED = 11237 Error "Certificate is not trusted.";
-    OVERRIDE_KEY = 11240 Warning "Unknown connection override.";
+    OVERRIDE_KEY = 11240 Warning "Unknown connection override or edge.";
     OVERRIDE_VALUE = 11241 Warning "Invalid value of a connection override.";
-    OVERRIDE_RANGE = 11242 Warning "Value of a connection override is out of range.";
+    OVERRIDE_RANGE = 11242 Warning "Value of a connection override is out of range, or not to be had.";
     OVERRIDE_RETRY_POLICY = 11243 Warning "Invalid retry policy in a connection override.";
     BODY_TOO_LARGE = 11750 Error "Response body is too large.";
     BODY_EMPTY = 11770 Error "Response body is empty.";

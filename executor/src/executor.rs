@@ -17,7 +17,7 @@ use crate::observer::Observer;
 use crate::settings::{Listen, Settings};
 use crate::sound::recordings::RecordingServer;
 use crate::sound::{Sound, SoundSetupError};
-use crate::webhook::{Client, ClientError};
+use crate::webhook::{Client, ClientError, WebhookMeter};
 
 /// A user agent whose sockets are bound; [`Executor::run`] makes it work.
 ///
@@ -51,6 +51,7 @@ pub struct Handle {
     bound: Vec<Bound>,
     gauges: Arc<Gauges>,
     media: Meter,
+    webhooks: WebhookMeter,
     shutdown: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
@@ -255,7 +256,7 @@ impl Executor {
     /// The thread or the runtime cannot be made.
     pub fn spawn(self) -> io::Result<Handle> {
         let (bound, gauges) = (self.bound.clone(), self.gauges());
-        let media = self.engine.meter();
+        let (media, webhooks) = (self.engine.meter(), self.webhook.meter());
         let (shutdown, told) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -271,6 +272,7 @@ impl Executor {
             bound,
             gauges,
             media,
+            webhooks,
             shutdown: Some(shutdown),
             thread: Some(thread),
         })
@@ -291,6 +293,11 @@ impl Handle {
     /// What its media threads have done.
     pub fn media(&self) -> Meter {
         self.media.clone()
+    }
+
+    /// What it does with web servers that fail.
+    pub fn webhooks(&self) -> WebhookMeter {
+        self.webhooks.clone()
     }
 
     /// Begins the shutdown.

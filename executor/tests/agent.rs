@@ -14,6 +14,8 @@ mod credentials;
 mod dial;
 #[path = "agent/dialog.rs"]
 mod dialog;
+#[path = "agent/hostile.rs"]
+mod hostile;
 #[path = "agent/leaks.rs"]
 mod leaks;
 #[path = "agent/phone.rs"]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use executor::sound::hear::{HttpHearingConfig, PocketsphinxConfig};
 use executor::sound::speak::{EspeakConfig, HttpSpeechConfig};
 use executor::sound::{HearingConfig, SpeechEngine};
-use executor::webhook::{Hook, Method};
+use executor::webhook::{BreakerConfig, Hook, Method, WebhookMeter};
 use executor::{
     Codec, Domain, Domains, Executor, Gauges, Handle, Listen, Meter, Roots, RtpPorts, Secret, Sid,
     SiprecConnector, TrustedPeer,
@@ -42,9 +42,23 @@ pub(crate) fn start(settings: &Settings, log: Arc<CallLog>) -> Result<Option<Rol
     Ok(Some(Role { handle, domains }))
 }
 
-/// What the executor holds and its media threads have done, for `/metrics`.
-pub(crate) fn watched(role: Option<&Role>) -> Option<(Arc<Gauges>, Meter)> {
-    role.map(|role| (role.handle.gauges(), role.handle.media()))
+/// What of the executor is shown by `/metrics`.
+pub(crate) struct Watched {
+    /// What it holds.
+    pub(crate) gauges: Arc<Gauges>,
+    /// What its media threads have done.
+    pub(crate) media: Meter,
+    /// What it does with web servers that fail.
+    pub(crate) webhooks: WebhookMeter,
+}
+
+/// What is to be watched, where there is an executor.
+pub(crate) fn watched(role: Option<&Role>) -> Option<Watched> {
+    role.map(|role| Watched {
+        gauges: role.handle.gauges(),
+        media: role.handle.media(),
+        webhooks: role.handle.webhooks(),
+    })
 }
 
 /// The executor's domains, to be replaced by [`domains`] of a file that was read again.
@@ -105,6 +119,10 @@ fn translate(settings: &Settings, file: &file::Executor) -> Result<executor::Set
             network(text).ok_or_else(|| format!("webhook_allow: `{text}` is no network"))?;
         out.webhook.allow.push(network);
     }
+    out.webhook.breaker = BreakerConfig {
+        failures_max: file.webhook_failures,
+        pause: file.webhook_pause.0,
+    };
     out.timers = settings.plan.timers;
     out.limits.calls = file.calls;
     out.limits.message = settings.plan.message_limits.clone();

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use executor::{Gauges, MediaCounters, Meter, Snapshot};
+use executor::webhook::WebhookCounters;
+use executor::{MediaCounters, Snapshot};
 
 use crate::counters::Counters;
+use crate::executor_role::Watched;
 use crate::registrar::Registrar;
 
 /// The sums of the workers' counters and the counts of the filters. Labels come from closed sets.
@@ -14,7 +16,7 @@ pub(crate) fn render(
     workers: &[Arc<Counters>],
     filters: &filters::Counters,
     registrar: &Registrar,
-    executor: Option<&(Arc<Gauges>, Meter)>,
+    executor: Option<&Watched>,
 ) -> String {
     let mut sums: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
     for counters in workers {
@@ -31,8 +33,10 @@ pub(crate) fn render(
     push(&mut text, name, help, users as u64);
     let (help, name) = ("Bindings of all users.", "hookswitch_registrations");
     push(&mut text, name, help, bindings as u64);
-    if let Some((gauges, media)) = executor {
-        for (name, help, value) in executor_series(&gauges.snapshot(), &media.read()) {
+    if let Some(watched) = executor {
+        let (held, media) = (watched.gauges.snapshot(), watched.media.read());
+        let series = executor_series(&held, &media).into_iter();
+        for (name, help, value) in series.chain(webhook_series(&watched.webhooks.read())) {
             push(
                 &mut text,
                 &format!("hookswitch_executor_{name}"),
@@ -107,6 +111,26 @@ fn executor_series(
             "media_recorded_lost_milliseconds_total",
             "Sound that the disk was too slow for.",
             media.recorded_lost_ms,
+        ),
+    ]
+}
+
+fn webhook_series(done: &WebhookCounters) -> [(&'static str, &'static str, u64); 3] {
+    [
+        (
+            "webhook_servers_open",
+            "Web servers that fail and are not asked now.",
+            done.open,
+        ),
+        (
+            "webhook_servers_opened_total",
+            "How many times a web server was not asked any more.",
+            done.opened,
+        ),
+        (
+            "webhook_requests_refused_total",
+            "Requests that were not made because their web server fails.",
+            done.refused,
         ),
     ]
 }

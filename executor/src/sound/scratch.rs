@@ -28,10 +28,13 @@ impl Scratch {
     }
 }
 
-/// A name that is free, in the folder of a file.
+/// A name that is free, in the folder of a file; it ends with [`NEW`].
 pub(super) fn beside(path: &Path) -> io::Result<PathBuf> {
-    Ok(path.with_extension(format!("{}.new", random()?)))
+    Ok(path.with_extension(format!("{}{NEW}", random()?)))
 }
+
+/// The end of the names of files that are not whole yet.
+pub(super) const NEW: &str = ".new";
 
 fn random() -> io::Result<String> {
     let mut random = [0; 16];

@@ -3,6 +3,8 @@
 //! Their URLs are the operator's own, so the guard against private addresses does not apply; nor
 //! are redirects followed, which would send a caller's voice elsewhere.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use reqwest::redirect;
@@ -22,6 +24,7 @@ pub(super) fn client(roots: &Roots) -> Result<reqwest::Client, reqwest::Error> {
         .referer(false)
         .no_proxy()
         .tls_certs_merge(roots.http()?)
+        .connect_timeout(CONNECT_WITHIN)
         .build()
 }
 
@@ -61,3 +64,6 @@ pub(super) fn failed(error: reqwest::Error) -> SoundError {
     }
     SoundError::internal(format!("the service cannot be asked: {root}"))
 }
+
+/// A service that takes longer for its handshakes is not there.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);

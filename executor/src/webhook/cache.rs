@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CACHE_CONTROL, ETAG, HeaderValue, LAST_MODIFIED};
+use http::header::CACHE_CONTROL;
+
+use super::Validators;
 
 /// A small cache of validated replies. Every use is revalidated, so nothing stale is ever used.
 #[derive(Clone, Default)]
@@ -13,8 +15,7 @@ pub(super) struct Cache(Arc<Mutex<VecDeque<(String, Cached)>>>);
 
 #[derive(Clone)]
 pub(super) struct Cached {
-    pub(super) etag: Option<HeaderValue>,
-    pub(super) last_modified: Option<HeaderValue>,
+    pub(super) validators: Validators,
     pub(super) content_type: Option<String>,
     pub(super) body: Bytes,
 }
@@ -37,18 +38,16 @@ impl Cache {
         content_type: Option<&str>,
         body: &Bytes,
     ) {
-        let (etag, last_modified) = (headers.get(ETAG), headers.get(LAST_MODIFIED));
         let forbidden = headers.get_all(CACHE_CONTROL).iter().any(|value| {
             value
                 .to_str()
                 .is_ok_and(|value| value.to_ascii_lowercase().contains("no-store"))
         });
-        if forbidden || (etag.is_none() && last_modified.is_none()) {
+        let Some(validators) = Validators::of(headers).filter(|_| !forbidden) else {
             return;
-        }
+        };
         let cached = Cached {
-            etag: etag.cloned(),
-            last_modified: last_modified.cloned(),
+            validators,
             content_type: content_type.map(str::to_owned),
             body: body.clone(),
         };

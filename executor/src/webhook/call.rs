@@ -10,6 +10,7 @@ use url::Url;
 use crate::{ErrorCode, Warning};
 
 use super::auth::Challenge;
+use super::breaker::Ticket;
 use super::classify::{Class, Failure};
 use super::outgoing::{Outgoing, random_token};
 use super::phases::{ReadTimedOut, bounded};
@@ -37,6 +38,8 @@ pub(super) struct Fetch<'f> {
     /// The same on all attempts, so that the application can tell a repetition.
     token: String,
     exchange: Exchange,
+    /// The request that is under way.
+    asking: Option<Ticket>,
 }
 
 /// Where an attempt stands.
@@ -73,6 +76,7 @@ impl<'f> Fetch<'f> {
             params,
             token: random_token(),
             exchange,
+            asking: None,
         }
     }
 
@@ -81,10 +85,13 @@ impl<'f> Fetch<'f> {
         let total = self.overrides.total.min(TOTAL_MAX);
         let result = match tokio::time::timeout(total, self.attempts()).await {
             Ok(result) => result,
-            Err(_) => Err(Failure::fatal(
-                ErrorCode::TOTAL_TIMEOUT,
-                format!("not done in {total:?}"),
-            )),
+            Err(_) => {
+                let code = ErrorCode::TOTAL_TIMEOUT;
+                if let Some(asking) = self.asking.take() {
+                    asking.failed(code, Instant::now());
+                }
+                Err(Failure::fatal(code, format!("not done in {total:?}")))
+            }
         };
         self.exchange.elapsed = began.elapsed();
         match result {
@@ -126,10 +133,14 @@ impl<'f> Fetch<'f> {
             challenged: false,
         };
         loop {
-            let place = self.client.enter(&hop.url).await?;
-            let step = self.exchange_once(&mut hop).await?;
+            let (place, ticket) = self.client.enter(&hop.url).await?;
+            self.asking = Some(ticket);
+            let step = self.exchange_once(&mut hop).await;
+            if let Some(ticket) = self.asking.take() {
+                ticket.judge(&step, Instant::now());
+            }
             drop(place);
-            if let Step::Done(reply) = step {
+            if let Step::Done(reply) = step? {
                 return Ok(reply);
             }
         }
@@ -152,7 +163,8 @@ impl<'f> Fetch<'f> {
         let request = outgoing.build(&wire, cached.as_ref())?;
         self.exchange.requests += 1;
         let (connect, read) = (self.overrides.connect, self.overrides.read);
-        let response = match bounded(connect, read, self.client.http.execute(request)).await {
+        let http = self.client.http(&self.overrides);
+        let response = match bounded(connect, read, http.execute(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(Failure::of(&error)),
             Err(ReadTimedOut) => {

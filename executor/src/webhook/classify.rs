@@ -8,6 +8,7 @@ use rustls::CertificateError;
 use crate::ErrorCode;
 
 use super::guard::{NoAddress, NotPublic};
+use super::lookup::TooManyNames;
 use super::phases::ConnectTimedOut;
 
 /// A failed attempt.
@@ -29,6 +30,17 @@ pub(super) enum Class {
     ServerError,
 }
 
+/// What a failure says about the server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Verdict {
+    /// It answered, though not with what was wanted.
+    Answered,
+    /// It did not do its part.
+    Failed,
+    /// Nothing: it was not asked.
+    Unknown,
+}
+
 impl Failure {
     pub(super) fn new(code: ErrorCode, class: Class, detail: impl Into<String>) -> Self {
         Self {
@@ -40,6 +52,23 @@ impl Failure {
 
     pub(super) fn fatal(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self::new(code, Class::Final, detail)
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        match self.class {
+            Class::Connect | Class::Read | Class::ServerError => Verdict::Failed,
+            Class::ClientError => Verdict::Answered,
+            Class::Final => match self.code {
+                // The body did not come to its end.
+                ErrorCode::CONNECTION_FAILURE
+                | ErrorCode::PROTOCOL_VIOLATION
+                | ErrorCode::TOTAL_TIMEOUT => Verdict::Failed,
+                ErrorCode::BAD_HOST | ErrorCode::INTERNAL | ErrorCode::INVALID_URL => {
+                    Verdict::Unknown
+                }
+                _ => Verdict::Answered,
+            },
+        }
     }
 
     /// An error before the head of a response was there. The URL is left out: it may hold
@@ -72,6 +101,9 @@ impl Failure {
 fn known(error: &(dyn Error + 'static)) -> Option<Failure> {
     if let Some(error) = error.downcast_ref::<NotPublic>() {
         return Some(Failure::fatal(ErrorCode::BAD_HOST, error.to_string()));
+    }
+    if let Some(error) = error.downcast_ref::<TooManyNames>() {
+        return Some(Failure::fatal(ErrorCode::INTERNAL, error.to_string()));
     }
     if let Some(error) = error.downcast_ref::<NoAddress>() {
         return Some(Failure::new(

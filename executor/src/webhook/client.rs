@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use ipnet::IpNet;
 use reqwest::redirect;
@@ -10,20 +10,26 @@ use url::Url;
 
 use crate::{ErrorCode, Roots, Warning};
 
+use super::breaker::{Breaker, Ticket};
 use super::cache::Cache;
 use super::call::Fetch;
 use super::classify::Failure;
 use super::gate::{Gate, Place};
-use super::guard::{Guard, Lookup, SystemLookup};
+use super::guard::Guard;
 use super::phases::ConnectLayer;
-use super::{CallContext, FetchError, Purpose, Reply, Request, date};
+use super::{
+    BreakerConfig, CallContext, FetchError, Lookup, Overrides, Purpose, Reply, Request,
+    SystemLookup, WebhookMeter, date,
+};
 
 /// Makes the requests of all calls. Clones share connections, cache and bounds.
 #[derive(Clone)]
 pub struct Client {
-    pub(super) http: reqwest::Client,
-    pub(super) guard: Guard,
-    pub(super) gate: Gate,
+    with_sni: reqwest::Client,
+    without_sni: reqwest::Client,
+    guard: Guard,
+    gate: Gate,
+    breaker: Breaker,
     pub(super) cache: Cache,
 }
 
@@ -36,6 +42,8 @@ pub struct ClientConfig {
     pub host_running_max: usize,
     /// Requests that wait for one host; more fail at once.
     pub host_waiting_max: usize,
+    /// When a server that fails is not asked any more.
+    pub breaker: BreakerConfig,
     /// Looks host names up.
     pub lookup: Arc<dyn Lookup>,
     /// Who is believed to vouch for a server, besides the system's authorities.
@@ -57,23 +65,29 @@ impl Client {
         // An error only says that a provider is installed already.
         drop(rustls::crypto::ring::default_provider().install_default());
         let guard = Guard::new(config.allow, config.lookup);
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("Hookswitch/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .tls_certs_merge(config.roots.http()?)
-            .dns_resolver(guard.clone())
-            .connector_layer(ConnectLayer)
-            .pool_max_idle_per_host(config.host_running_max)
-            .pool_idle_timeout(IDLE)
-            .build()?;
+        // Connections with and without the name in their handshake are never mixed up.
+        let http = |sni: bool| {
+            reqwest::Client::builder()
+                .user_agent(concat!("Hookswitch/", env!("CARGO_PKG_VERSION")))
+                .redirect(redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .referer(false)
+                .no_proxy()
+                .tls_sni(sni)
+                .tls_certs_merge(config.roots.http()?)
+                .dns_resolver(guard.clone())
+                .connector_layer(ConnectLayer)
+                .pool_max_idle_per_host(config.host_running_max)
+                .pool_idle_timeout(IDLE)
+                .build()
+        };
         let gate = Gate::new(config.host_running_max, config.host_waiting_max);
         Ok(Self {
-            http,
+            with_sni: http(true)?,
+            without_sni: http(false)?,
             guard,
             gate,
+            breaker: Breaker::new(config.breaker),
             cache: Cache::default(),
         })
     }
@@ -109,8 +123,16 @@ impl Client {
 }
 
 impl Client {
-    /// Waits for a place among the requests to the host of a URL that may be asked at all.
-    pub(super) async fn enter(&self, url: &Url) -> Result<Place, Failure> {
+    /// The HTTP client for a request with these overrides.
+    pub(super) fn http(&self, overrides: &Overrides) -> &reqwest::Client {
+        match overrides.server_name {
+            true => &self.with_sni,
+            false => &self.without_sni,
+        }
+    }
+
+    /// Waits for a place among the requests to the host of a URL that may be asked at all, and is asked now.
+    pub(super) async fn enter(&self, url: &Url) -> Result<(Place, Ticket), Failure> {
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(Failure::fatal(
                 ErrorCode::INVALID_URL,
@@ -120,13 +142,22 @@ impl Client {
         if let Err(error) = self.guard.check(url) {
             return Err(Failure::fatal(ErrorCode::BAD_HOST, error.to_string()));
         }
+        self.breaker.check(url, Instant::now())?;
         let host = url.host_str().unwrap_or_default();
-        self.gate.enter(host).await.map_err(|_| {
+        let place = self.gate.enter(host).await.map_err(|_| {
             Failure::fatal(
                 ErrorCode::CONNECTION_FAILURE,
                 "too many requests to this host are waiting",
             )
-        })
+        })?;
+        // It may have failed for those that were before.
+        let ticket = self.breaker.admit(url, Instant::now())?;
+        Ok((place, ticket))
+    }
+
+    /// What the breaker has done, to look at from any thread.
+    pub fn meter(&self) -> WebhookMeter {
+        WebhookMeter(self.breaker.clone())
     }
 
     /// The check of addresses, for connections that are no HTTP requests.
@@ -141,7 +172,8 @@ impl Default for ClientConfig {
             allow: Vec::new(),
             host_running_max: 64,
             host_waiting_max: 1024,
-            lookup: Arc::new(SystemLookup),
+            breaker: BreakerConfig::default(),
+            lookup: Arc::new(SystemLookup::new()),
             roots: Roots::default(),
         }
     }

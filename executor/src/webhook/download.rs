@@ -1,12 +1,11 @@
 //! A file that a document names: GET without the parameters of the call, unsigned, and otherwise
 //! under the rules of all requests: the guard at every hop, the gate, the URL's own overrides.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, LAST_MODIFIED, WWW_AUTHENTICATE,
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
 };
 use http::{Method, StatusCode};
 use url::Url;
@@ -14,12 +13,14 @@ use url::Url;
 use crate::ErrorCode;
 
 use super::auth::Challenge;
+use super::breaker::Ticket;
 use super::call::{REDIRECTS_MAX, retryable};
 use super::classify::{Class, Failure};
+use super::incoming::Bounds;
 use super::outgoing::random_token;
 use super::phases::{ReadTimedOut, bounded};
 use super::request::bare;
-use super::{Client, Overrides, incoming};
+use super::{Client, Held, Overrides, Room, Validators, incoming};
 
 /// One file to get.
 pub(crate) struct Download<'d> {
@@ -31,24 +32,25 @@ pub(crate) struct Download<'d> {
     pub(crate) check: &'d (dyn Fn(&HeaderMap) -> Result<(), DownloadError> + Sync),
     /// The largest body after decompression.
     pub(crate) bytes_max: usize,
+    /// Where the body has to find room.
+    pub(crate) room: &'d Room,
     /// The bound on everything.
     pub(crate) time_max: Duration,
-}
-
-/// What a server can be asked about an older reply.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Validators {
-    /// `ETag`.
-    pub(crate) etag: Option<HeaderValue>,
-    /// `Last-Modified`.
-    pub(crate) last_modified: Option<HeaderValue>,
 }
 
 /// What came.
 #[derive(Debug)]
 pub(crate) enum Downloaded {
     /// The whole file.
-    File { headers: HeaderMap, body: Bytes },
+    File {
+        headers: HeaderMap,
+        body: Bytes,
+        /// The room that the body takes.
+        held: Held,
+        /// Whether it is what the URL names, and not only what it leads to this time: then the headers say
+        /// nothing about the URL.
+        lasting: bool,
+    },
     /// What is known is still right.
     NotModified { headers: HeaderMap },
 }
@@ -66,6 +68,8 @@ pub(crate) struct DownloadError {
 struct Hop {
     url: Url,
     redirects: u32,
+    /// A redirect that may lead elsewhere the next time was followed.
+    moved: bool,
     challenge: Option<Challenge>,
 }
 
@@ -75,14 +79,20 @@ impl Client {
         let (mut overrides, _) = Overrides::parse(get.url.fragment());
         overrides.read = overrides.read.min(get.time_max);
         let total = get.time_max;
-        let done = tokio::time::timeout(total, self.download_attempts(get, &overrides)).await;
+        let mut asking = None;
+        let attempts = self.download_attempts(get, &overrides, &mut asking);
+        let done = tokio::time::timeout(total, attempts).await;
         match done {
             Ok(Ok(downloaded)) => Ok(downloaded),
             Ok(Err(failure)) => Err(failure.into()),
-            Err(_) => Err(DownloadError {
-                code: ErrorCode::TOTAL_TIMEOUT,
-                detail: format!("not done in {total:?}"),
-            }),
+            Err(_) => {
+                let code = ErrorCode::TOTAL_TIMEOUT;
+                if let Some(asking) = asking {
+                    asking.failed(code, Instant::now());
+                }
+                let detail = format!("not done in {total:?}");
+                Err(DownloadError { code, detail })
+            }
         }
     }
 
@@ -90,10 +100,11 @@ impl Client {
         &self,
         get: &Download<'_>,
         overrides: &Overrides,
+        asking: &mut Option<Ticket>,
     ) -> Result<Downloaded, Failure> {
         let mut retries = 0;
         loop {
-            let failure = match self.download_once(get, overrides).await {
+            let failure = match self.download_once(get, overrides, asking).await {
                 Ok(downloaded) => return Ok(downloaded),
                 Err(failure) => failure,
             };
@@ -109,50 +120,76 @@ impl Client {
         &self,
         get: &Download<'_>,
         overrides: &Overrides,
+        asking: &mut Option<Ticket>,
     ) -> Result<Downloaded, Failure> {
         let mut hop = Hop {
             url: get.url.clone(),
             redirects: 0,
+            moved: false,
             challenge: None,
         };
         loop {
-            let _place = self.enter(&hop.url).await?;
-            let request = hop.request(get.known);
-            let sent = bounded(
-                overrides.connect,
-                overrides.read,
-                self.http.execute(request),
-            );
-            let response = match sent.await {
-                Ok(Ok(response)) => response,
-                Ok(Err(error)) => return Err(Failure::of(&error)),
-                Err(ReadTimedOut) => {
-                    let detail = format!("no response within {:?}", overrides.read);
-                    return Err(Failure::new(ErrorCode::TOTAL_TIMEOUT, Class::Read, detail));
-                }
-            };
-            let (status, headers) = (response.status(), response.headers().clone());
-            if status == StatusCode::UNAUTHORIZED && hop.take_challenge(&headers) {
-                continue;
+            let (_place, ticket) = self.enter(&hop.url).await?;
+            *asking = Some(ticket);
+            let step = self.download_hop(get, overrides, &mut hop).await;
+            if let Some(ticket) = asking.take() {
+                ticket.judge(&step, Instant::now());
             }
-            if incoming::is_redirect(status) {
-                hop.follow(&headers)?;
-                continue;
+            if let Some(downloaded) = step? {
+                return Ok(downloaded);
             }
-            if status == StatusCode::NOT_MODIFIED && get.known.is_some() {
-                return Ok(Downloaded::NotModified { headers });
-            }
-            if !status.is_success() {
-                return Err(incoming::refused(status));
-            }
-            (get.check)(&headers)?;
-            if declared(&headers).is_some_and(|length| length > get.bytes_max as u64) {
-                let detail = format!("the file has more than {} bytes", get.bytes_max);
-                return Err(Failure::fatal(ErrorCode::BODY_TOO_LARGE, detail));
-            }
-            let body = incoming::body_of(response, overrides.read, get.bytes_max).await?;
-            return Ok(Downloaded::File { headers, body });
         }
+    }
+
+    /// One HTTP request; nothing if it has to be asked again, here or elsewhere.
+    async fn download_hop(
+        &self,
+        get: &Download<'_>,
+        overrides: &Overrides,
+        hop: &mut Hop,
+    ) -> Result<Option<Downloaded>, Failure> {
+        // What is known is known about the URL, and not about where it leads this time.
+        let known = get.known.filter(|_| !hop.moved);
+        let sent = self.http(overrides).execute(hop.request(known));
+        let response = match bounded(overrides.connect, overrides.read, sent).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(Failure::of(&error)),
+            Err(ReadTimedOut) => {
+                let detail = format!("no response within {:?}", overrides.read);
+                return Err(Failure::new(ErrorCode::TOTAL_TIMEOUT, Class::Read, detail));
+            }
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status == StatusCode::UNAUTHORIZED && hop.take_challenge(&headers) {
+            return Ok(None);
+        }
+        if incoming::is_redirect(status) {
+            return hop.follow(status, &headers).map(|()| None);
+        }
+        if status == StatusCode::NOT_MODIFIED && known.is_some() {
+            return Ok(Some(Downloaded::NotModified { headers }));
+        }
+        if !status.is_success() {
+            return Err(incoming::refused(status));
+        }
+        (get.check)(&headers)?;
+        if declared(&headers).is_some_and(|length| length > get.bytes_max as u64) {
+            let detail = format!("the file has more than {} bytes", get.bytes_max);
+            return Err(Failure::fatal(ErrorCode::BODY_TOO_LARGE, detail));
+        }
+        let mut held = get.room.hold();
+        let bounds = Bounds {
+            pause_max: overrides.read,
+            bytes_max: get.bytes_max,
+            held: Some(&mut held),
+        };
+        let body = incoming::body_of(response, bounds).await?;
+        Ok(Some(Downloaded::File {
+            headers,
+            body,
+            held,
+            lasting: !hop.moved,
+        }))
     }
 }
 
@@ -162,10 +199,7 @@ impl Hop {
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static("audio/*, */*;q=0.1"));
         if let Some(known) = known {
-            let etag = known.etag.clone();
-            headers.extend(etag.map(|value| (IF_NONE_MATCH, value)));
-            let date = known.last_modified.clone();
-            headers.extend(date.map(|value| (IF_MODIFIED_SINCE, value)));
+            known.ask(headers);
         }
         let cnonce = random_token();
         let answer = self
@@ -191,26 +225,21 @@ impl Hop {
         self.challenge.is_some()
     }
 
-    fn follow(&mut self, headers: &HeaderMap) -> Result<(), Failure> {
+    fn follow(&mut self, status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
         if self.redirects == REDIRECTS_MAX {
             let detail = format!("more than {REDIRECTS_MAX} redirects");
             return Err(Failure::fatal(ErrorCode::TOO_MANY_REDIRECTS, detail));
         }
         self.url = incoming::redirect(&self.url, headers)?;
         self.redirects += 1;
+        // RFC 9110 §15.4: these two say where the URL is from now on, the others where it leads this time.
+        let lasting = matches!(
+            status,
+            StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT
+        );
+        self.moved |= !lasting;
         self.challenge = None;
         Ok(())
-    }
-}
-
-impl Validators {
-    /// The validators of a reply, if it has any.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let validators = Self {
-            etag: headers.get(ETAG).cloned(),
-            last_modified: headers.get(LAST_MODIFIED).cloned(),
-        };
-        (validators.etag.is_some() || validators.last_modified.is_some()).then_some(validators)
     }
 }
 

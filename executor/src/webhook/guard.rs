@@ -4,29 +4,16 @@
 //! connected to: there is no second look-up that could answer differently. A URL with an address
 //! instead of a name never reaches a resolver and is checked before the request.
 
-use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use super::Lookup;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Looks names up; a test puts its own in place.
-pub trait Lookup: Send + Sync + 'static {
-    /// All addresses of a name.
-    fn lookup(
-        &self,
-        name: &str,
-    ) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send>>;
-}
-
-/// The system's resolver.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemLookup;
 
 /// Lets a connection through to public and to allowed addresses only.
 #[derive(Clone)]
@@ -116,22 +103,6 @@ impl Resolve for Guard {
     }
 }
 
-impl Lookup for SystemLookup {
-    fn lookup(
-        &self,
-        name: &str,
-    ) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send>> {
-        let name = name.to_owned();
-        Box::pin(async move {
-            let addresses = tokio::net::lookup_host((name, 0)).await?;
-            Ok(addresses
-                .map(|address| address.ip())
-                .take(ADDRESSES_MAX)
-                .collect())
-        })
-    }
-}
-
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Guard")
@@ -178,5 +149,3 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     );
     global && !special
 }
-
-const ADDRESSES_MAX: usize = 64;

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::ErrorCode;
 
+use super::Held;
 use super::classify::{Class, Failure};
 use super::outgoing::copy_userinfo;
 use super::request::bare;
@@ -21,15 +22,34 @@ pub(super) async fn body(
     response: reqwest::Response,
     pause_max: Duration,
 ) -> Result<Bytes, Failure> {
-    body_of(response, pause_max, BODY_BYTES_MAX).await
+    let bounds = Bounds {
+        pause_max,
+        bytes_max: BODY_BYTES_MAX,
+        held: None,
+    };
+    body_of(response, bounds).await
+}
+
+/// The bounds on a body.
+pub(super) struct Bounds<'b> {
+    /// The time between two packets.
+    pub(super) pause_max: Duration,
+    /// Its size after decompression.
+    pub(super) bytes_max: usize,
+    /// The room that it has to find among others.
+    pub(super) held: Option<&'b mut Held>,
 }
 
 /// Reads a body, bounded after its decompression. From here on nothing is repeated.
 pub(super) async fn body_of(
     mut response: reqwest::Response,
-    pause_max: Duration,
-    bytes_max: usize,
+    bounds: Bounds<'_>,
 ) -> Result<Bytes, Failure> {
+    let Bounds {
+        pause_max,
+        bytes_max,
+        mut held,
+    } = bounds;
     let mut body = BytesMut::new();
     loop {
         let chunk = match tokio::time::timeout(pause_max, response.chunk()).await {
@@ -47,6 +67,12 @@ pub(super) async fn body_of(
         if body.len() + chunk.len() > bytes_max {
             let detail = format!("the body has more than {bytes_max} bytes");
             return Err(Failure::fatal(ErrorCode::BODY_TOO_LARGE, detail));
+        }
+        if let Some(held) = &mut held
+            && held.grow(chunk.len()).is_err()
+        {
+            let detail = "too many files are being fetched";
+            return Err(Failure::fatal(ErrorCode::INTERNAL, detail));
         }
         body.extend_from_slice(&chunk);
     }

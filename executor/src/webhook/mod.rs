@@ -8,6 +8,7 @@
 //! Dropping the future of a request cancels it.
 
 mod auth;
+mod breaker;
 mod cache;
 mod call;
 mod classify;
@@ -18,18 +19,23 @@ mod download;
 mod gate;
 mod guard;
 mod incoming;
+mod lookup;
 mod outgoing;
 mod overrides;
 mod parameters;
 mod phases;
 mod reply;
 mod request;
+mod room;
 mod session;
 mod signature;
+mod validators;
 
+pub use breaker::{BreakerConfig, WebhookCounters, WebhookMeter};
 pub use client::{Client, ClientConfig, ClientError};
 pub use context::{CallContext, Direction, SipContext};
-pub use guard::{Guard, Lookup, SystemLookup};
+pub use guard::Guard;
+pub use lookup::{Lookup, SystemLookup};
 pub use overrides::{Overrides, RetryPolicy};
 pub use parameters::{call_params, header_params};
 pub use reply::{Exchange, FetchError, Reply};
@@ -38,5 +44,7 @@ pub use session::Session;
 pub use signature::{sign, sign_body_hash};
 
 pub(crate) use date::{iso8601, rfc2822};
-pub(crate) use download::{Download, DownloadError, Downloaded, Validators};
+pub(crate) use download::{Download, DownloadError, Downloaded};
 pub(crate) use request::{bare, shown};
+pub(crate) use room::{Held, Room};
+pub(crate) use validators::Validators;

@@ -1,9 +1,6 @@
 //! One HTTP request as it goes out.
 
-use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH,
-};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue};
 use url::Url;
 
 use crate::ErrorCode;
@@ -61,8 +58,7 @@ impl Outgoing<'_> {
         }
         self.authorize(headers, wire)?;
         if let Some(cached) = cached {
-            set(headers, IF_NONE_MATCH, cached.etag.clone());
-            set(headers, IF_MODIFIED_SINCE, cached.last_modified.clone());
+            cached.validators.ask(headers);
         }
         if self.method == Method::Post {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(FORM));
@@ -115,12 +111,6 @@ fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) -> Result<()
         .map_err(|_| Failure::fatal(ErrorCode::INTERNAL, format!("{name} cannot be sent")))?;
     headers.insert(name, value);
     Ok(())
-}
-
-fn set(headers: &mut HeaderMap, name: http::HeaderName, value: Option<HeaderValue>) {
-    if let Some(value) = value {
-        headers.insert(name, value);
-    }
 }
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=UTF-8";

@@ -17,6 +17,8 @@ pub struct Overrides {
     pub retries: u32,
     /// `rp`: what is repeated.
     pub policy: RetryPolicy,
+    /// `sni`: whether the TLS handshake says the host's name. The certificate is for that name either way.
+    pub server_name: bool,
 }
 
 /// What is repeated.
@@ -60,11 +62,8 @@ impl Overrides {
             "tt" => self.total = millis(value, 100..=15_000)?,
             "rc" => self.retries = number(value, 0..=5)?,
             "rp" => self.policy = RetryPolicy::parse(value)?,
-            "sni" if matches!(value, "y" | "n") => {}
-            "sni" => return Err((ErrorCode::OVERRIDE_VALUE, "it is y or n")),
-            // There is one egress here: names of others are accepted and without effect.
-            "e" if !value.is_empty() => {}
-            "e" => return Err((ErrorCode::OVERRIDE_VALUE, "it names no edge")),
+            "sni" => self.server_name = yes_or_no(value)?,
+            "e" => edges(value)?,
             _ => return Err((ErrorCode::OVERRIDE_KEY, "there is no such key")),
         }
         Ok(())
@@ -79,6 +78,7 @@ impl Default for Overrides {
             total: Duration::from_secs(15),
             retries: 1,
             policy: RetryPolicy::CONNECT,
+            server_name: true,
         }
     }
 }
@@ -122,6 +122,31 @@ impl RetryPolicy {
     }
 }
 
+fn yes_or_no(value: &str) -> Result<bool, (ErrorCode, &'static str)> {
+    match value {
+        "y" => Ok(true),
+        "n" => Ok(false),
+        _ => Err((ErrorCode::OVERRIDE_VALUE, "it is y or n")),
+    }
+}
+
+/// Checks a list of edges, as a URL that works here should work with the provider too. There is nothing to
+/// choose from: requests leave from where this process runs.
+fn edges(value: &str) -> Result<(), (ErrorCode, &'static str)> {
+    for edge in value.split(',').map(str::trim) {
+        if INTERCONNECT_EDGES.contains(&edge) {
+            return Err((
+                ErrorCode::OVERRIDE_RANGE,
+                "there is no private interconnect",
+            ));
+        }
+        if !EDGES.contains(&edge) {
+            return Err((ErrorCode::OVERRIDE_KEY, "there is no such edge"));
+        }
+    }
+    Ok(())
+}
+
 fn millis(
     value: &str,
     range: std::ops::RangeInclusive<u32>,
@@ -141,3 +166,25 @@ fn number(
 }
 
 const PAIRS_MAX: usize = 32;
+/// The provider's edges on the public Internet.
+const EDGES: &[&str] = &[
+    "ashburn",
+    "dublin",
+    "frankfurt",
+    "roaming",
+    "sao-paulo",
+    "singapore",
+    "sydney",
+    "tokyo",
+    "umatilla",
+];
+/// The provider's edges with private connections.
+const INTERCONNECT_EDGES: &[&str] = &[
+    "ashburn-ix",
+    "frankfurt-ix",
+    "london-ix",
+    "san-jose-ix",
+    "singapore-ix",
+    "sydney-ix",
+    "tokyo-ix",
+];

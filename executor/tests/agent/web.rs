@@ -27,7 +27,11 @@ struct Page {
     kind: String,
     body: Vec<u8>,
     after: Duration,
+    raw: Option<Raw>,
 }
+
+/// Answers by hand; the connection ends with it.
+type Raw = Arc<dyn Fn(&TcpStream) + Send + Sync>;
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -90,6 +94,26 @@ impl Web {
                 kind,
                 body,
                 after,
+                raw: None,
+            },
+        )
+    }
+
+    /// `path` is answered by hand.
+    pub(crate) fn raw(
+        &self,
+        path: &str,
+        raw: impl Fn(&TcpStream) + Send + Sync + 'static,
+    ) -> &Self {
+        let (kind, body, after) = (String::new(), Vec::new(), Duration::ZERO);
+        self.put(
+            path,
+            Page {
+                status: 200,
+                kind,
+                body,
+                after,
+                raw: Some(Arc::new(raw)),
             },
         )
     }
@@ -104,6 +128,7 @@ impl Web {
                 kind,
                 body,
                 after,
+                raw: None,
             },
         )
     }
@@ -151,7 +176,11 @@ fn serve(stream: &TcpStream, shared: &Shared) {
             kind: "text/plain".to_owned(),
             body: Vec::new(),
             after: Duration::ZERO,
+            raw: None,
         });
+        if let Some(raw) = page.raw {
+            return raw(stream);
+        }
         if !page.after.is_zero() {
             stream.set_read_timeout(Some(page.after)).unwrap();
             // The end of the stream is all that can come before the answer.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use executor::sound::speak::{TextToSpeech, Utterance};
 use executor::sound::{BoxFuture, SoundError, SpeechEngine};
-use executor::webhook::Hook;
+use executor::webhook::{Hook, WebhookCounters};
 use executor::{
     CallEvent, Domain, Executor, Handle, Listen, Observer, Record, RtpPorts, Secret, Settings,
     Snapshot, TrustedPeer,
@@ -114,6 +114,10 @@ impl World {
 
     pub(crate) fn gauges(&self) -> Snapshot {
         self.handle.borrow().as_ref().unwrap().gauges().snapshot()
+    }
+
+    pub(crate) fn webhooks(&self) -> WebhookCounters {
+        self.handle.borrow().as_ref().unwrap().webhooks().read()
     }
 
     /// The address of a socket of the executor.

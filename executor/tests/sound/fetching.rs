@@ -9,7 +9,7 @@ use executor::sound::{Pcm, SoundError};
 use executor::webhook::{Client, ClientConfig, Lookup};
 use url::Url;
 
-use crate::support::{Move, Server};
+use crate::support::{self, Move, Server};
 use crate::wave;
 use crate::web::{client, head, reply};
 
@@ -96,6 +96,99 @@ async fn what_is_fresh_is_not_asked_for_and_what_is_not_is_asked_about() {
     assert!(Arc::ptr_eq(&first.samples, &second.samples));
     let third = get(&fetcher, &server.url("/tagged")).await.unwrap();
     assert_eq!(third.samples, first.samples);
+}
+
+#[tokio::test]
+async fn what_a_redirect_leads_to_this_time_is_not_kept_under_its_url() {
+    let fresh = [WAV, ("Cache-Control", "max-age=86400"), ("ETag", "\"v1\"")];
+    let server = Server::start(move |seen| match seen.target() {
+        "/next" => reply("302 Found", &[("Location", "/file"), fresh[1]], b""),
+        "/moved" => reply("308 Permanent Redirect", &[("Location", "/file")], b""),
+        "/both" => reply("301 Moved Permanently", &[("Location", "/next")], b""),
+        _ => reply("200 OK", &fresh, &file()),
+    })
+    .await;
+    let fetcher = fetcher();
+    let asked = || server.seen().len();
+    for (path, requests) in [
+        ("/next", [2, 2]),
+        ("/both", [3, 3]),
+        ("/moved", [2, 0]),
+        ("/file", [1, 0]),
+    ] {
+        for expected in requests {
+            let before = asked();
+            get(&fetcher, &server.url(path)).await.unwrap();
+            assert_eq!(asked() - before, expected, "{path}");
+        }
+    }
+    // Nor is what is known about the one asked of the other.
+    let conditional = |seen: &support::Seen| !seen.header("if-none-match").is_empty();
+    assert!(!server.seen().iter().any(conditional));
+}
+
+#[tokio::test]
+async fn validators_stay_with_their_url() {
+    let turn = AtomicUsize::new(0);
+    let server = Server::start(move |seen| match seen.target() {
+        "/a" if turn.fetch_add(1, Ordering::SeqCst) == 0 => {
+            reply("200 OK", &[WAV, ("ETag", "\"a\"")], &file())
+        }
+        "/a" => reply("307 Temporary Redirect", &[("Location", "/b")], b""),
+        // A file with the same tag and another content.
+        _ if seen.header("if-none-match") == "\"a\"" => reply("304 Not Modified", &[], b""),
+        _ => reply("200 OK", &[WAV, ("ETag", "\"a\"")], &file()),
+    })
+    .await;
+    let fetcher = fetcher();
+    for _ in 0..2 {
+        get(&fetcher, &server.url("/a")).await.unwrap();
+    }
+    let [_, again, other] = server.seen().try_into().unwrap();
+    assert_eq!(again.header("if-none-match"), "\"a\"");
+    assert_eq!((other.target(), other.header("if-none-match")), ("/b", ""));
+}
+
+#[tokio::test]
+async fn files_that_wait_for_a_decoder_are_bounded_together() {
+    let server = Server::start(|seen| match seen.target() {
+        "/large" => reply("200 OK", &[WAV], &vec![0; 40_000]),
+        "/half" => {
+            let mut bytes = head("200 OK", &[WAV], Some(40_000));
+            bytes.extend(vec![0; 15_000]);
+            vec![Move::Send(bytes), Move::Hang]
+        }
+        _ => reply("200 OK", &[WAV], &file()),
+    })
+    .await;
+    let fetcher = fetcher_with(|config| config.waiting_bytes_max = 20 * 1024);
+    assert_eq!(code(&fetcher, &server.url("/large")).await, 12400);
+    // What is fetched and decoded, or given up, takes no room.
+    for number in 0..5 {
+        let url = server.url(&format!("/{number}"));
+        get(&fetcher, &url).await.unwrap();
+    }
+    let hold = || {
+        let (fetcher, url) = (fetcher.clone(), server.url("/half"));
+        tokio::spawn(async move { get(&fetcher, &url).await })
+    };
+    // Whichever of the two comes later finds no room.
+    let mut held = hold();
+    let error = loop {
+        if held.is_finished() {
+            held = hold();
+        }
+        if let Err(error) = get(&fetcher, &server.url("/other")).await {
+            break error;
+        }
+    };
+    assert_eq!(error.code.number(), 12400);
+    held.abort();
+    held.await.ok();
+    let url = server.url("/again");
+    while get(&fetcher, &url).await.is_err() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

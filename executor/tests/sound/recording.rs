@@ -177,7 +177,9 @@ async fn an_mp3_is_made_when_it_is_asked_for() {
     let pcm = media::decode::decode_file(&one.body, Some("audio/mpeg"), 60).unwrap();
     assert!(wave::share_of(440.0, &pcm.samples, pcm.rate) > 0.9);
     assert!(recordings.discard(sid));
-    assert_eq!(folder.files(), 0);
+    while folder.files() > 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
@@ -366,4 +368,69 @@ fn a_restart_finds_what_was_there_and_mends_what_was_not_finished() {
     assert_eq!(fs::read(&broken.path).unwrap(), sound());
     assert!(!Path::new(&empty.path).with_extension("json").exists());
     assert!(recordings.discard(finished) && recordings.discard(broken.sid));
+}
+
+#[test]
+fn a_restart_deletes_what_belongs_to_no_recording() {
+    let folder = Folder::new("orphans");
+    let recordings = Recordings::open(folder.config()).unwrap();
+    let kept = record(&recordings);
+    let truncated = record(&recordings);
+    drop(recordings);
+    // A disk that was full has left an empty description; others have left sounds, and halves of files.
+    fs::write(folder.0.join(format!("{truncated}.json")), "").unwrap();
+    let nobodys = Sid::new(SidKind::Recording, [9; 16]);
+    for name in [
+        format!("{nobodys}.wav"),
+        format!("{nobodys}.mp3"),
+        format!("{kept}.0123456789abcdef.new"),
+        "RE1.wav".to_owned(),
+        "note.new".to_owned(),
+    ] {
+        fs::write(folder.0.join(name), "sound").unwrap();
+    }
+    let recordings = Recordings::open(folder.config()).unwrap();
+    assert_eq!(recordings.count(), 1);
+    let mut names: Vec<_> = fs::read_dir(&folder.0)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let mut expected = [
+        format!("{kept}.json"),
+        format!("{kept}.wav"),
+        "RE1.wav".to_owned(),
+        "note.new".to_owned(),
+    ];
+    expected.sort();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn a_runtime_does_not_wait_for_what_is_deleted() {
+    let folder = Folder::new("deleting");
+    let config = RecordingsConfig {
+        count_max: 1,
+        ..folder.config()
+    };
+    let recordings = Recordings::open(config).unwrap();
+    let old = record(&recordings);
+    // The only thread for such work is busy.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let (done, busy) = std::sync::mpsc::channel::<()>();
+    runtime.spawn_blocking(move || busy.recv());
+    let there = || folder.0.join(format!("{old}.wav")).exists();
+    runtime.block_on(async {
+        let begun = recordings.begin(new()).unwrap();
+        assert!(there(), "the file is deleted by another thread");
+        assert!(recordings.discard(begun.sid));
+        drop(done);
+        // Behind what was to be deleted.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+    });
+    assert!(!there());
+    assert_eq!(folder.files(), 0);
 }

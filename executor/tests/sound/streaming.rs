@@ -1,13 +1,14 @@
 //! Media streams with real servers on this machine: good ones, odd ones and hostile ones.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use executor::sound::stream::{MediaStream, StreamClient, StreamConfig, StreamEvent, StreamSpec};
-use executor::webhook::{Guard, SystemLookup, sign};
+use executor::webhook::{Guard, Lookup, SystemLookup, sign};
 use executor::{Roots, Secret, Sid, SidKind};
 use futures_util::{SinkExt, StreamExt};
 use media::{TapSink, Track, Tracks};
@@ -30,7 +31,7 @@ fn client_with(change: impl FnOnce(&mut StreamConfig)) -> StreamClient {
     };
     change(&mut config);
     let allow = vec!["127.0.0.1/32".parse().unwrap()];
-    StreamClient::new(config, Guard::new(allow, Arc::new(SystemLookup)))
+    StreamClient::new(config, Guard::new(allow, Arc::new(SystemLookup::new())))
 }
 
 fn spec(url: &str) -> StreamSpec {
@@ -455,7 +456,7 @@ async fn servers_that_cannot_be_had() {
         StreamConfig::default(),
         Guard::new(
             vec!["127.0.0.1/32".parse().unwrap()],
-            Arc::new(SystemLookup),
+            Arc::new(SystemLookup::new()),
         ),
     );
     let mut refused = plain.open(spec("ws://127.0.0.1:1/"));
@@ -476,6 +477,52 @@ async fn servers_that_cannot_be_had() {
     });
     assert_eq!(codes(&url).await, Some(31920));
     answering.await.unwrap();
+}
+
+/// Says that every name has these addresses.
+struct Addresses(Vec<IpAddr>);
+
+impl Lookup for Addresses {
+    fn lookup(
+        &self,
+        _name: &str,
+    ) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send>> {
+        let addresses = self.0.clone();
+        Box::pin(async move { Ok(addresses) })
+    }
+}
+
+/// A listener whose backlog is full: what comes now is not even refused.
+async fn deaf(address: SocketAddr) -> (TcpListener, Vec<TcpStream>) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(address).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let mut held = Vec::new();
+    let moment = Duration::from_millis(300);
+    while let Ok(Ok(stream)) = tokio::time::timeout(moment, TcpStream::connect(address)).await {
+        held.push(stream);
+    }
+    (listener, held)
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+    let server = Server::start().await;
+    let port = server.address.port();
+    let dead: SocketAddr = format!("127.0.0.2:{port}").parse().unwrap();
+    let _deaf = deaf(dead).await;
+    let lookup = Addresses(vec![dead.ip(), server.address.ip()]);
+    let config = StreamConfig {
+        allow_plain: true,
+        connect_within: Duration::from_secs(4),
+        ..StreamConfig::default()
+    };
+    let allow = vec!["127.0.0.0/8".parse().unwrap()];
+    let client = StreamClient::new(config, Guard::new(allow, Arc::new(lookup)));
+    let mut stream = client.open(spec(&format!("ws://stream.test:{port}/media")));
+    let peer = server.accept().await;
+    assert_eq!(peer.target, "/media");
+    assert_eq!(event(&mut stream).await, StreamEvent::Started);
 }
 
 #[tokio::test]

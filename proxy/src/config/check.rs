@@ -248,6 +248,13 @@ pub(super) fn check_executor(sections: &Sections<'_>, report: &mut Report<'_>) {
             );
         }
     }
+    if !PAUSES.contains(&file.webhook_pause.0) {
+        report.add(
+            executor.span("webhook_pause"),
+            executor.key("webhook_pause"),
+            "expected 100ms to 1h",
+        );
+    }
     if let Err(error) = file.rtp_ports.parse::<executor::RtpPorts>() {
         let message = format!(
             "`{}`: {error}; expected FIRST-LAST, for example \"20000-29999\"",
@@ -335,6 +342,15 @@ fn check_media(executor: &Placed<'_, file::Executor>, report: &mut Report<'_>) {
     {
         add("ca_file", format!("`{}`: {error}", path.display()));
     }
+    if let Some(listen) = file.recordings_listen
+        && listen.ip().is_unspecified()
+        && file.recordings_url.is_none()
+    {
+        let message = format!(
+            "`{listen}` is no address that can be asked; expected recordings_url beside it"
+        );
+        add("recordings_listen", message);
+    }
 }
 
 fn check_siprec(executor: &Placed<'_, file::Executor>, report: &mut Report<'_>) {
@@ -369,6 +385,8 @@ fn check_siprec(executor: &Placed<'_, file::Executor>, report: &mut Report<'_>) 
 const SIPREC_MAX: usize = 64;
 
 const MEDIA_WORKERS_MAX: usize = 64;
+const PAUSES: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(3600);
 
 /// Workers are one byte of a branch.
 pub(crate) const WORKERS_MAX: usize = 256;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use executor::webhook::BreakerConfig;
 use serde::Deserialize;
 use sip::Limits;
 
@@ -442,6 +443,12 @@ pub struct Executor {
     /// Networks that a webhook may have though they are not public.
     #[serde(default)]
     pub webhook_allow: Vec<String>,
+    /// Failures of a web server in a row after which it is not asked for a while; 0: it always is.
+    #[serde(default = "webhook_failures")]
+    pub webhook_failures: u32,
+    /// For how long; then one request decides.
+    #[serde(default = "webhook_pause")]
+    pub webhook_pause: Span,
     /// What a caller gets when no document can be had.
     #[serde(default)]
     pub fetch_failed: FetchFailed,
@@ -484,6 +491,14 @@ fn rtp_ports() -> String {
 
 fn calls() -> usize {
     10_000
+}
+
+fn webhook_failures() -> u32 {
+    BreakerConfig::default().failures_max
+}
+
+fn webhook_pause() -> Span {
+    Span(BreakerConfig::default().pause)
 }
 
 /// What a caller gets when no document can be had.

@@ -12,7 +12,7 @@ use crate::ErrorCode;
 use crate::sound::audio::Pcm;
 use crate::sound::memo::Memo;
 use crate::sound::{SoundError, audio};
-use crate::webhook::{Client, Download, Downloaded, Validators};
+use crate::webhook::{Client, Download, Downloaded, Held, Room, Validators};
 
 use super::freshness::{self, Freshness};
 use super::{FetchConfig, local, types};
@@ -25,7 +25,9 @@ struct Inner {
     client: Client,
     config: FetchConfig,
     memo: Memo<Wanted, Kept>,
-    decoding: Semaphore,
+    /// For files that are not decoded yet.
+    room: Room,
+    decoding: Arc<Semaphore>,
 }
 
 /// A file, with its credentials and overrides, at a rate.
@@ -43,13 +45,22 @@ struct Kept {
     fresh: Duration,
 }
 
+/// A file on its way to a decoder.
+struct Undecoded {
+    bytes: Bytes,
+    hint: Option<String>,
+    /// The room that the bytes take.
+    _held: Held,
+}
+
 impl Fetcher {
     /// A fetcher with the guard, the bounds on hosts and the connections of a webhook client.
     pub fn new(client: Client, config: FetchConfig) -> Self {
         Self(Arc::new(Inner {
             client,
             memo: Memo::new(config.cache_bytes_max),
-            decoding: Semaphore::new(config.decoding_max.max(1)),
+            room: Room::new(config.waiting_bytes_max),
+            decoding: Arc::new(Semaphore::new(config.decoding_max.max(1))),
             config,
         }))
     }
@@ -91,13 +102,30 @@ impl Inner {
             known: validators,
             check: &types::check,
             bytes_max: self.config.bytes_max,
+            room: &self.room,
             time_max: self.config.time_max,
         };
         let downloaded = self.client.download(&download).await?;
         let (pcm, headers) = match (downloaded, &known) {
-            (Downloaded::File { headers, body }, _) => {
-                let content_type = types::of(&headers);
-                (self.decode(body, content_type, wanted.rate).await?, headers)
+            (
+                Downloaded::File {
+                    headers,
+                    body,
+                    held,
+                    lasting,
+                },
+                _,
+            ) => {
+                let file = Undecoded {
+                    bytes: body,
+                    hint: types::of(&headers),
+                    _held: held,
+                };
+                let pcm = self.decode(file, wanted.rate).await?;
+                if !lasting {
+                    return Ok(Kept::once(pcm));
+                }
+                (pcm, headers)
             }
             (Downloaded::NotModified { headers }, Some(known)) => (known.pcm.clone(), headers),
             (Downloaded::NotModified { .. }, None) => {
@@ -124,7 +152,8 @@ impl Inner {
         };
         let useful = kept.validators.is_some() || !fresh.is_zero();
         if permitted && useful {
-            let bytes = audio::bytes(&kept.pcm) + 2 * wanted.url.as_str().len();
+            let asked = kept.validators.as_ref().map_or(0, Validators::bytes);
+            let bytes = audio::bytes(&kept.pcm) + 2 * wanted.url.as_str().len() + asked;
             self.memo.keep(wanted, kept.clone(), bytes);
         }
         kept
@@ -138,29 +167,27 @@ impl Inner {
         };
         let (url, bytes_max) = (wanted.url, self.config.bytes_max);
         let extension = url.path().rsplit_once('.').map(|(_, end)| end.to_owned());
-        let bytes = audio::blocking(move || local::read(&folder, &url, bytes_max)).await??;
-        let pcm = self.decode(bytes.into(), extension, wanted.rate).await?;
-        Ok(Kept {
-            pcm,
-            validators: None,
-            since: Instant::now(),
-            fresh: Duration::ZERO,
-        })
+        let mut held = self.room.hold();
+        let read = move || local::read(&folder, &url, bytes_max, &mut held).map(|it| (it, held));
+        let (bytes, held) = audio::blocking(read).await??;
+        let file = Undecoded {
+            bytes: bytes.into(),
+            hint: extension,
+            _held: held,
+        };
+        Ok(Kept::once(self.decode(file, wanted.rate).await?))
     }
 
-    async fn decode(
-        &self,
-        bytes: Bytes,
-        hint: Option<String>,
-        rate: u32,
-    ) -> Result<Pcm, SoundError> {
-        let place = self.decoding.acquire();
-        let _place = place
-            .await
-            .map_err(|_| SoundError::internal("no place to decode"))?;
+    async fn decode(&self, file: Undecoded, rate: u32) -> Result<Pcm, SoundError> {
+        let within = self.config.time_max;
+        let place = tokio::time::timeout(within, audio::place(&self.decoding)).await;
+        let place = place.unwrap_or_else(|_| {
+            let detail = format!("no decoder was free for {within:?}");
+            Err(SoundError::internal(detail))
+        })?;
         let seconds_max = self.config.seconds_max;
-        let decode = move || audio::decode(&bytes, hint.as_deref(), seconds_max, rate);
-        audio::blocking(decode).await?.map_err(|error| {
+        let decode = move || audio::decode(&file.bytes, file.hint.as_deref(), seconds_max, rate);
+        audio::blocking_at(place, decode).await?.map_err(|error| {
             let detail = format!("the file cannot be played: {error}");
             SoundError::new(ErrorCode::PLAY_CONTENT_TYPE, detail)
         })
@@ -168,6 +195,16 @@ impl Inner {
 }
 
 impl Kept {
+    /// A sound that is heard by those who asked for it, and not kept.
+    fn once(pcm: Pcm) -> Self {
+        Self {
+            pcm,
+            validators: None,
+            since: Instant::now(),
+            fresh: Duration::ZERO,
+        }
+    }
+
     fn is_fresh(&self) -> bool {
         self.since.elapsed() < self.fresh
     }

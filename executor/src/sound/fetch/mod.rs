@@ -19,6 +19,8 @@ pub struct FetchConfig {
     pub time_max: Duration,
     /// The longest sound; a longer one is not played at all.
     pub seconds_max: u32,
+    /// What the files of all fetches may take in memory until they are decoded; then a fetch fails.
+    pub waiting_bytes_max: usize,
     /// What decoded sounds may take in memory.
     pub cache_bytes_max: usize,
     /// Files that are decoded at a time; more wait.
@@ -33,6 +35,7 @@ impl Default for FetchConfig {
             bytes_max: 40 * 1024 * 1024,
             time_max: Duration::from_secs(15),
             seconds_max: 40 * 60,
+            waiting_bytes_max: 512 * 1024 * 1024,
             cache_bytes_max: 256 * 1024 * 1024,
             decoding_max: 2,
             files: None,

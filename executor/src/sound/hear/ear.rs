@@ -155,7 +155,7 @@ impl fmt::Debug for Hearings {
 }
 
 /// Frames on their way: ten seconds, for a recognizer that has to load its model first.
-const FRAMES_MAX: usize = 500;
+pub(super) const FRAMES_MAX: usize = 500;
 const RESULTS_MAX: usize = 64;
 
 #[cfg(test)]

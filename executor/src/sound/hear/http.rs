@@ -36,7 +36,7 @@ use url::Url;
 use crate::sound::{SoundError, service};
 use crate::{Roots, Secret};
 
-use super::ear::{Teller, Voice};
+use super::ear::{FRAMES_MAX, Teller, Voice};
 use super::{EAR_RATE, Heard, ListenSpec, Listening, SLACK, SpeechToText, profanity};
 
 /// Where a recognition service is.
@@ -124,14 +124,14 @@ impl SpeechToText for HttpHearing {
     }
 }
 
-/// The same voice, and a future that is ready when it has ended.
+/// The same voice, and a future that is ready when it has ended, whether the service reads or not.
 fn watched(mut voice: Voice) -> (impl Future<Output = ()>, Voice) {
-    let (frames, passed) = tokio::sync::mpsc::channel(1);
+    let (frames, passed) = tokio::sync::mpsc::channel(FRAMES_MAX);
     let ended = async move {
         while let Some(frame) = voice.recv().await {
-            if frames.send(frame).await.is_err() {
-                // The service reads no more: its answer decides, or the bound on all.
-                while voice.recv().await.is_some() {}
+            // A service that does not read any more has said all it needs, or is given up at the end.
+            if frames.try_send(frame).is_err() {
+                tracing::debug!("a recognition service is too slow: 20 ms are lost");
             }
         }
     };
@@ -268,3 +268,27 @@ impl HttpHearingConfig {
 
 const LINE_BYTES_MAX: usize = 64 * 1024;
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn the_voice_ends_whether_the_service_reads_or_not() {
+        let (frames, voice) = tokio::sync::mpsc::channel(4 * FRAMES_MAX);
+        for number in 0..2 * FRAMES_MAX {
+            let sample = i16::try_from(number).unwrap();
+            frames.try_send(vec![sample]).unwrap();
+        }
+        drop(frames);
+        let (ended, mut passed) = watched(voice);
+        assert!(ended.now_or_never().is_some());
+        for number in 0..FRAMES_MAX {
+            let sample = i16::try_from(number).unwrap();
+            assert_eq!(passed.try_recv().unwrap(), [sample]);
+        }
+        assert!(passed.try_recv().is_err());
+    }
+}

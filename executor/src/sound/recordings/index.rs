@@ -101,7 +101,7 @@ impl Index {
 const GOING_ON_MAX: Duration = Duration::from_secs(25 * 3600);
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
@@ -116,7 +116,7 @@ mod tests {
         UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    fn entry(seconds: u64, bytes: Option<u64>) -> Entry {
+    pub(in super::super) fn entry(seconds: u64, bytes: Option<u64>) -> Entry {
         Entry {
             of: NewRecording {
                 account: Sid::new(SidKind::Account, [1; 16]),

@@ -3,6 +3,7 @@
 mod access;
 mod body;
 mod entry;
+mod folder;
 mod index;
 mod range;
 mod respond;

@@ -83,7 +83,7 @@ impl Responder {
 
     async fn delete(&self, route: Route) -> Response<Body> {
         let recordings = self.recordings.clone();
-        match audio::blocking(move || recordings.discard(route.sid)).await {
+        match audio::blocking(move || recordings.delete(route.sid)).await {
             Ok(true) => with_status(StatusCode::NO_CONTENT, Body::empty()),
             Ok(false) => refuse(StatusCode::NOT_FOUND, "there is no such recording"),
             Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "it cannot be deleted"),
@@ -170,7 +170,7 @@ impl Responder {
     async fn encode(&self, route: Route) -> Result<(), Response<Body>> {
         let failed = || refuse(StatusCode::INTERNAL_SERVER_ERROR, "no MP3 can be made");
         // One at a time for each place: who waited finds the file made.
-        let _place = self.encoding.acquire().await.map_err(|_| failed())?;
+        let place = audio::place(&self.encoding).await.map_err(|_| failed())?;
         let recordings = self.recordings.clone();
         let encode = move || {
             let mp3 = recordings.path(route.sid, Kind::Mp3);
@@ -184,15 +184,9 @@ impl Responder {
                 std::fs::remove_file(&new).ok();
                 return Err(error);
             }
-            std::fs::rename(&new, &mp3)?;
-            if recordings.find(route.sid).is_none() {
-                // It was deleted meanwhile.
-                return std::fs::remove_file(&mp3);
-            }
-            recordings.grew(route.sid, std::fs::metadata(&mp3)?.len());
-            Ok(())
+            recordings.adopt(route.sid, Kind::Mp3, &new)
         };
-        match audio::blocking(encode).await {
+        match audio::blocking_at(place, encode).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 tracing::warn!(%error, sid = %route.sid, "a recording cannot be encoded");

@@ -7,18 +7,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::sound::{SoundError, scratch};
+use tokio::runtime::Handle;
+
+use crate::sound::SoundError;
 use crate::{Sid, SidKind};
 
 use super::entry::{Done, Entry};
 use super::index::{Bounds, Index};
-use super::{Begun, NewRecording, RecordingsConfig, wav};
+use super::{Begun, NewRecording, RecordingsConfig, folder};
 
 /// The recordings of a node. Clones share them.
 ///
 /// In the folder stands for each recording a WAV file, a small file with what is known about it, and,
 /// once it was asked for, an MP3 file. Their names are made of identifiers and nothing else. The
-/// methods write small files and block for as long as that takes.
+/// methods write small files and block for as long as that takes; within a runtime, what is deleted is
+/// deleted by another thread.
 #[derive(Clone, Debug)]
 pub struct Recordings(Arc<Inner>);
 
@@ -26,6 +29,8 @@ pub struct Recordings(Arc<Inner>);
 struct Inner {
     config: RecordingsConfig,
     index: Mutex<Index>,
+    /// Held while a file takes its name, so that only one of two does.
+    placing: Mutex<()>,
     /// What stands before the paths of recordings.
     base: OnceLock<String>,
 }
@@ -48,13 +53,7 @@ impl Recordings {
         // What callers said is for nobody else on this machine.
         let mut folder = fs::DirBuilder::new();
         folder.recursive(true).mode(0o700).create(&config.folder)?;
-        let mut index = Index::default();
-        for file in fs::read_dir(&config.folder)? {
-            let path = file?.path();
-            if let Some((sid, entry)) = read_entry(&path) {
-                index.insert(sid, entry);
-            }
-        }
+        let index = folder::read(&config.folder)?;
         let base = OnceLock::new();
         if let Some(url) = &config.public_url {
             let text = url.as_str().trim_end_matches('/').to_owned();
@@ -63,6 +62,7 @@ impl Recordings {
         let recordings = Self(Arc::new(Inner {
             config,
             index: Mutex::new(index),
+            placing: Mutex::new(()),
             base,
         }));
         recordings.sweep();
@@ -93,7 +93,7 @@ impl Recordings {
             }
             gone
         };
-        self.delete_files(&gone);
+        self.delete_soon(gone);
         if self.find(sid).is_none() {
             return Err(SoundError::internal("there are too many recordings"));
         }
@@ -130,6 +130,15 @@ impl Recordings {
     pub fn discard(&self, sid: Sid) -> bool {
         let known = self.index().remove(sid).is_some();
         if known {
+            self.delete_soon(vec![sid]);
+        }
+        known
+    }
+
+    /// The same, with the files gone when it returns.
+    pub(super) fn delete(&self, sid: Sid) -> bool {
+        let known = self.index().remove(sid).is_some();
+        if known {
             self.delete_files(&[sid]);
         }
         known
@@ -151,7 +160,7 @@ impl Recordings {
     /// Deletes what is too old or too much.
     pub(super) fn sweep(&self) {
         let gone = self.index().sweep(SystemTime::now(), self.bounds(), 0);
-        self.delete_files(&gone);
+        self.delete_soon(gone);
     }
 
     /// What is known about a recording.
@@ -161,16 +170,32 @@ impl Recordings {
 
     /// Where a file of a recording is: a name made of an identifier, below the folder.
     pub(super) fn path(&self, sid: Sid, kind: Kind) -> PathBuf {
-        self.0
-            .config
-            .folder
-            .join(format!("{sid}.{}", kind.ending()))
+        self.0.config.folder.join(kind.file(sid))
     }
 
-    /// Another file of a recording was written.
-    pub(super) fn grew(&self, sid: Sid, bytes: u64) {
-        self.index().grow(sid, bytes);
+    /// Takes another file of a recording in, which was made beside the others. Of two that were made at a
+    /// time the first is kept; that of a recording which was deleted meanwhile is not.
+    pub(super) fn adopt(&self, sid: Sid, kind: Kind, new: &Path) -> io::Result<()> {
+        let path = self.path(sid, kind);
+        {
+            let _placing = self
+                .0
+                .placing
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if path.exists() || self.find(sid).is_none() {
+                return fs::remove_file(new);
+            }
+            let bytes = fs::metadata(new)?.len();
+            fs::rename(new, &path)?;
+            self.index().grow(sid, bytes);
+        }
+        if self.find(sid).is_none() {
+            // It was deleted between the two: its files were, before this one had its name.
+            return fs::remove_file(&path);
+        }
         self.sweep();
+        Ok(())
     }
 
     /// The web server has its address: without a public URL, that is what URLs begin with.
@@ -182,17 +207,28 @@ impl Recordings {
         &self.0.config
     }
 
-    /// Whole or not at all: the name is taken when the content is there.
     fn write(&self, sid: Sid, entry: Entry) -> io::Result<()> {
-        let path = self.path(sid, Kind::Description);
-        let new = scratch::beside(&path)?;
-        fs::write(&new, entry.to_json())?;
-        fs::rename(new, path)
+        folder::write(&self.path(sid, Kind::Description), entry)
+    }
+
+    /// Deletes without making a thread of a runtime wait: a long recording takes its time.
+    fn delete_soon(&self, gone: Vec<Sid>) {
+        if gone.is_empty() {
+            return;
+        }
+        match Handle::try_current() {
+            Ok(runtime) => {
+                let recordings = self.clone();
+                // What a runtime that ends does not come to is found when the folder is opened again.
+                runtime.spawn_blocking(move || recordings.delete_files(&gone));
+            }
+            Err(_) => self.delete_files(&gone),
+        }
     }
 
     fn delete_files(&self, gone: &[Sid]) {
         for sid in gone {
-            for kind in [Kind::Wav, Kind::Mp3, Kind::Description] {
+            for kind in Kind::ALL {
                 // What is not there is as good.
                 fs::remove_file(self.path(*sid, kind)).ok();
             }
@@ -213,6 +249,18 @@ impl Recordings {
 }
 
 impl Kind {
+    const ALL: [Self; 3] = [Self::Wav, Self::Mp3, Self::Description];
+
+    /// The kind of a file by the end of its name.
+    pub(super) fn of(ending: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.ending() == ending)
+    }
+
+    /// The name of a recording's file.
+    pub(super) fn file(self, sid: Sid) -> String {
+        format!("{sid}.{}", self.ending())
+    }
+
     pub(super) fn ending(self) -> &'static str {
         match self {
             Self::Description => "json",
@@ -222,37 +270,42 @@ impl Kind {
     }
 }
 
-/// A recording that the folder has. One that was not finished is finished now, from what there is
-/// of it; one without sound is deleted.
-fn read_entry(path: &Path) -> Option<(Sid, Entry)> {
-    if path.extension()? != Kind::Description.ending() {
-        return None;
-    }
-    let sid: Sid = path.file_stem()?.to_str()?.parse().ok()?;
-    if sid.kind() != SidKind::Recording || fs::metadata(path).ok()?.len() > JSON_BYTES_MAX {
-        return None;
-    }
-    let size = |kind: Kind| {
-        let file = fs::metadata(path.with_extension(kind.ending()));
-        file.map_or(0, |file| file.len())
-    };
-    let bytes = size(Kind::Wav).saturating_add(size(Kind::Mp3));
-    let mut entry = Entry::from_json(&fs::read(path).ok()?, bytes)?;
-    if entry.done.is_none() {
-        let wav = path.with_extension(Kind::Wav.ending());
-        let Ok(duration) = wav::mend(&wav) else {
-            fs::remove_file(wav).ok();
-            fs::remove_file(path).ok();
-            return None;
-        };
-        entry.done = Some(Done { duration, bytes });
-        fs::write(path, entry.to_json()).ok()?;
-    }
-    Some((sid, entry))
-}
-
 fn failed(error: &io::Error) -> SoundError {
     SoundError::internal(format!("the recording cannot be kept: {error}"))
 }
 
-const JSON_BYTES_MAX: u64 = 16 * 1024;
+#[cfg(test)]
+mod tests {
+    use super::super::index::tests::entry;
+    use super::*;
+
+    #[test]
+    fn of_two_files_that_are_made_at_a_time_one_is_kept_and_counted() {
+        let name = format!("hookswitch-adopt-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let config = RecordingsConfig {
+            folder: folder.clone(),
+            ..RecordingsConfig::default()
+        };
+        let recordings = Recordings::open(config).unwrap();
+        let sid = recordings.begin(entry(0, None).of).unwrap().sid;
+        fs::write(recordings.path(sid, Kind::Wav), "12345").unwrap();
+        recordings.finish(sid, Duration::from_secs(1)).unwrap();
+        let bytes = || recordings.find(sid).unwrap().done.unwrap().bytes;
+        assert_eq!(bytes(), 5);
+        let mp3 = recordings.path(sid, Kind::Mp3);
+        for content in ["first", "second"] {
+            let new = crate::sound::scratch::beside(&mp3).unwrap();
+            fs::write(&new, content).unwrap();
+            recordings.adopt(sid, Kind::Mp3, &new).unwrap();
+            assert_eq!((bytes(), new.exists()), (10, false), "{content}");
+        }
+        assert_eq!(fs::read_to_string(&mp3).unwrap(), "first");
+        assert!(recordings.delete(sid));
+        let new = crate::sound::scratch::beside(&mp3).unwrap();
+        fs::write(&new, "late").unwrap();
+        recordings.adopt(sid, Kind::Mp3, &new).unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 use rustls::ClientConfig;
@@ -58,7 +59,7 @@ async fn connect_unbounded(client: &StreamClient, spec: &StreamSpec) -> Result<S
     let addresses =
         addresses.map_err(|error| SoundError::new(ErrorCode::BAD_HOST, error.to_string()))?;
     let port = url.port_or_known_default().unwrap_or(443);
-    let stream = tcp(&addresses, port)
+    let stream = tcp(&addresses, port, client.config.connect_within)
         .await
         .map_err(|error| refused(&error))?;
     let stream: Box<dyn Io> = match secure {
@@ -102,19 +103,48 @@ fn request(url: &Url, spec: &StreamSpec) -> Result<Request, SoundError> {
     Ok(request)
 }
 
-/// The first address that can be connected to; they were all checked.
-async fn tcp(addresses: &[IpAddr], port: u16) -> io::Result<TcpStream> {
+/// The first address that can be connected to; they were all checked. Each has its share of the time, so
+/// that one that does not answer leaves some to the next.
+async fn tcp(addresses: &[IpAddr], port: u16, within: Duration) -> io::Result<TcpStream> {
+    let addresses = interleaved(addresses);
+    let share = within / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for ip in addresses.iter().take(ADDRESSES_MAX) {
-        match TcpStream::connect(SocketAddr::new(*ip, port)).await {
-            Ok(stream) => {
+    for ip in addresses {
+        let connecting = TcpStream::connect(SocketAddr::new(ip, port));
+        match tokio::time::timeout(share, connecting).await {
+            Ok(Ok(stream)) => {
                 stream.set_nodelay(true)?;
                 return Ok(stream);
             }
-            Err(error) => last = error,
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
         }
     }
     Err(last)
+}
+
+/// The addresses that are tried: both families in turns (RFC 8305 §4), as it is often all of one that cannot
+/// be reached.
+fn interleaved(addresses: &[IpAddr]) -> Vec<IpAddr> {
+    let first = addresses.first().is_some_and(IpAddr::is_ipv6);
+    let of = |ipv6: bool| {
+        addresses
+            .iter()
+            .copied()
+            .filter(move |ip| ip.is_ipv6() == ipv6)
+    };
+    let (mut one, mut other) = (of(first), of(!first));
+    let mut turns = Vec::new();
+    while turns.len() < ADDRESSES_MAX {
+        let before = turns.len();
+        turns.extend(one.next());
+        turns.extend(other.next());
+        if turns.len() == before {
+            break;
+        }
+    }
+    turns.truncate(ADDRESSES_MAX);
+    turns
 }
 
 fn refused(error: &io::Error) -> SoundError {
@@ -151,3 +181,24 @@ fn trusting(client: &StreamClient) -> Result<Arc<ClientConfig>, rustls::Error> {
 
 const BUFFER_BYTES: usize = 8 * 1024;
 const ADDRESSES_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns() {
+        let turns = |addresses: &str| {
+            let addresses: Vec<_> = addresses.split(' ').map(|ip| ip.parse().unwrap()).collect();
+            let turns: Vec<_> = interleaved(&addresses)
+                .iter()
+                .map(IpAddr::to_string)
+                .collect();
+            turns.join(" ")
+        };
+        assert_eq!(turns("::1 ::2 ::3 ::4 ::5 1.0.0.1"), "::1 1.0.0.1 ::2 ::3");
+        assert_eq!(turns("1.0.0.1 1.0.0.2 ::1 ::2"), "1.0.0.1 ::1 1.0.0.2 ::2");
+        assert_eq!(turns("1.0.0.1"), "1.0.0.1");
+        assert!(interleaved(&[]).is_empty());
+    }
+}

@@ -55,6 +55,10 @@ pub(super) async fn run(
     }
     let goodbye = async {
         if let Ok(true) = result {
+            // What waits already still goes, if the server is quick enough.
+            while let Ok(out) = queue.out.try_recv() {
+                outbound.send_out(spec, out).await?;
+            }
             outbound.say_goodbye(spec).await?;
         }
         // What is not read when a connection is closed takes along what was sent last.
@@ -93,17 +97,12 @@ impl Outbound {
         alive.reset();
         loop {
             tokio::select! {
+                biased;
+                _ = &mut stopped => return Ok(()),
                 out = queue.out.recv() => match out {
                     Some(out) => self.send_out(spec, out).await?,
                     None => return Ok(()),
                 },
-                _ = &mut stopped => {
-                    // What waits already still goes.
-                    while let Ok(out) = queue.out.try_recv() {
-                        self.send_out(spec, out).await?;
-                    }
-                    return Ok(());
-                }
                 _ = alive.tick() => self.write(Message::Ping(Vec::new().into())).await?,
             }
         }
@@ -173,6 +172,7 @@ fn failed(error: &tungstenite::Error) -> SoundError {
     SoundError::new(code, format!("the stream's connection: {error}"))
 }
 
+/// For what still waits when a stream is stopped, and for both sides' farewell.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// More often than load balancers give up idle connections.
 const PING: Duration = Duration::from_secs(30);
