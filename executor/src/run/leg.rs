@@ -61,7 +61,20 @@ impl Run {
             Some(Head::Ready) => self.bridge(),
             Some(head) => self.dial_queue_again(head),
             None if self.take_early_dial_end() => {}
-            None => self.advance(),
+            None => {
+                self.advance();
+                self.take_early_keys();
+            }
+        }
+    }
+
+    /// The caller may press a key as soon as it has the 200: its ACK goes another way than its
+    /// sound, and may come later. A `<Gather>` that comes first gets the key.
+    fn take_early_keys(&mut self) {
+        for key in std::mem::take(&mut self.early_keys).chars() {
+            if matches!(self.phase, Phase::Gathering(_)) {
+                self.gather_digit(key);
+            }
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Run {
     pub(super) verb_began: Duration,
     /// The end of a `<Dial>` that came before the caller's ACK.
     pub(super) early_dial_end: Option<(Box<Dial>, Vec<DialOutcome>)>,
+    /// Keys that overtook the caller's ACK.
+    pub(super) early_keys: String,
     timers: Vec<TimerId>,
     last_id: u32,
     out: Vec<Action>,
@@ -83,6 +85,7 @@ impl Run {
             now: Duration::ZERO,
             verb_began: Duration::ZERO,
             early_dial_end: None,
+            early_keys: String::new(),
             timers: Vec::new(),
             last_id: 0,
             out: Vec::new(),
@@ -232,6 +235,9 @@ impl Run {
             Phase::Gathering(_) => self.gather_digit(digit),
             Phase::Recording { .. } => self.record_digit(digit),
             Phase::Dialling(_) => self.dial_digit(digit),
+            Phase::Answering if self.early_keys.len() < EARLY_KEYS_MAX => {
+                self.early_keys.push(digit);
+            }
             _ => {}
         }
     }
@@ -375,3 +381,6 @@ impl Run {
         }
     }
 }
+
+/// Keys that are kept until the ACK.
+const EARLY_KEYS_MAX: usize = 16;
