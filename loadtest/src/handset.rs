@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::hear::Sound;
 use crate::neighbours::modules;
-use crate::{Log, Process, Scratch, free_port};
+use crate::{Coding, Log, Process, Scratch, free_port};
 
 /// How long what has to happen may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -21,47 +21,6 @@ const SOURCE_SECONDS: f64 = 90.0;
 
 /// Between two looks at what was heard.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// A kind of sound on the line, by the name that baresip gives it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Coding {
-    /// G.711 µ-law.
-    Pcmu,
-    /// G.711 A-law.
-    Pcma,
-    /// G.722.
-    G722,
-    /// Opus.
-    Opus,
-}
-
-impl Coding {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Pcmu => "PCMU/8000/1",
-            Self::Pcma => "PCMA/8000/1",
-            Self::G722 => "G722/16000/1",
-            Self::Opus => "opus/48000/2",
-        }
-    }
-
-    /// Samples a second and channels of the files that baresip takes and makes.
-    fn file(self) -> (u32, u16) {
-        match self {
-            Self::Pcmu | Self::Pcma => (8000, 1),
-            Self::G722 => (16_000, 1),
-            Self::Opus => (48_000, 2),
-        }
-    }
-
-    fn module(self) -> &'static str {
-        match self {
-            Self::Pcmu | Self::Pcma => "g711.so",
-            Self::G722 => "g722.so",
-            Self::Opus => "opus.so",
-        }
-    }
-}
 
 /// What a handset does with a call that comes in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -89,6 +48,8 @@ pub struct Setup {
     outbound: Option<SocketAddr>,
     password: Option<String>,
     is_secret: bool,
+    packets: Option<u32>,
+    shares: bool,
 }
 
 /// A baresip that says what a file holds, keeps what it hears in another, and does what it is told.
@@ -118,6 +79,8 @@ impl Setup {
             outbound: None,
             password: None,
             is_secret: false,
+            packets: None,
+            shares: false,
         }
     }
 
@@ -167,6 +130,20 @@ impl Setup {
     #[must_use]
     pub fn secret(mut self) -> Self {
         self.is_secret = true;
+        self
+    }
+
+    /// Sends and wants packets of so many milliseconds.
+    #[must_use]
+    pub fn packets(mut self, millis: u32) -> Self {
+        self.packets = Some(millis);
+        self
+    }
+
+    /// Offers to have RTCP on the port of RTP (RFC 5761).
+    #[must_use]
+    pub fn sharing(mut self) -> Self {
+        self.shares = true;
         self
     }
 
@@ -225,6 +202,8 @@ impl Setup {
         } else {
             ""
         };
+        let packets = self.packets.map(|millis| format!(";ptime={millis}"));
+        let packets = packets.unwrap_or_default();
         let (user, coding) = (&self.user, self.coding.name());
         let who = match &self.password {
             None => format!("<sip:{user}@{address};transport=udp>;regint=0"),
@@ -232,7 +211,7 @@ impl Setup {
                 "<sip:{user}@demo.test;transport=udp>;regint=600;auth_user={user};auth_pass={password}"
             ),
         };
-        format!("{who};answermode={mode};audio_codecs={coding}{outbound}{secret}\n")
+        format!("{who};answermode={mode};audio_codecs={coding}{outbound}{secret}{packets}\n")
     }
 
     fn config(
@@ -244,8 +223,9 @@ impl Setup {
         media: u16,
     ) -> String {
         let (source, folder) = (source.display(), folder.display());
+        let shares = if self.shares { "yes" } else { "no" };
         format!(
-            "sip_listen {address}\nnet_interface 127.0.0.1\nrtp_ports {media}-{}\njitter_buffer_delay 0-0\n\
+            "rtcp_mux {shares}\nsip_listen {address}\nnet_interface 127.0.0.1\nrtp_ports {media}-{}\njitter_buffer_delay 0-0\n\
              call_local_timeout 120\ncall_max_calls 4\naudio_source aufile,{source}\naudio_alert aufile,/dev/null\n\
              snd_path {folder}\nctrl_tcp_listen {control}\nmodule_path {}\nmodule {}\nmodule aufile.so\n\
              module sndfile.so\nmodule srtp.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n",
