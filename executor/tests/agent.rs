@@ -22,6 +22,8 @@ mod leaks;
 mod phone;
 #[path = "agent/refer.rs"]
 mod refer;
+#[path = "agent/reliable.rs"]
+mod reliable;
 #[path = "agent/rtp.rs"]
 mod rtp;
 #[path = "agent/siprec.rs"]

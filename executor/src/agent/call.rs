@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use sip::{Reply, Request, TransactionId};
+use sip::{Request, TransactionId};
 
 use crate::Sid;
 use crate::gauges::Held;
@@ -15,6 +15,7 @@ use crate::webhook::{CallContext, FetchError, FetchId, Reply as WebhookReply};
 
 use super::core::{Core, InitialKey, Purpose};
 use super::leg::{Invited, Leg, State};
+use super::reliable::Reliable;
 use super::script::call_back;
 use super::timer::Due;
 use super::{CallKey, LegKey, modify};
@@ -214,42 +215,20 @@ impl Call {
         } else {
             None
         };
-        let contact = core
-            .names
-            .contact(&core.way(&leg.dialog.next_hop(), &leg.path));
-        let Leg {
-            invited: Some(invited),
-            dialog,
-            tag,
-            ..
-        } = leg
-        else {
-            return;
-        };
-        if invited.answered.is_some() {
-            return;
-        }
-        let (status, reason) = match body {
-            Some(_) => (183, "Session Progress"),
-            None => (180, "Ringing"),
-        };
-        let mut reply = Reply::new(&invited.request, status, reason)
-            .to_tag(&dialog.local_tag)
-            .record_route()
-            .header("Contact", contact);
-        if let Some(body) = body {
-            reply = reply.body("application/sdp", body);
-        }
-        core.respond(tag, invited.server, &reply.build());
+        leg.ring(core, body);
         self.follow(CALLER);
     }
 
     /// 200 with our description.
-    fn answer(&mut self, core: &mut Core) {
+    pub(crate) fn answer(&mut self, core: &mut Core) {
         let Some(leg) = self.legs.get_mut(&CALLER) else {
             return;
         };
         if leg.state != State::Early {
+            return;
+        }
+        let reliable = leg.invited.as_mut().and_then(|it| it.reliable.as_mut());
+        if reliable.is_some_and(Reliable::delays_answer) {
             return;
         }
         match leg.described(core) {
@@ -348,6 +327,7 @@ impl Call {
     pub(crate) fn timer(&mut self, core: &mut Core, due: Due) {
         match due {
             Due::Answer(LegKey { leg, .. }) => self.ack_overdue(core, leg),
+            Due::Provisional(LegKey { leg, .. }) => self.ring_overdue(core, leg),
             Due::Ring(LegKey { leg, .. }) => self.ring_timeout(core, leg),
             Due::Run(LegKey { leg, .. }, id) => {
                 if let Some(script) = self.script(leg) {
@@ -370,7 +350,12 @@ impl Call {
         if invited.server != invite || invited.answered.is_some() {
             return;
         }
-        if invited.initial {
+        let answers = invited.reliable.as_ref().is_some_and(Reliable::answers);
+        if answers {
+            // The run thinks that the answer is on its way.
+            found.reject(core, 487, "Request Terminated", &[]);
+            self.tell(leg, Event::CallerHungUp);
+        } else if invited.initial {
             self.tell(leg, Event::CallerCancelled);
         } else {
             found.reject(core, 487, "Request Terminated", &[]);

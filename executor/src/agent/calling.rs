@@ -22,8 +22,9 @@ use super::callee::Callee;
 use super::core::Core;
 use super::hears::Hears;
 use super::journal::LegTag;
-use super::leg::{Inviting, Leg, Referred, State};
+use super::leg::{Inviting, Leg, State};
 use super::path::Path;
+use super::refer::Referred;
 use super::text::escape_user;
 
 /// How to call a target.

@@ -20,9 +20,11 @@ use super::call::{CALLER, Call, forwards};
 use super::core::{Core, Incoming, InitialKey};
 use super::hears::Hears;
 use super::journal::LegTag;
-use super::leg::{ALLOW, Invited, Leg, PRODUCT, Referred, State};
+use super::leg::{ALLOW, Invited, Leg, PRODUCT, State};
 use super::modify::ACCEPT;
 use super::path::Path;
+use super::refer::Referred;
+use super::reliable::{self, Reliable};
 use super::script::Script;
 use super::text::{header_list, shown_uri, source_ip};
 use super::{Agent, CallKey, LegKey, body};
@@ -173,6 +175,7 @@ impl Agent {
         core.servers.insert(server, leg_key);
         core.dialogs.insert(dialog.local_tag.clone(), leg_key);
         core.initial.insert(initial.clone(), key);
+        let reliable = Reliable::of(&incoming.request, core.random.number());
         let path = Path::back(&incoming.flow);
         let origin = Origin {
             id: core.random.number() >> 2,
@@ -197,6 +200,7 @@ impl Agent {
                 offer,
                 described: None,
                 offered: false,
+                reliable,
                 answered: None,
             }),
             inviting: None,
@@ -352,7 +356,12 @@ pub(super) fn required(request: &Request) -> Option<Vec<u8>> {
     if matches!(request.method(), Method::Ack | Method::Cancel) {
         return None;
     }
-    let tags: Vec<_> = request.headers.list(HeaderName::Require).collect();
+    // RFC 3262 §5: without an offer the first reliable response would have to be one, and its PRACK
+    // the answer.
+    let offers = request.method() == Method::Invite && !request.headers.body().is_empty();
+    let ours = |tag: &&[u8]| offers && tag.eq_ignore_ascii_case(reliable::TAG.as_bytes());
+    let mut tags: Vec<_> = request.headers.list(HeaderName::Require).collect();
+    tags.retain(|tag| !ours(tag));
     (!tags.is_empty()).then(|| tags.join(&b", "[..]))
 }
 

@@ -36,6 +36,7 @@ impl Call {
             Method::Invite | Method::Update => self.modified(core, key, incoming),
             Method::Notify => self.notify(core, key, incoming),
             Method::Options => super::inbound::options(core, incoming),
+            Method::Prack => self.pracked(core, key, incoming),
             Method::Refer => self.referred(core, key, incoming),
             _ => super::inbound::not_allowed(core, incoming),
         }

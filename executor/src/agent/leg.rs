@@ -22,6 +22,8 @@ use super::hears::Hears;
 use super::journal::LegTag;
 use super::path::Path;
 use super::recorder::Recorder;
+use super::refer::Referred;
+use super::reliable::Reliable;
 use super::script::Script;
 use super::timer::{Due, Timer};
 use super::transfer::Referral;
@@ -96,6 +98,8 @@ pub(crate) struct Invited {
     pub(crate) described: Option<Bytes>,
     /// That was an offer: the ACK has the answer.
     pub(crate) offered: bool,
+    /// The caller wants provisional responses that it acknowledges.
+    pub(crate) reliable: Option<Reliable>,
     pub(crate) answered: Option<Answered>,
 }
 
@@ -117,15 +121,6 @@ pub(crate) struct Inviting {
     before: Dialog,
     uri: String,
     authorization: Option<Authorization>,
-}
-
-/// REFERs of a leg (RFC 3515).
-#[derive(Debug, Default)]
-pub(crate) struct Referred {
-    /// The one whose answer is awaited.
-    pub(crate) client: Option<ClientId>,
-    /// CSeq numbers of all of them: `id` in Event of their NOTIFYs.
-    pub(crate) numbers: Vec<u32>,
 }
 
 /// What became of the wait for an ACK.
@@ -457,28 +452,15 @@ impl Leg {
     }
 }
 
-impl Referred {
-    /// Another REFER was sent.
-    pub(crate) fn add(&mut self, client: ClientId, number: u32) {
-        self.client = Some(client);
-        if self.numbers.len() >= REFERS_MAX {
-            self.numbers.remove(0);
-        }
-        self.numbers.push(number);
-    }
-}
-
 impl Inviting {
     pub(crate) fn uri(&self) -> &str {
         &self.uri
     }
 }
 
-/// REFERs of one leg whose NOTIFYs are known.
-const REFERS_MAX: usize = 32;
-
 /// The methods that we take.
-pub(crate) const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY, REFER";
+pub(crate) const ALLOW: &[u8] =
+    b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY, PRACK, REFER";
 
 /// User-Agent and Server.
 pub(crate) const PRODUCT: &[u8] = b"Hookswitch";

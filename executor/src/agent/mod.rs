@@ -34,6 +34,7 @@ mod random;
 mod receive;
 mod recorder;
 mod refer;
+mod reliable;
 mod responses;
 mod ring_tone;
 mod script;
@@ -309,7 +310,7 @@ impl Agent {
 
     fn timer(&mut self, due: Due) {
         match due {
-            Due::Answer(leg) | Due::Ring(leg) | Due::Run(leg, _) => {
+            Due::Answer(leg) | Due::Provisional(leg) | Due::Ring(leg) | Due::Run(leg, _) => {
                 self.with_call(leg.call, |call, core| call.timer(core, due));
             }
             Due::Stop if !self.hung_up => {

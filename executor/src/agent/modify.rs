@@ -66,6 +66,7 @@ fn reinvited(core: &mut Core, leg: &mut Leg, incoming: &Incoming, offer: Option<
         offer,
         described: None,
         offered: false,
+        reliable: None,
         answered: None,
     });
     match leg.described(core) {

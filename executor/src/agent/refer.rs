@@ -1,8 +1,28 @@
-//! What a NOTIFY says about a transfer (RFC 3515 §2.4, RFC 6665).
+//! REFERs of ours, and what a NOTIFY says about one (RFC 3515 §2.4, RFC 6665).
 
 use std::time::Duration;
 
-use sip::{HeaderName, Headers, Params};
+use sip::{ClientId, HeaderName, Headers, Params};
+
+/// REFERs of a leg (RFC 3515).
+#[derive(Debug, Default)]
+pub(crate) struct Referred {
+    /// The one whose answer is awaited.
+    pub(crate) client: Option<ClientId>,
+    /// CSeq numbers of all of them: `id` in Event of their NOTIFYs.
+    pub(crate) numbers: Vec<u32>,
+}
+
+impl Referred {
+    /// Another REFER was sent.
+    pub(crate) fn add(&mut self, client: ClientId, number: u32) {
+        self.client = Some(client);
+        if self.numbers.len() >= REFERS_MAX {
+            self.numbers.remove(0);
+        }
+        self.numbers.push(number);
+    }
+}
 
 /// A NOTIFY of a REFER of ours.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -65,6 +85,9 @@ fn split_params(value: &[u8]) -> (&[u8], Params<'_>) {
         }
     }
 }
+
+/// REFERs of one leg whose NOTIFYs are known.
+const REFERS_MAX: usize = 32;
 
 #[cfg(test)]
 mod tests {

@@ -25,8 +25,9 @@ use super::calling::{is_secure, outbound_route};
 use super::core::Core;
 use super::hears::Hears;
 use super::journal::LegTag;
-use super::leg::{Leg, Referred, State};
+use super::leg::{Leg, State};
 use super::recorder::Recorder;
+use super::refer::Referred;
 use super::responses::Outcome;
 use super::timer::Due;
 

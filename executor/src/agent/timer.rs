@@ -17,6 +17,8 @@ use super::path::Path;
 pub(crate) enum Due {
     /// A 2xx has not been acknowledged: send it again, or give up (RFC 3261 §13.3.1.4).
     Answer(LegKey),
+    /// A provisional response has not been acknowledged (RFC 3262 §3).
+    Provisional(LegKey),
     /// A callee, or a recording server, has rung long enough.
     Ring(LegKey),
     /// A timer of the run.
