@@ -3,8 +3,10 @@
 //! It is a ring of [`SLOTS`] packets by sequence number. It begins to give when it holds as much
 //! sound as its target. A packet that comes too late, or a buffer that runs dry and is filled again
 //! at once, raises the target; a long time without either lowers it, and what it holds beyond its
-//! target all the time (a peer whose clock is faster than ours) is left out a packet at a time.
+//! target all the time (a peer whose clock is faster than ours) is left out a packet at a time. Its
+//! [`Depth`] says how far the target goes.
 
+use crate::Depth;
 use crate::codec::Codec;
 use crate::rtp::before;
 
@@ -19,6 +21,7 @@ pub(crate) struct JitterBuffer {
     /// What the last packet with sound held.
     packet_ms: u32,
     target_ms: u32,
+    depth: Depth,
     /// It has run dry, or has not begun: it gives nothing until the target is there.
     filling: bool,
     /// Ticks since it began to fill, or since a packet came into the empty buffer.
@@ -83,7 +86,8 @@ impl JitterBuffer {
             held: 0,
             held_ms: 0,
             packet_ms: 0,
-            target_ms: TARGET_MS_FIRST,
+            target_ms: Depth::default().least_ms(),
+            depth: Depth::default(),
             filling: true,
             waited: 0,
             dry: DRY_SHORT,
@@ -93,14 +97,22 @@ impl JitterBuffer {
         }
     }
 
+    /// How much may wait from now on.
+    pub(crate) fn set_depth(&mut self, depth: Depth) {
+        self.depth = depth;
+        self.target_ms = self.target_ms.clamp(depth.least_ms(), depth.most_ms());
+        self.shorten();
+    }
+
     /// Forgets all packets: another stream begins. What was learnt of the network stays.
     pub(crate) fn restart(&mut self) {
-        let target_ms = self.target_ms;
+        let (target_ms, depth) = (self.target_ms, self.depth);
         for slot in &mut self.slots {
             slot.full = false;
         }
         *self = Self {
             target_ms,
+            depth,
             slots: std::mem::replace(&mut self.slots, std::array::from_fn(|_| Slot::default())),
             ..Self::new()
         };
@@ -149,8 +161,9 @@ impl JitterBuffer {
         self.held += 1;
         self.held_ms += millis;
         if kind != Kind::Other {
-            self.packet_ms = millis.min(TARGET_MS_MAX);
+            self.packet_ms = millis.min(PACKET_MS_MAX);
         }
+        self.shorten();
         Pushed::Kept
     }
 
@@ -169,7 +182,8 @@ impl JitterBuffer {
         self.calm += 1;
         if self.calm >= CALM {
             self.calm = 0;
-            self.target_ms = (self.target_ms - TICK_MS).max(TARGET_MS_MIN);
+            self.target_ms = self.target_ms.saturating_sub(TICK_MS);
+            self.target_ms = self.target_ms.max(self.depth.least_ms());
         }
         self.least_ms = self.least_ms.min(self.held_ms);
         self.window += 1;
@@ -211,7 +225,7 @@ impl JitterBuffer {
 
     /// What it holds before it gives: who sends long packets leaves long pauses between them.
     fn enough_ms(&self) -> u32 {
-        self.target_ms.max(self.packet_ms + TICK_MS)
+        self.target_ms.max(self.packet_ms + self.depth.spare_ms())
     }
 
     /// The sound that [`pull`](Self::pull) would give now, if it is sound.
@@ -243,7 +257,7 @@ impl JitterBuffer {
 
     fn trouble(&mut self) {
         self.calm = 0;
-        self.target_ms = (self.target_ms + TICK_MS).min(TARGET_MS_MAX);
+        self.target_ms = (self.target_ms + TICK_MS).min(self.depth.most_ms());
     }
 
     /// Drops the oldest packets, so that one far ahead has a place.
@@ -277,6 +291,17 @@ impl JitterBuffer {
         }
     }
 
+    /// Drops the oldest packets, if more wait than the depth lets.
+    fn shorten(&mut self) {
+        let bound = self.depth.held_ms_max(self.packet_ms);
+        while self.held_ms > bound
+            && let Some(next) = self.next
+        {
+            self.leave_out();
+            self.next = Some(next.wrapping_add(1));
+        }
+    }
+
     fn newest(&self) -> Option<u16> {
         let next = self.next?;
         let full = self.slots.iter().filter(|slot| slot.full);
@@ -290,10 +315,8 @@ const SLOTS: usize = 16;
 
 const TICK_MS: u32 = 20;
 
-/// What it holds before it gives: at first, and at least, and at most.
-const TARGET_MS_FIRST: u32 = 40;
-const TARGET_MS_MIN: u32 = 40;
-const TARGET_MS_MAX: u32 = 200;
+/// The longest packet that counts.
+const PACKET_MS_MAX: u32 = 200;
 
 /// Ticks without trouble after which the target is lowered: ten seconds.
 const CALM: u32 = 500;
@@ -308,234 +331,4 @@ const DRY_SHORT: u32 = 10;
 const RESTART: u16 = 100;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SOUND: Kind = Kind::Sound(Codec::Pcmu);
-
-    fn push(buffer: &mut JitterBuffer, sequence: u16) -> Pushed {
-        buffer.push(sequence, SOUND, 20, &sequence.to_be_bytes())
-    }
-
-    /// One tick of a reader: what it heard.
-    fn tick(buffer: &mut JitterBuffer) -> Option<Result<u16, ()>> {
-        buffer.tick();
-        match buffer.pull() {
-            Pulled::Sound(_, payload) => Some(Ok(u16::from_be_bytes([payload[0], payload[1]]))),
-            Pulled::Lost => Some(Err(())),
-            Pulled::Dry | Pulled::Other => None,
-        }
-    }
-
-    #[test]
-    fn begins_with_its_target_and_goes_on_in_order() {
-        let mut buffer = JitterBuffer::new();
-        push(&mut buffer, 0xffff);
-        assert_eq!(tick(&mut buffer), None);
-        push(&mut buffer, 1);
-        push(&mut buffer, 0);
-        assert_eq!(tick(&mut buffer), Some(Ok(0xffff)));
-        assert_eq!(tick(&mut buffer), Some(Ok(0)));
-        assert_eq!(tick(&mut buffer), Some(Ok(1)));
-        assert_eq!(tick(&mut buffer), None);
-    }
-
-    #[test]
-    fn long_packets_wait_for_each_other() {
-        for (millis, length) in [(40_u32, 2), (60, 3), (120, 6)] {
-            let mut buffer = JitterBuffer::new();
-            let (mut ready, mut dry) = (0, 0);
-            for turn in 0..300_u32 {
-                // Every other packet comes a tick late.
-                let late = turn / length % 2;
-                if turn % length == late {
-                    let sequence = (turn / length) as u16;
-                    buffer.push(sequence, SOUND, millis, &[]);
-                }
-                buffer.tick();
-                if ready == 0 {
-                    match buffer.pull() {
-                        Pulled::Sound(..) => ready = millis,
-                        _ => dry += 1,
-                    }
-                }
-                ready = ready.saturating_sub(TICK_MS);
-            }
-            assert!(dry <= length + 1, "{millis}: {dry}");
-        }
-    }
-
-    #[test]
-    fn what_stands_behind_a_loss() {
-        let mut buffer = JitterBuffer::new();
-        for sequence in [10, 12, 13] {
-            push(&mut buffer, sequence);
-        }
-        assert_eq!(tick(&mut buffer), Some(Ok(10)));
-        assert_eq!(buffer.peek(), None);
-        assert_eq!(tick(&mut buffer), Some(Err(())));
-        assert_eq!(buffer.peek(), Some((Codec::Pcmu, &[0, 12][..])));
-        assert_eq!(tick(&mut buffer), Some(Ok(12)));
-    }
-
-    #[test]
-    fn a_lone_packet_is_not_kept_for_ever() {
-        let mut buffer = JitterBuffer::new();
-        push(&mut buffer, 7);
-        let heard: Vec<_> = (0..4).filter_map(|_| tick(&mut buffer)).collect();
-        assert_eq!(heard, [Ok(7)]);
-    }
-
-    #[test]
-    fn lost_late_and_double() {
-        let mut buffer = JitterBuffer::new();
-        for sequence in [10, 11, 13, 14] {
-            assert_eq!(push(&mut buffer, sequence), Pushed::Kept);
-        }
-        assert_eq!(push(&mut buffer, 13), Pushed::Duplicate);
-        assert_eq!(tick(&mut buffer), Some(Ok(10)));
-        assert_eq!(tick(&mut buffer), Some(Ok(11)));
-        assert_eq!(tick(&mut buffer), Some(Err(())));
-        assert_eq!(push(&mut buffer, 12), Pushed::Late);
-        assert_eq!(tick(&mut buffer), Some(Ok(13)));
-    }
-
-    #[test]
-    fn an_earlier_packet_may_still_be_the_first() {
-        let mut buffer = JitterBuffer::new();
-        push(&mut buffer, 5);
-        push(&mut buffer, 4);
-        assert_eq!(tick(&mut buffer), Some(Ok(4)));
-        assert_eq!(tick(&mut buffer), Some(Ok(5)));
-    }
-
-    #[test]
-    fn the_target_follows_the_network() {
-        let mut buffer = JitterBuffer::new();
-        assert_eq!(buffer.target_ms, 40);
-        // Packets come in fours, after three ticks and after five: at first it runs dry.
-        let mut sequence = 0;
-        let mut dry = Vec::new();
-        for turn in 0..400 {
-            if [0, 5].contains(&(turn % 8)) {
-                for _ in 0..4 {
-                    push(&mut buffer, sequence);
-                    sequence += 1;
-                }
-            }
-            if tick(&mut buffer).is_none() {
-                dry.push(turn);
-            }
-        }
-        assert_eq!(dry, [4]);
-        assert_eq!(buffer.target_ms, 60);
-        // Smooth for half a minute: back to the least.
-        for _ in 0..2500 {
-            push(&mut buffer, sequence);
-            sequence += 1;
-            tick(&mut buffer);
-        }
-        assert_eq!(buffer.target_ms, TARGET_MS_MIN);
-    }
-
-    #[test]
-    fn a_faster_peer_does_not_fill_it() {
-        let mut buffer = JitterBuffer::new();
-        let mut sequence: u16 = 0;
-        let mut most = 0;
-        for turn in 0..20_000 {
-            push(&mut buffer, sequence);
-            sequence = sequence.wrapping_add(1);
-            if turn % 400 == 0 {
-                push(&mut buffer, sequence);
-                sequence = sequence.wrapping_add(1);
-            }
-            tick(&mut buffer);
-            most = most.max(buffer.held);
-        }
-        assert!(most < 8, "{most}");
-    }
-
-    #[test]
-    fn an_outage_takes_its_time_once() {
-        let mut buffer = JitterBuffer::new();
-        for sequence in 0..5 {
-            push(&mut buffer, sequence);
-        }
-        for _ in 0..20 {
-            tick(&mut buffer);
-        }
-        let (mut lost, mut most) = (0, 0);
-        for sequence in 20..60 {
-            push(&mut buffer, sequence);
-            lost += usize::from(tick(&mut buffer) == Some(Err(())));
-            most = most.max(buffer.held);
-        }
-        assert!(lost <= 2 && most <= 3, "{lost} {most}");
-    }
-
-    #[test]
-    fn a_burst_keeps_the_newest() {
-        let mut buffer = JitterBuffer::new();
-        for sequence in 0..40 {
-            assert_eq!(push(&mut buffer, sequence), Pushed::Kept);
-            assert!(buffer.held <= SLOTS);
-        }
-        assert_eq!(tick(&mut buffer), Some(Ok(24)));
-        // A jump ahead leaves all behind that there was.
-        push(&mut buffer, 5000);
-        assert_eq!(tick(&mut buffer), Some(Ok(5000)));
-        assert_eq!(buffer.held, 0);
-        assert_eq!(buffer.held_ms, 0);
-    }
-
-    #[test]
-    fn a_stream_that_begins_anew() {
-        let mut buffer = JitterBuffer::new();
-        for sequence in 5000..5005 {
-            push(&mut buffer, sequence);
-        }
-        assert_eq!(tick(&mut buffer), Some(Ok(5000)));
-        assert_eq!(push(&mut buffer, 100), Pushed::Kept);
-        push(&mut buffer, 101);
-        assert_eq!(tick(&mut buffer), Some(Ok(100)));
-    }
-
-    #[test]
-    fn events_hold_their_place() {
-        let mut buffer = JitterBuffer::new();
-        push(&mut buffer, 1);
-        buffer.push(2, Kind::Other, 0, b"");
-        push(&mut buffer, 3);
-        assert_eq!(tick(&mut buffer), Some(Ok(1)));
-        assert_eq!(buffer.pull(), Pulled::Other);
-        assert_eq!(tick(&mut buffer), Some(Ok(3)));
-    }
-
-    #[test]
-    fn anything_may_come() {
-        let mut state = 1_u32;
-        let mut buffer = JitterBuffer::new();
-        for _ in 0..200_000 {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let sequence = (state >> 16) as u16;
-            let near = if state & 8 == 0 {
-                sequence
-            } else {
-                sequence % 40
-            };
-            match state % 3 {
-                0 => {
-                    buffer.push(near, SOUND, 20, &[1, 2]);
-                }
-                1 => buffer.tick(),
-                _ => {
-                    buffer.pull();
-                }
-            }
-            let full = buffer.slots.iter().filter(|slot| slot.full);
-            assert_eq!(full.clone().count(), buffer.held);
-            assert_eq!(full.map(|slot| slot.millis).sum::<u32>(), buffer.held_ms);
-        }
-    }
-}
+mod tests;

@@ -23,7 +23,8 @@ use crate::session::{Seat, SessionShared, Stamp};
 use crate::source::Gate;
 use crate::teller::Teller;
 use crate::{
-    Event, Member, Outcome, Peer, PlayId, RecordId, RecordReason, RecordSpec, Sink, TapId, Track,
+    Depth, Event, Member, Outcome, Peer, PlayId, RecordId, RecordReason, RecordSpec, Sink, TapId,
+    Track,
 };
 use crate::{mix, tone};
 
@@ -222,6 +223,11 @@ impl Leg {
 
     pub(crate) fn listen(&mut self, on: bool) {
         self.hearing.listen(on);
+    }
+
+    /// How much of what the peer says may wait for what is late.
+    pub(crate) fn set_depth(&mut self, depth: Depth) {
+        self.inbound.set_depth(depth);
     }
 
     /// Keys that a partner pressed, for a peer that knows no telephone events.

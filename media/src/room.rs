@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::inbox::{Inbox, Pushed};
 use crate::link::{Links, Mail};
 use crate::session::Seat;
-use crate::{PlayId, RecordId, RecordSpec, SessionId, Sink, Source};
+use crate::{Depth, PlayId, RecordId, RecordSpec, SessionId, Sink, Source};
 
 /// How a room is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,6 +44,8 @@ pub struct Member {
     pub beep_on_enter: bool,
     /// All hear a beep when it leaves.
     pub beep_on_exit: bool,
+    /// How much of what it says waits for what is late.
+    pub depth: Depth,
 }
 
 /// Why a session cannot go into a room.

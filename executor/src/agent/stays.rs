@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
-use ::media::{Member, RecordEnd, RecordId};
+use ::media::{Depth, Member, RecordEnd, RecordId};
 
 use crate::conference;
 use crate::media::Hall;
 use crate::observer::CallEvent;
 use crate::queue;
 use crate::run::{ConferencePlan, DialQueuePlan, EnqueuePlan, Event};
+use crate::twiml::JitterBuffer;
 use crate::webhook::CallContext;
 use crate::{Sid, SidKind, Warning};
 
@@ -194,6 +195,7 @@ impl Agent {
             coach,
             beep_on_enter: member.beep_on_enter,
             beep_on_exit: member.beep_on_exit,
+            depth: depth(member.jitter_buffer),
         };
         if leg.seat == Some(room) {
             return session.set_member(member);
@@ -294,6 +296,15 @@ impl Call {
     pub(super) fn leave_conference(&self, core: &mut Core, leg: u32) {
         let effects = core.conferences.leave(self.leg_key(leg));
         core.conference(effects);
+    }
+}
+
+fn depth(size: JitterBuffer) -> Depth {
+    match size {
+        JitterBuffer::Large => Depth::Large,
+        JitterBuffer::Medium => Depth::Medium,
+        JitterBuffer::Off => Depth::Off,
+        JitterBuffer::Small => Depth::Small,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Sid;
 use crate::run::ConferencePlan;
-use crate::twiml::Beep;
+use crate::twiml::{Beep, JitterBuffer};
 
 /// How a leg takes part in a room.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Member<K> {
     pub beep_on_enter: bool,
     /// They will hear one when it goes.
     pub beep_on_exit: bool,
+    /// How much delay smooths its sound.
+    pub jitter_buffer: JitterBuffer,
 }
 
 /// A participant.
@@ -28,6 +30,7 @@ pub(super) struct Participant<K> {
     pub(super) beep: Beep,
     pub(super) start_on_enter: bool,
     pub(super) end_on_exit: bool,
+    pub(super) jitter_buffer: JitterBuffer,
     pub(super) speaks: bool,
 }
 
@@ -42,6 +45,7 @@ impl<K: Copy> Participant<K> {
             beep: plan.beep,
             start_on_enter: plan.start_on_enter,
             end_on_exit: plan.end_on_exit,
+            jitter_buffer: plan.jitter_buffer,
             speaks: false,
         }
     }
@@ -53,6 +57,7 @@ impl<K: Copy> Participant<K> {
             coach: self.coach.map(|(_, key)| key),
             beep_on_enter: enters && self.beep.on_enter(),
             beep_on_exit: self.beep.on_exit(),
+            jitter_buffer: self.jitter_buffer,
         }
     }
 

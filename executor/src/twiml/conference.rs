@@ -79,7 +79,7 @@ pub enum Beep {
 /// How much delay smooths a participant's sound.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum JitterBuffer {
-    /// The most: about a second.
+    /// The most: up to a fifth of a second.
     #[default]
     Large,
     /// Some.

@@ -121,6 +121,9 @@ fn shown(effect: &Effect<char>) -> String {
             if let Some(pupil) = member.coach {
                 text.push_str(&format!(" coaches {pupil}"));
             }
+            if member.jitter_buffer != JitterBuffer::Large {
+                text.push_str(&format!(" buffer {:?}", member.jitter_buffer));
+            }
             text
         }
         Effect::StopRecording { .. } => "stop recording".to_owned(),
@@ -323,6 +326,21 @@ fn beeps_are_the_participants_own() {
         world.join('a', |_| {});
         world.join('b', |_| {});
         assert_eq!(world.join('c', |plan| plan.beep = beep)[0], seat);
+    }
+}
+
+#[test]
+fn each_has_a_jitter_buffer_of_its_own() {
+    let mut world = World::new();
+    world.join('a', |_| {});
+    for (key, size) in [
+        ('b', JitterBuffer::Off),
+        ('c', JitterBuffer::Small),
+        ('d', JitterBuffer::Medium),
+    ] {
+        let effects = world.join(key, |plan| plan.jitter_buffer = size);
+        let seat = format!("seat {key} beep beep-later buffer {size:?}");
+        assert!(effects.contains(&seat), "{effects:?}");
     }
 }
 

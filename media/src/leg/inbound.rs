@@ -12,7 +12,7 @@ use crate::resample::Resampler;
 use crate::rtcp::{Heard, Reception};
 use crate::rtp::Header;
 use crate::srtp::{Srtp, SrtpKeys};
-use crate::{Peer, SrtpPair};
+use crate::{Depth, Peer, SrtpPair};
 
 /// What comes from the peer.
 pub(crate) struct Inbound {
@@ -123,6 +123,11 @@ impl Inbound {
             self.decoders.ready.clear();
             self.concealed = CONCEALED_MAX;
         }
+    }
+
+    /// How much of its sound may wait.
+    pub(crate) fn set_depth(&mut self, depth: Depth) {
+        self.buffer.set_depth(depth);
     }
 
     /// Opens a protected packet; false if it is not authentic.

@@ -11,7 +11,7 @@ use crate::leg::{Leg, Tie};
 use crate::link::{Errand, Mail};
 use crate::room::{RoomCommand, RoomShared};
 use crate::session::{Seat, SessionShared, Stamp};
-use crate::{Member, SessionId};
+use crate::{Depth, Member, SessionId};
 
 use super::Worker;
 
@@ -169,6 +169,7 @@ impl Worker {
             return;
         };
         leg.wanted = None;
+        leg.set_depth(member.depth);
         leg.tie = Tie::Room {
             room,
             member,
@@ -194,6 +195,7 @@ impl Worker {
             && let Tie::Room { member, .. } = &mut leg.tie
         {
             *member = new;
+            leg.set_depth(new.depth);
         }
     }
 
@@ -278,6 +280,7 @@ impl Worker {
                 self.attend(place);
             }
             Tie::Room { room, member, .. } => {
+                leg.set_depth(Depth::default());
                 if let Some(hall) = self.halls.get_mut(room) {
                     hall.exit(place, &member);
                 }

@@ -2,8 +2,8 @@
 
 use media::codec::Codec;
 use media::{
-    Config, Engine, Event, Member, Outcome, PlayId, RecordId, RecordReason, RecordSpec, RoomError,
-    RoomSpec, Session,
+    Config, Depth, Engine, Event, Member, Outcome, PlayId, RecordId, RecordReason, RecordSpec,
+    RoomError, RoomSpec, Session,
 };
 
 use crate::support::*;
@@ -100,6 +100,36 @@ fn a_coach_is_heard_by_one() {
     assert_eq!(hears(&mut phones), [vec![1], vec![0, 2], vec![0, 1]]);
     sessions[2].set_member(Member::default());
     assert_eq!(hears(&mut phones), [vec![1, 2], vec![0, 2], vec![0, 1]]);
+}
+
+/// Frames that another hears of twelve that a member of this depth says all at once.
+fn heard_of_a_burst(depth: Depth) -> usize {
+    let engine = engine();
+    let (sessions, mut phones) = members(&engine, &[Codec::Pcmu; 2]);
+    let room = engine.room(RoomSpec::default(), Box::new(nobody));
+    let member = Member {
+        depth,
+        ..Member::default()
+    };
+    sessions[0].join(&room, member).unwrap();
+    sessions[1].join(&room, Member::default()).unwrap();
+    phones[1].until(10);
+    phones[1].forget();
+    for tick in 0..12 {
+        phones[0].say(&tone(HERTZ[0], tick, Codec::Pcmu));
+    }
+    phones[1].until(40);
+    let frames = phones[1].heard();
+    let loud = frames.chunks(160).filter(|frame| level(frame) > 1000.0);
+    loud.count()
+}
+
+#[test]
+fn a_member_is_as_late_as_its_depth() {
+    let depths = [Depth::Off, Depth::Small, Depth::Medium, Depth::Large];
+    let heard = depths.map(heard_of_a_burst);
+    assert!(heard.is_sorted(), "{heard:?}");
+    assert!(heard[0] < 8 && heard[3] >= 12, "{heard:?}");
 }
 
 #[test]
