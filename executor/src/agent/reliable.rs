@@ -1,5 +1,6 @@
 //! Provisional responses that are repeated until they are acknowledged (RFC 3262): those to a caller
-//! who asks for it.
+//! who requires it. One that only supports it is not made to: without reliability it loses nothing, and with it, where it
+//! does not keep its word, the call.
 
 use std::time::Duration;
 
@@ -16,10 +17,8 @@ use super::leg::Leg;
 use super::modify;
 use super::timer::{Due, Timer};
 
-/// What is reliable of the responses to one INVITE, and which of them waits for its PRACK.
+/// The responses to one INVITE, and which of them waits for its PRACK.
 pub(crate) struct Reliable {
-    /// All of them, and not only those with a description.
-    all: bool,
     /// The last RSeq.
     number: u32,
     waiting: Option<Waiting>,
@@ -40,11 +39,11 @@ struct Waiting {
 }
 
 impl Reliable {
-    /// What the caller asks for. `random` is where the numbers begin.
+    /// What the caller requires. `random` is where the numbers begin.
     pub(crate) fn of(invite: &Request, random: u64) -> Option<Self> {
-        let all = has_tag(&invite.headers, HeaderName::Require);
-        (all || has_tag(&invite.headers, HeaderName::Supported)).then(|| Self {
-            all,
+        let mut required = invite.headers.list(HeaderName::Require);
+        let required = required.any(|tag| tag.eq_ignore_ascii_case(TAG.as_bytes()));
+        required.then(|| Self {
             // §3: the first one is of the lower half of all numbers.
             number: random as u32 >> 1,
             waiting: None,
@@ -89,10 +88,7 @@ impl Leg {
         if invited.answered.is_some() || answers {
             return;
         }
-        let mut reliable = invited
-            .reliable
-            .as_mut()
-            .filter(|reliable| reliable.all || body.is_some());
+        let mut reliable = invited.reliable.as_mut();
         if let Some(reliable) = &mut reliable
             && reliable.waiting.is_some()
         {
@@ -209,13 +205,6 @@ fn rack(headers: &Headers) -> Option<(u32, u32)> {
     let mut words = text.split_ascii_whitespace();
     let numbers = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     (words.next() == Some("INVITE") && words.next().is_none()).then_some(numbers)
-}
-
-/// Whether an option is among those of a header.
-fn has_tag(headers: &Headers, id: HeaderName) -> bool {
-    headers
-        .list(id)
-        .any(|tag| tag.eq_ignore_ascii_case(TAG.as_bytes()))
 }
 
 /// The option of RFC 3262.

@@ -70,18 +70,9 @@ fn all_that_ring_where_it_is_required() {
 }
 
 #[test]
-fn only_what_is_described_where_it_is_supported() {
+fn nothing_where_it_is_not_required() {
     let world = World::new();
     let (line, _, progress) = early(&world, "Supported: timer, 100rel\r\n");
-    assert!(number(&progress) > 0);
-    prack(&line, &progress, "SIP/2.0 200");
-    cancel(&line);
-}
-
-#[test]
-fn nothing_where_nobody_asks() {
-    let world = World::new();
-    let (line, _, progress) = early(&world, "Supported: timer\r\n");
     assert_eq!(
         (progress.find("RSeq"), progress.find("Require")),
         (None, None)
