@@ -99,6 +99,17 @@ impl Sound {
         }
     }
 
+    /// Says frames of a tone, in PCMU, all at once.
+    pub(crate) fn burst(&self, to: SocketAddr, hertz: &[f64], frames: usize) {
+        let mut encoder = Encoder::new(Codec::Pcmu);
+        for frame in 0..frames {
+            let samples: Vec<i16> = (0..160).map(|at| tone(hertz, frame * 160 + at)).collect();
+            let mut payload = Vec::new();
+            encoder.encode(&samples, &mut payload);
+            self.send(to, 0, &payload);
+        }
+    }
+
     /// Presses a key as a telephone event (RFC 4733): while it is down, and three times its end.
     pub(crate) fn press(&self, to: SocketAddr, kind: u8, key: char) {
         let event = "0123456789*#ABCD".find(key).unwrap() as u8;

@@ -61,6 +61,45 @@ fn participants_of_a_conference_hear_each_other() {
     assert_eq!(dialled.param("DialCallStatus"), "answered");
 }
 
+/// Frames that another participant hears of twelve that one with this jitter buffer says all at once.
+fn heard_of_a_burst(size: &str) -> usize {
+    let world = World::new();
+    let document = format!(
+        "<Dial><Conference beep=\"false\" waitUrl=\"\" endConferenceOnExit=\"true\" \
+         jitterBufferSize=\"{size}\">Room 3</Conference></Dial>"
+    );
+    let sounds = [Sound::new(), Sound::new()];
+    let (first, first_answer) = answered(&world, &document, &sounds[0]);
+    let (second, second_answer) = answered(&world, &document, &sounds[1]);
+    talk((&sounds[0], &first_answer), (&sounds[1], &second_answer));
+    let heard = |since| {
+        let all = sounds[1].since(since);
+        let tones = all.chunks(160).filter(|frame| is_tone(frame, &[1500.0]));
+        (all.len() / 160, tones.count())
+    };
+    let began = Instant::now();
+    while heard(began).0 < 30 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let began = Instant::now();
+    sounds[0].burst(address_of(&first_answer), &[1500.0], 12);
+    while heard(began).0 < 50 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    first.hang_up();
+    second.expect_bye();
+    world.expect_rest(Duration::from_secs(10));
+    heard(began).1
+}
+
+#[test]
+fn jitter_buffers_are_as_deep_as_participants_want() {
+    let heard = ["off", "small", "medium", "large"].map(heard_of_a_burst);
+    // A burst that the system breaks in two is heard a little longer.
+    assert!(heard[0] + 3 < heard[3], "{heard:?}");
+    assert!(heard[..3].iter().all(|less| *less < heard[3]), "{heard:?}");
+}
+
 #[test]
 fn a_conference_is_recorded() {
     let world = World::new();
