@@ -210,6 +210,10 @@ fn stop_ends_it_and_the_call_goes_on() {
         .reply(&invite, "200 OK", "srs", "", Some(&body));
     world.callee.expect("ACK ");
     told(&world, "siprec-started");
+    let until = Instant::now() + Duration::from_secs(5);
+    while server.since(began).is_empty() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     caller.press(address_of(&answer), 101, '1');
     let bye = world.callee.expect("BYE ");
     world.callee.reply(&bye, "200 OK", "", "", None);
