@@ -81,4 +81,7 @@ class Line:
             threading.Timer(0.5, self.send, ("clear",)).start()
 
     def send(self, event, **fields):
-        self.connection.send(json.dumps({"event": event, "streamSid": self.sid} | fields))
+        try:
+            self.connection.send(json.dumps({"event": event, "streamSid": self.sid} | fields))
+        except ConnectionClosed:
+            pass  # What came before the close is still to be read.

@@ -138,15 +138,16 @@ impl Phone {
     }
 
     fn start(account: &str, port: u16, seconds: u32, command: &str) -> Self {
-        let scratch = Scratch::new("baresip");
+        let (scratch, media) = (Scratch::new("baresip"), free_port());
         scratch.write("accounts", format!("{account}\n"));
         scratch.write("contacts", "");
         scratch.write(
             "config",
             format!(
-                "sip_listen 127.0.0.1:{port}\nmodule_path {}\nmodule g711.so\nmodule aufile.so\n\
+                "sip_listen 127.0.0.1:{port}\nrtp_ports {media}-{}\nmodule_path {}\nmodule g711.so\nmodule aufile.so\n\
                  module_app account.so\nmodule_app menu.so\naudio_source aufile,{}\naudio_player aufile,{}\n\
                  audio_alert aufile,/dev/null\n",
+                media + 3,
                 modules(),
                 scratch.write("spoken.wav", tone()).display(),
                 scratch.path().join("heard.wav").display()

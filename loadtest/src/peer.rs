@@ -1,6 +1,13 @@
 use std::fmt::Write;
+use std::io::IoSliceMut;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
+use nix::sys::time::TimeSpec;
 
 use crate::Message;
 use crate::ports::free_port;
@@ -49,6 +56,35 @@ impl Peer {
     pub fn bind_at(address: SocketAddr) -> Self {
         let socket = UdpSocket::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
         Self { socket, address }
+    }
+
+    /// What comes from now on can be taken with its time, by [`Self::receive_stamped`].
+    ///
+    /// # Panics
+    ///
+    /// When the kernel has no times.
+    #[must_use]
+    pub fn stamping(self) -> Self {
+        setsockopt(&self.socket, sockopt::ReceiveTimestampns, &true).expect("times of datagrams");
+        self
+    }
+
+    /// The next message, and when the kernel took it: on loopback that is while its sender sends it, however late
+    /// anybody looks.
+    #[must_use]
+    pub fn receive_stamped(&self, within: Duration) -> Option<(Message, SystemTime)> {
+        let wait = within.max(Duration::from_micros(1));
+        self.socket.set_read_timeout(Some(wait)).ok()?;
+        let (mut buffer, mut control) = (vec![0; 65_535], nix::cmsg_space!(TimeSpec));
+        let mut rooms = [IoSliceMut::new(&mut buffer)];
+        let (fd, flags) = (self.socket.as_raw_fd(), MsgFlags::empty());
+        let taken = recvmsg::<SockaddrStorage>(fd, &mut rooms, Some(&mut control), flags).ok()?;
+        let stamp = taken.cmsgs().ok()?.next()?;
+        let ControlMessageOwned::ScmTimestampns(stamp) = stamp else {
+            return None;
+        };
+        let message = taken.iovs().next().and_then(Message::read)?;
+        Some((message, UNIX_EPOCH + Duration::from(stamp)))
     }
 
     /// Its address.

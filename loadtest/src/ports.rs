@@ -37,21 +37,27 @@ pub fn free_port() -> u16 {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     for _ in 0..RANGE.len() {
         let port = taken.next;
+        let rest = port + 1..port + STEP;
         taken.next = if port + STEP < RANGE.end {
             port + STEP
         } else {
             RANGE.start
         };
-        if is_free(port) && taken.ports.insert(port) {
+        let is_free = is_free(port) && rest.into_iter().all(takes_datagrams);
+        if is_free && taken.ports.insert(port) {
             return port;
         }
     }
     panic!("no free port on this machine");
 }
 
+fn takes_datagrams(port: u16) -> bool {
+    UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+}
+
 /// Whether every kind of socket of the suite can be bound to `port` now.
 pub(crate) fn is_free(port: u16) -> bool {
-    UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+    takes_datagrams(port)
         && TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
         && UdpSocket::bind((Ipv6Addr::LOCALHOST, port)).is_ok()
         && TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_ok()

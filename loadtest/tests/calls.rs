@@ -1,6 +1,8 @@
 //! A call from its INVITE to its end, as the caller's SIPp sees it: the webhook decides, the executor obeys.
 
-use std::time::{Duration, Instant};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant, SystemTime};
 
 use loadtest::{Config, Draft, Edge, Peer, Report, Sipp, Webhook, answering};
 
@@ -223,32 +225,50 @@ fn ringing_leaves_before_the_request_to_the_webhook() {
     // Without the proxy between them: when the webhook's connection is there, the 180 has to be there already.
     let webhook = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", webhook.local_addr().unwrap());
-    let peer = Peer::bind();
+    let peer = Peer::bind().stamping();
     let proxies = format!("proxies = [\"{}\"]", peer.address());
     let edge = Edge::start(
         Config::new()
             .domain("demo.test", &url)
             .executor_keys(&proxies),
     );
-    let mut late = Vec::new();
     for number in 0..10 {
         let invite = Draft::new("INVITE", DEMO, &peer)
             .header("X-Hookswitch-Source", "127.0.0.1:5060")
             .header("X-Hookswitch-Domain", "demo.test");
         peer.send(edge.executor(), invite.text());
-        let connection = webhook.accept().unwrap();
-        let mut seen = Vec::new();
-        while let Some(message) = peer.receive(Duration::from_micros(100)) {
-            seen.push(message.status());
-        }
-        if !seen.contains(&Some(180)) {
-            late.push(number);
-        }
-        drop(connection);
-        while peer.receive(Duration::from_millis(30)).is_some() {}
+        let (connection, _) = webhook.accept().unwrap();
+        let asked = SystemTime::now();
+        let rang = loop {
+            let received = peer.receive_stamped(Duration::from_secs(2));
+            let (message, when) = received.expect("no 180");
+            if message.status() == Some(180) {
+                break when;
+            }
+        };
+        assert!(
+            rang < asked,
+            "call {number}: asked {asked:?}, rang {rang:?}"
+        );
+        // A request without an answer would be made again, and be taken for the one of the next call.
+        rejects(connection);
+        let answer = peer.response(404);
+        peer.send(edge.executor(), invite.ack(&answer).text());
     }
-    // A busy kernel may hold back one that was sent before.
-    assert!(late.len() <= 1, "asked before it rang: {late:?} of 10");
+}
+
+/// Answers an HTTP request with `<Reject>`.
+fn rejects(mut connection: TcpStream) {
+    let document = "<Response><Reject/></Response>";
+    let length = document.len();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nConnection: close";
+    let answer = format!("{head}\r\nContent-Length: {length}\r\n\r\n{document}");
+    // An answer to nothing is none.
+    let _ = connection.read(&mut [0; 4096]).unwrap();
+    connection.write_all(answer.as_bytes()).unwrap();
+    connection.shutdown(Shutdown::Write).unwrap();
+    // What is left of the request has to be read, or closing resets the connection.
+    let _ = connection.read_to_end(&mut Vec::new());
 }
 
 #[test]

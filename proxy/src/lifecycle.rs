@@ -1,4 +1,4 @@
-//! How far the end of the process is, for whoever has to know.
+//! Whether the process has begun, and how far its end is, for whoever has to know.
 
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{Acquire, Release};
@@ -22,6 +22,8 @@ pub(crate) enum Phase {
 /// The phase that the process is in; workers are woken where it changes.
 pub(crate) struct Lifecycle {
     phase: AtomicU8,
+    /// Who has yet to say that it has begun.
+    awaited: AtomicU8,
     owners: Owners,
 }
 
@@ -30,8 +32,19 @@ impl Lifecycle {
     pub(crate) fn new(owners: Owners) -> Self {
         Self {
             phase: AtomicU8::new(Phase::Running as u8),
+            awaited: AtomicU8::new(AWAITED),
             owners,
         }
+    }
+
+    /// One of those that the process begins with has begun: its sockets, or its signals.
+    pub(crate) fn begun(&self) {
+        self.awaited.fetch_sub(1, Release);
+    }
+
+    /// Whether it takes new calls: everything listens, signals are heard, and the end is not near.
+    pub(crate) fn is_up(&self) -> bool {
+        self.awaited.load(Acquire) == 0 && self.phase() == Phase::Running
     }
 
     /// The phase now.
@@ -50,3 +63,6 @@ impl Lifecycle {
         self.owners.wake_all();
     }
 }
+
+/// The sockets of the workers, for which all other services are ready by then, and the signals.
+const AWAITED: u8 = 2;

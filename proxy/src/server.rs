@@ -158,7 +158,7 @@ pub(crate) fn serve(launch: Launch) -> Result<(), StartError> {
         let registered = registrar.clone();
         let watched = executor_role::watched(executor.as_ref());
         let console = Console::new(log, access)
-            .healthy(move || running.phase() == Phase::Running)
+            .healthy(move || running.is_up())
             .info(move || info::describe(&shown.load(), &examples))
             .registrations(move |most| info::registrations(&registered, most))
             .metrics(move || metrics::render(&counted, &by_filters, &registrar, watched.as_ref()));
@@ -224,10 +224,12 @@ impl ServiceWithDependents for SipService {
         let parts = self.parts.lock().ok().and_then(|mut parts| parts.take());
         if let Some(parts) = parts {
             parts.streams.run_on(Handle::current());
+            let lifecycle = parts.lifecycle.clone();
             let started = start_workers(parts);
             if let Ok(mut threads) = self.threads.lock() {
                 threads.extend(started);
             }
+            lifecycle.begun();
         }
         ready.notify_ready();
         let announce = self.ready.lock().ok().and_then(|mut ready| ready.take());

@@ -60,6 +60,7 @@ impl ShutdownSignalWatch for Shutdown {
     async fn recv(&self) -> ShutdownSignal {
         let mut terminate = listen(SignalKind::terminate());
         let mut interrupt = listen(SignalKind::interrupt());
+        self.lifecycle.begun();
         let gently = tokio::select! {
             () = heard(&mut terminate) => true,
             () = heard(&mut interrupt) => false,

@@ -90,16 +90,10 @@ impl Proxy {
             target,
         };
         let deadline = Instant::now() + Duration::from_secs(20);
-        let up = || {
-            let listens = TcpStream::connect(proxy.address()).is_ok();
-            listens && get(proxy.console, "/healthz") == Some(200)
-        };
-        while !up() {
+        while get(proxy.console, "/healthz") != Some(200) {
             assert!(Instant::now() < deadline, "not up in time");
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(1));
         }
-        // Signals are heard once every service has begun.
-        std::thread::sleep(Duration::from_millis(50));
         proxy
     }
 

@@ -9,7 +9,6 @@ use sip::Uri;
 
 use crate::dialog::Dialog;
 use crate::digest::{Authorization, Digest};
-use crate::gauges::Held;
 use crate::observer::{CallEvent, Ended, Started};
 use crate::run::{DialTarget, DialTo, LegCallbacks};
 use crate::sdp::{Negotiation, Origin};
@@ -20,11 +19,9 @@ use super::LegKey;
 use super::call::{CALLER, Call};
 use super::callee::Callee;
 use super::core::Core;
-use super::hears::Hears;
 use super::journal::LegTag;
-use super::leg::{Inviting, Leg, State};
+use super::leg::{Inviting, Leg};
 use super::path::Path;
-use super::refer::Referred;
 use super::text::escape_user;
 
 /// How to call a target.
@@ -219,34 +216,13 @@ impl Call {
             version: 0,
             address: path.local.ip(),
         };
-        self.legs.insert(
-            key.leg,
-            Leg {
-                key,
-                sid,
-                account: self.domain.account_sid,
-                tag,
-                dialog,
-                path,
-                state: State::Early,
-                negotiation: Negotiation::new(origin, core.random.key(), secure),
-                invited: None,
-                inviting: None,
-                referred: Referred::default(),
-                media: None,
-                script: None,
-                dial: None,
-                tapes: 0,
-                aside: Vec::new(),
-                referral: None,
-                was_referred: false,
-                hears: Hears::default(),
-                seat: None,
-                callee: Some(Box::new(callee)),
-                recorder: None,
-                _held: Held::new(&core.gauges, |gauges| &gauges.legs, 1),
-            },
-        );
+        let negotiation = Negotiation::new(origin, core.random.key(), secure);
+        let account = self.domain.account_sid;
+        let leg = Leg {
+            callee: Some(Box::new(callee)),
+            ..Leg::new(core, key, account, tag, dialog, path, negotiation)
+        };
+        self.legs.insert(key.leg, leg);
         key.leg
     }
 

@@ -18,12 +18,10 @@ use crate::{Sid, SidKind};
 
 use super::call::{CALLER, Call, forwards};
 use super::core::{Core, Incoming, InitialKey};
-use super::hears::Hears;
 use super::journal::LegTag;
-use super::leg::{ALLOW, Invited, Leg, PRODUCT, State};
+use super::leg::{ALLOW, Invited, Leg, PRODUCT};
 use super::modify::ACCEPT;
 use super::path::Path;
-use super::refer::Referred;
 use super::reliable::{self, Reliable};
 use super::script::Script;
 use super::text::{header_list, shown_uri, source_ip};
@@ -183,15 +181,9 @@ impl Agent {
             address: path.local.ip(),
         };
         let run = Run::new(core.settings.run(&domain));
+        let negotiation = Negotiation::new(origin, core.random.key(), core.settings.secure_media);
+        let account = domain.account_sid;
         let leg = Leg {
-            key: leg_key,
-            sid,
-            account: domain.account_sid,
-            tag,
-            dialog,
-            path,
-            state: State::Early,
-            negotiation: Negotiation::new(origin, core.random.key(), core.settings.secure_media),
             invited: Some(Invited {
                 server,
                 number: crate::dialog::cseq(&incoming.request.headers).unwrap_or(0),
@@ -203,20 +195,8 @@ impl Agent {
                 reliable,
                 answered: None,
             }),
-            inviting: None,
-            referred: Referred::default(),
-            media: None,
             script: Some(Script::new(run, Arc::clone(&context), core.now)),
-            dial: None,
-            tapes: 0,
-            aside: Vec::new(),
-            referral: None,
-            was_referred: false,
-            hears: Hears::default(),
-            seat: None,
-            callee: None,
-            recorder: None,
-            _held: Held::new(&core.gauges, |gauges| &gauges.legs, 1),
+            ..Leg::new(core, leg_key, account, tag, dialog, path, negotiation)
         };
         super::indialog::received(core, &leg, incoming);
         Call {

@@ -131,6 +131,43 @@ pub(crate) enum AckWait {
 }
 
 impl Leg {
+    /// A leg whose INVITE has no final response, and nothing besides.
+    pub(crate) fn new(
+        core: &Core,
+        key: LegKey,
+        account: Sid,
+        tag: LegTag,
+        dialog: Dialog,
+        path: Path,
+        negotiation: Negotiation,
+    ) -> Self {
+        Self {
+            key,
+            sid: tag.leg,
+            account,
+            tag,
+            dialog,
+            path,
+            state: State::Early,
+            negotiation,
+            invited: None,
+            inviting: None,
+            referred: Referred::default(),
+            media: None,
+            script: None,
+            dial: None,
+            tapes: 0,
+            aside: Vec::new(),
+            referral: None,
+            was_referred: false,
+            hears: Hears::default(),
+            seat: None,
+            callee: None,
+            recorder: None,
+            _held: Held::new(&core.gauges, |gauges| &gauges.legs, 1),
+        }
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.state, State::Leaving(_) | State::Gone)
     }

@@ -9,7 +9,6 @@ use ::media::Track;
 use bytes::Bytes;
 
 use crate::dialog::Dialog;
-use crate::gauges::Held;
 use crate::observer::CallEvent;
 use crate::run::{Event, SiprecPlan, StreamError, StreamId};
 use crate::sdp::{self, Negotiation, Origin};
@@ -23,11 +22,9 @@ use super::body;
 use super::call::Call;
 use super::calling::{is_secure, outbound_route};
 use super::core::Core;
-use super::hears::Hears;
 use super::journal::LegTag;
 use super::leg::{Leg, State};
 use super::recorder::Recorder;
-use super::refer::Referred;
 use super::responses::Outcome;
 use super::timer::Due;
 
@@ -283,34 +280,16 @@ impl Call {
             version: 0,
             address: path.local.ip(),
         };
+        let tag = LegTag {
+            call: self.sid,
+            leg: sid,
+            sip_call_id: call_id.into(),
+        };
+        let negotiation = Negotiation::new(origin, core.random.key(), false);
+        let account = self.domain.account_sid;
         let leg = Leg {
-            key,
-            sid,
-            account: self.domain.account_sid,
-            tag: LegTag {
-                call: self.sid,
-                leg: sid,
-                sip_call_id: call_id.into(),
-            },
-            dialog,
-            path,
-            state: State::Early,
-            negotiation: Negotiation::new(origin, core.random.key(), false),
-            invited: None,
-            inviting: None,
-            referred: Referred::default(),
-            media: None,
-            script: None,
-            dial: None,
-            tapes: 0,
-            aside: Vec::new(),
-            referral: None,
-            was_referred: false,
-            hears: Hears::default(),
-            seat: None,
-            callee: None,
             recorder: Some(Box::new(recorder)),
-            _held: Held::new(&core.gauges, |gauges| &gauges.legs, 1),
+            ..Leg::new(core, key, account, tag, dialog, path, negotiation)
         };
         self.legs.insert(key.leg, leg);
         Ok(key.leg)
