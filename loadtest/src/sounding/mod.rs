@@ -4,7 +4,8 @@
 //! many are played to as are recorded. All telephones share one socket for SIP and one for sound; a call's packets are
 //! known by where they come from. Packets are timed by the kernel when they arrive, so that a busy receiver delays none.
 //!
-//! **Bounds.** The calls of the order, two minutes beyond their planned end, and a histogram of fixed size a run.
+//! **Bounds.** The calls of the order, two minutes beyond their planned end and what the order says after it, and a
+//! histogram of fixed size a run.
 
 mod order;
 mod outcome;
@@ -27,9 +28,6 @@ use stream::Streams;
 
 /// How long after its planned end a run is given up.
 const GRACE: Duration = Duration::from_secs(120);
-
-/// How long it is watched after the last call for what is still to come, callbacks and freed memory.
-const AFTER: Duration = Duration::from_secs(8);
 
 /// What the telephones say, and what they are played.
 const SAID: u32 = 500;
@@ -96,9 +94,11 @@ pub fn run(order: &Order) -> Outcome {
     outcome.refused = caller.refused();
     outcome.packets = streams.stop().into();
     callbacks(&hook, order, &mut outcome);
-    thread::sleep(AFTER);
+    thread::sleep(Duration::from_secs(order.after));
     outcome.kib_after = resident(pid);
-    outcome.sessions_after = edge.metric("executor_media_sessions").unwrap_or(-1.0);
+    outcome.sessions_after = edge
+        .metric("hookswitch_executor_media_sessions")
+        .map(|left| left as u64);
     outcome
 }
 

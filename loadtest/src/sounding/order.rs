@@ -9,6 +9,8 @@ pub struct Order {
     pub rate: f64,
     /// Seconds of a call: half of them played, half of them recorded.
     pub seconds: u64,
+    /// Seconds after the last call for what is still to come, callbacks and freed memory.
+    pub after: u64,
 }
 
 impl Order {
@@ -17,6 +19,8 @@ impl Order {
         calls: 500,
         rate: 50.0,
         seconds: 80,
+        // What SIP keeps of a call for 64·T1 is gone by then.
+        after: 40,
     };
 
     /// A handful of short ones, to see that it works.
@@ -24,6 +28,7 @@ impl Order {
         calls: 6,
         rate: 10.0,
         seconds: 6,
+        after: 8,
     };
 
     pub(super) fn half(&self) -> Duration {

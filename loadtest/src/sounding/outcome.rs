@@ -64,8 +64,8 @@ pub struct Outcome {
     pub cpu_percent_per_call: f64,
     /// How long all were up.
     pub window_seconds: f64,
-    /// Sessions of media that the executor says are left; negative where it does not say.
-    pub sessions_after: f64,
+    /// Sessions of media that the executor says are left.
+    pub sessions_after: Option<u64>,
 }
 
 impl Outcome {
@@ -83,16 +83,17 @@ impl Outcome {
             kib_after: 0,
             cpu_percent_per_call: 0.0,
             window_seconds: 0.0,
-            sessions_after: -1.0,
+            sessions_after: None,
         }
     }
 
-    /// Whether everybody got through, and nothing that had to come is missing.
+    /// Whether everybody got through, nothing that had to come is missing, and no session is left.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.answered == self.calls
             && self.ended == self.calls
             && self.callbacks.iter().all(|came| *came == self.calls)
+            && self.sessions_after == Some(0)
     }
 }
 
@@ -116,10 +117,12 @@ impl fmt::Display for Outcome {
             f,
             "callbacks   {tapes} recordings, {actions} actions, {ends} ends, of {calls} each"
         )?;
+        let left = self.sessions_after;
+        let left = left.map_or_else(|| "not known".to_owned(), |left| left.to_string());
         writeln!(
             f,
-            "memory      {} KiB before, {} at most, {} after; sessions left {}",
-            self.kib_before, self.kib_during, self.kib_after, self.sessions_after
+            "memory      {} KiB before, {} at most, {} after; sessions left {left}",
+            self.kib_before, self.kib_during, self.kib_after
         )?;
         write!(
             f,

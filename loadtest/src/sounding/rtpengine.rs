@@ -51,6 +51,8 @@ pub fn run_rtpengine(order: &Order) -> Relayed {
     fs::write(&played, sound.wav(1)).expect("a file to play");
     let control = free_port();
     let mut command = Command::new("rtpengine");
+    // It asks for core dumps, and leaves one where it is when it is stopped.
+    command.current_dir(folder.path());
     command.args([
         "--foreground",
         "--log-stderr",
