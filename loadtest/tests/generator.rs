@@ -185,7 +185,7 @@ fn sipp_is_content_with_the_callee() {
         let running = thread::spawn(move || run(&config).expect("it runs"));
         let sipp = Sipp::caller(scenario, address)
             .to(&format!("sip:+15550100@{address}"))
-            .calls(CALLS as u32, 200)
+            .calls(CALLS as u32, 50)
             .run();
         let report = running.join().expect("it does not panic");
         all_good(&report);
