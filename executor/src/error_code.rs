@@ -100,6 +100,7 @@ codes! {
     SIP_HEADER_NAME = 13252 Warning "<Sip> invalid header name.";
     SIP_HEADER_LONG = 13253 Warning "<Sip> header is too long or has an illegal value.";
     CALLBACK_URL = 13256 Warning "Invalid URL of a status callback.";
+    TRANSCRIBE_CALLBACK = 13257 Warning "<Record> invalid transcribeCallback.";
     GATHER_FINISH_ON_KEY = 13310 Warning "<Gather> invalid finishOnKey.";
     GATHER_METHOD = 13312 Warning "<Gather> invalid method.";
     GATHER_TIMEOUT = 13313 Warning "<Gather> invalid timeout.";
@@ -129,7 +130,9 @@ codes! {
     RECORD_MAX_LENGTH = 13612 Warning "<Record> invalid maxLength.";
     RECORD_FINISH_ON_KEY = 13613 Warning "<Record> invalid finishOnKey.";
     RECORD_TRANSCRIBE = 13614 Warning "<Record> invalid transcribe.";
+    RECORD_TRANSCRIBE_LENGTH = 13615 Warning "<Record> maxLength is too long for a transcription.";
     RECORD_PLAY_BEEP = 13616 Warning "<Record> invalid playBeep.";
+    TRANSCRIPTION_LENGTH = 13617 Warning "A recording is too short or too long for a transcription.";
     RECORDING_EVENT = 13621 Warning "Invalid recordingStatusCallbackEvent.";
     RECORDING_TRACK = 13622 Warning "Invalid recordingTrack.";
     RECORD_TRIM = 13699 Warning "Invalid trim.";

@@ -243,6 +243,7 @@ impl Executor {
             halls: Default::default(),
             queues: Default::default(),
             errands: Default::default(),
+            transcriptions: Default::default(),
             now: Instant::ZERO,
         };
         Agent::new(core, wire).run(mails, media, shutdown).await;

@@ -13,6 +13,7 @@ pub struct Gauges {
     pub(crate) status_callbacks: AtomicUsize,
     pub(crate) tasks: AtomicUsize,
     pub(crate) timers: AtomicUsize,
+    pub(crate) transcriptions: AtomicUsize,
 }
 
 /// The gauges at one moment.
@@ -33,6 +34,12 @@ pub struct Snapshot {
 }
 
 impl Gauges {
+    /// Whether something is still to be told that no call waits for.
+    pub(crate) fn is_telling(&self) -> bool {
+        let tells = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed) > 0;
+        tells(&self.status_callbacks) || tells(&self.transcriptions)
+    }
+
     /// What is open now.
     pub fn snapshot(&self) -> Snapshot {
         let read = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed);

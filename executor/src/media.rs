@@ -86,6 +86,11 @@ impl Studio {
         }
     }
 
+    /// Speech, files, recordings and streams.
+    pub(crate) fn sound(&self) -> &Sound {
+        &self.sound
+    }
+
     /// Whether there is no room for another leg.
     pub(crate) fn is_full(&self) -> bool {
         self.engine.is_full()

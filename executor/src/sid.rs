@@ -31,6 +31,8 @@ pub enum SidKind {
     Siprec,
     /// `MZ`: a media stream.
     Stream,
+    /// `TR`: the text of a recording.
+    Transcription,
 }
 
 /// A text that is no identifier.
@@ -67,7 +69,7 @@ impl Sid {
 }
 
 impl SidKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Account,
         Self::Call,
         Self::Conference,
@@ -76,6 +78,7 @@ impl SidKind {
         Self::Recording,
         Self::Siprec,
         Self::Stream,
+        Self::Transcription,
     ];
 
     /// The two letters.
@@ -89,6 +92,7 @@ impl SidKind {
             Self::Recording => "RE",
             Self::Siprec => "SR",
             Self::Stream => "MZ",
+            Self::Transcription => "TR",
         }
     }
 }

@@ -36,6 +36,8 @@ mod speech;
 mod stays;
 #[path = "agent/stream.rs"]
 mod stream;
+#[path = "agent/transcription.rs"]
+mod transcription;
 #[path = "agent/transfer.rs"]
 mod transfer;
 #[path = "sound/wave.rs"]

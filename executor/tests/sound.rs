@@ -14,6 +14,8 @@ mod speaking;
 mod streaming;
 #[allow(dead_code, reason = "another test uses the rest")]
 mod support;
+#[path = "sound/transcribing.rs"]
+mod transcribing;
 #[path = "sound/wave.rs"]
 mod wave;
 #[path = "sound/web.rs"]

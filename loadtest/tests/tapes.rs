@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use loadtest::hear::{Sound, channels};
-use loadtest::{App, Edge, Handset, Hit, Setup, Verb, Webhook, fetch, serving};
+use loadtest::{App, Edge, Handset, Hit, Setup, Verb, Webhook, fetch, serving, serving_with};
 
 const DEMO: &str = "sip:bob@demo.test";
 
@@ -187,4 +187,86 @@ fn silence_at_both_ends_is_cut_off_unless_it_is_to_stay() {
         lengths.push(sound.seconds());
     }
     assert!(lengths[0] < lengths[1] - 1.5, "{lengths:?}");
+}
+
+/// What the transcription of a recording says of itself, beside its text.
+fn is_transcription(text: &Hit, recorded: &Hit) {
+    assert_eq!(text.method(), "POST");
+    assert!(text.is_valid(), "the validator refuses {text:?}");
+    let sid = text.param("TranscriptionSid");
+    assert!(sid.starts_with("TR") && sid.len() == 34, "{sid}");
+    for name in [
+        "RecordingSid",
+        "RecordingUrl",
+        "CallSid",
+        "AccountSid",
+        "From",
+        "To",
+    ] {
+        assert_eq!(text.param(name), recorded.param(name), "{name}");
+    }
+    for (name, value) in [("ApiVersion", "2010-04-01"), ("Direction", "inbound")] {
+        assert_eq!(text.param(name), value, "{name}");
+    }
+}
+
+#[test]
+fn what_is_said_is_told_as_text() {
+    let said = "i want to order a large house and i want to order a large car";
+    let attributes = [("timeout", "2"), ("transcribe_callback", "/text")];
+    let speech = Sound::silence(8000, 1.5).then(&Sound::spoken(said));
+    let (hook, _edge, phone) = called(recording(record(&attributes)), &speech);
+    let recorded = path(&hook, "/recorded");
+    let text = path(&hook, "/text");
+    is_transcription(&text, &recorded);
+    assert_eq!(text.param("TranscriptionStatus"), "completed");
+    let words = text.param("TranscriptionText");
+    // A dictation by telephone: not all of the words, but more than chance would give.
+    let is_said = |heard: &&str| said.split(' ').any(|word| word == *heard);
+    assert!(words.split(' ').filter(is_said).count() >= 5, "{words}");
+    assert!(
+        words.contains("order") || words.contains("large"),
+        "{words}"
+    );
+    phone.is_over();
+    hook.all_signed();
+}
+
+#[test]
+fn a_word_is_too_short_to_be_told_as_text() {
+    let attributes = [("timeout", "2"), ("transcribe_callback", "/text")];
+    let short = later(&Sound::sweep(8000, 400.0, 2800.0, 0.8));
+    let (hook, _edge, phone) = called(recording(record(&attributes)), &short);
+    let recorded = path(&hook, "/recorded");
+    assert!(seconds(&recorded) < 2.0, "{recorded:?}");
+    let text = path(&hook, "/text");
+    is_transcription(&text, &recorded);
+    assert_eq!(text.param("TranscriptionStatus"), "failed");
+    assert_eq!(text.param("TranscriptionText"), "");
+    phone.is_over();
+}
+
+#[test]
+fn a_recognizer_that_is_not_there_is_told_as_a_failure() {
+    let attributes = [("timeout", "2"), ("transcribe_callback", "/text")];
+    let (hook, edge) = serving_with(recording(record(&attributes)), |config, _| {
+        config.executor_keys("stt = \"/nonexistent/recognizer\"")
+    });
+    let phone = Setup::new("alice")
+        .saying(&later(&Sound::sweep(8000, 400.0, 2800.0, 3.0)))
+        .through(edge.public())
+        .start();
+    phone.calls(DEMO);
+    let recorded = path(&hook, "/recorded");
+    let text = path(&hook, "/text");
+    is_transcription(&text, &recorded);
+    assert_eq!(text.param("TranscriptionStatus"), "failed");
+    let log = edge.log();
+    assert!(
+        log.contains("90112") && log.contains("`stt` of [executor]"),
+        "{log}"
+    );
+    // The call has gone on without it.
+    assert!(phone.is_over().seconds_of(900) > 0.4);
+    hook.all_signed();
 }

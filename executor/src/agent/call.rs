@@ -18,6 +18,7 @@ use super::leg::{Invited, Leg, State};
 use super::reliable::Reliable;
 use super::script::call_back;
 use super::timer::Due;
+use super::transcription::transcribe;
 use super::{CallKey, LegKey, modify};
 
 /// A call.
@@ -186,6 +187,17 @@ impl Call {
             Action::StartStream(plan) => self.start_stream(core, leg, &plan),
             Action::StopSiprec(id) => self.stop_siprec(core, leg, id),
             Action::StopStream(id) => self.stop_stream(leg, id),
+            Action::Transcribe(plan) => {
+                let random = core.random.bytes();
+                if let Some(Leg {
+                    script: Some(script),
+                    tag,
+                    ..
+                }) = self.legs.get(&leg)
+                {
+                    transcribe(core, random, tag, script, *plan);
+                }
+            }
             Action::TransferCallee(plan) => self.transfer_callee(core, leg, *plan),
             Action::TransferDone(succeeded) => self.transfer_done(core, leg, succeeded),
             Action::Trace(trace) => self.record(core, leg, CallEvent::Trace(trace)),

@@ -28,6 +28,7 @@ use super::path::{Names, Path};
 use super::random::Random;
 use super::stays::Errand;
 use super::timer::{Due, Timer, Timers};
+use super::transcription::Transcriptions;
 use super::{CallKey, LegKey, Mail};
 
 /// The shared side of the user agent. Calls get it as an argument; it knows none of them.
@@ -62,6 +63,7 @@ pub(crate) struct Core {
     pub(crate) queues: Queues<LegKey>,
     /// What a call leaves to be done to other calls; empty when no call is at work.
     pub(crate) errands: VecDeque<Errand>,
+    pub(crate) transcriptions: Transcriptions,
     pub(crate) now: Instant,
 }
 

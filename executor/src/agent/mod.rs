@@ -14,7 +14,8 @@
 //! `receive` leads messages to their calls; `call` does what a run wants; `inbound` makes calls,
 //! `indialog` and `responses` take what comes for them; `dial`, `calling` and `callee` are the legs
 //! of a `<Dial>`, `hears` connects them, `tape` records them, `transfer` passes them on; `stays` are
-//! conferences and queues; `siprec` and `recorder` are the legs to recording servers; `leg` is what all legs have in common; `core` is what all calls share.
+//! conferences and queues; `siprec` and `recorder` are the legs to recording servers; `transcription`
+//! is the text of a recording; `leg` is what all legs have in common; `core` is what all calls share.
 
 mod body;
 mod call;
@@ -44,6 +45,7 @@ mod stream;
 mod tape;
 mod text;
 mod timer;
+mod transcription;
 mod transfer;
 mod wire;
 
@@ -145,6 +147,11 @@ impl Agent {
             self.clock();
             let deadline = self.core.layer.next_deadline();
             let pause = deadline.map_or(IDLE, |at| at - self.core.now);
+            // Nobody says when the last callback has been made.
+            let pause = match self.draining {
+                true => pause.min(LOOK),
+                false => pause,
+            };
             tokio::select! {
                 mail = mailbox.recv() => self.mails(mail, &mut mailbox),
                 mail = media.recv() => self.mails(mail, &mut media),
@@ -178,9 +185,10 @@ impl Agent {
         self.stop = Some(self.core.start_timer(self.core.settings.drain, Due::Stop));
     }
 
-    /// Whether the shutdown is complete: no call, or no time, is left.
+    /// Whether the shutdown is complete: no call and nothing to be told, or no time, is left.
     fn is_done(&self) -> bool {
-        self.stopped || (self.draining && self.calls.is_empty())
+        let is_idle = || self.calls.is_empty() && !self.core.gauges.is_telling();
+        self.stopped || (self.draining && is_idle())
     }
 
     /// Takes a mail, and some of those behind it.
@@ -315,6 +323,7 @@ impl Agent {
             }
             Due::Stop if !self.hung_up => {
                 self.hung_up = true;
+                self.core.transcriptions.give_up();
                 let keys: Vec<_> = self.calls.keys().copied().collect();
                 for key in keys {
                     self.with_call(key, |call, _| call.tell(CALLER, Event::HangUp));
@@ -328,6 +337,9 @@ impl Agent {
 
 /// How long to sleep when there is nothing to wait for.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// How often is looked for the end of a drain.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Mails that are taken before the sockets get their turn.
 const MAIL_BATCH: usize = 64;

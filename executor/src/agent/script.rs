@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use sip::Instant;
 
+use crate::ErrorCode;
+use crate::gauges::{Gauges, Held};
 use crate::observer::{CallEvent, WebhookReply, WebhookRequest};
 use crate::run::{Run, TimerKind};
 use crate::task::Task;
 use crate::webhook::{self, CallContext, FetchError, FetchId, Reply};
 
 use super::core::Core;
-use super::journal::LegTag;
+use super::journal::{Journal, LegTag};
 use super::timer::Timer;
 use super::{LegKey, Mail};
 
@@ -22,6 +25,8 @@ pub(crate) struct Script {
     pub(crate) began: Instant,
     pub(crate) timers: HashMap<TimerKind, Timer>,
     fetches: HashMap<FetchId, Task>,
+    /// Gone with the run, for those who outlive it.
+    pub(crate) alive: Arc<()>,
 }
 
 impl Script {
@@ -32,6 +37,7 @@ impl Script {
             began,
             timers: HashMap::new(),
             fetches: HashMap::new(),
+            alive: Arc::new(()),
         }
     }
 
@@ -65,6 +71,50 @@ impl Script {
     }
 }
 
+/// Makes requests whose answers nobody waits for, also after the end of the call.
+#[derive(Clone)]
+pub(crate) struct Teller {
+    client: webhook::Client,
+    context: Arc<CallContext>,
+    pub(crate) journal: Journal,
+    pub(crate) tag: LegTag,
+    gauges: Arc<Gauges>,
+    under_way_max: usize,
+}
+
+impl Teller {
+    pub(crate) fn new(core: &Core, tag: &LegTag, context: &Arc<CallContext>) -> Self {
+        Self {
+            client: core.webhook.clone(),
+            context: Arc::clone(context),
+            journal: core.journal.clone(),
+            tag: tag.clone(),
+            gauges: Arc::clone(&core.gauges),
+            under_way_max: core.settings.limits.status_callbacks,
+        }
+    }
+
+    /// Begins a request. It is made by what is returned; `None`: too many are under way.
+    pub(crate) fn begin(self, request: webhook::Request) -> Option<impl Future<Output = ()>> {
+        let running = self.gauges.status_callbacks.load(Ordering::Relaxed);
+        if running >= self.under_way_max {
+            let text = "status callback dropped: too many are under way";
+            self.journal
+                .notice(&self.tag, ErrorCode::STATUS_CALLBACK, text);
+            return None;
+        }
+        let held = Held::new(&self.gauges, |gauges| &gauges.status_callbacks, 1);
+        self.journal.record(&self.tag, requested(&request));
+        Some(async move {
+            let _held = held;
+            let failed = self.client.status_callback(&request, &self.context).await;
+            if let Some(warning) = failed {
+                self.journal.record(&self.tag, CallEvent::Notice(warning));
+            }
+        })
+    }
+}
+
 /// Makes a request whose answer nobody waits for, also after the end of the call.
 pub(crate) fn call_back(
     core: &Core,
@@ -72,26 +122,9 @@ pub(crate) fn call_back(
     context: &Arc<CallContext>,
     request: webhook::Request,
 ) {
-    use std::sync::atomic::Ordering;
-
-    let running = core.gauges.status_callbacks.load(Ordering::Relaxed);
-    if running >= core.settings.limits.status_callbacks {
-        let text = "status callback dropped: too many are under way";
-        core.journal
-            .notice(tag, crate::ErrorCode::STATUS_CALLBACK, text);
-        return;
+    if let Some(telling) = Teller::new(core, tag, context).begin(request) {
+        Task::spawn(&core.gauges, telling).detach();
     }
-    let held = crate::gauges::Held::new(&core.gauges, |gauges| &gauges.status_callbacks, 1);
-    core.journal.record(tag, requested(&request));
-    let (client, context) = (core.webhook.clone(), Arc::clone(context));
-    let (journal, tag) = (core.journal.clone(), tag.clone());
-    Task::spawn(&core.gauges, async move {
-        let _held = held;
-        if let Some(warning) = client.status_callback(&request, &context).await {
-            journal.record(&tag, CallEvent::Notice(warning));
-        }
-    })
-    .detach();
 }
 
 fn requested(request: &webhook::Request) -> CallEvent {

@@ -31,6 +31,7 @@ impl LegMedia {
             model: listen.model.clone(),
             profanity_filter: listen.profanity_filter,
             limit: LONGEST,
+            live: true,
         };
         let listening = match self.studio.sound.listen(&spec) {
             Ok(listening) => listening,

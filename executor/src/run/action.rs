@@ -7,7 +7,7 @@ use crate::webhook::{CallStatus, FetchId, Request};
 
 use super::{
     ConferencePlan, DialPlan, DialQueuePlan, EnqueuePlan, Media, MediaId, Party, ReferPlan,
-    SiprecPlan, StreamId, StreamPlan, TransferPlan,
+    SiprecPlan, StreamId, StreamPlan, TranscriptionPlan, TransferPlan,
 };
 
 /// Something to do, in the order given.
@@ -108,6 +108,9 @@ pub enum Action {
     StopTimer(TimerId),
     /// Something for the call's record, in words.
     Trace(Trace),
+    /// Write a recording down, and tell the text where it is wanted; this may take longer than the
+    /// call. No event is needed.
+    Transcribe(Box<TranscriptionPlan>),
     /// Take the bridged callee out of the bridge and give its leg a run of its own,
     /// [`Run::transferee`](super::Run::transferee). If it is kept, the end of the attempt comes as
     /// `TransferEnded`.

@@ -227,6 +227,7 @@ impl Run {
                 media,
                 verb,
                 teller,
+                transcribing,
                 ended_by,
             } => {
                 if ended_by.is_none() {
@@ -236,6 +237,7 @@ impl Run {
                     media,
                     verb,
                     teller,
+                    transcribing,
                     ended_by,
                 };
             }

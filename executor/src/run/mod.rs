@@ -16,7 +16,7 @@
 //! The files: `machine` takes events, `document` walks the verbs, `fetching` gets documents and
 //! decides what happens without one, `leg` answers and ends the call. The verbs that take more
 //! than one step: `gathering`, `recording`, `dialling` (with `dial_target` and `dial_result`),
-//! `streaming`, `referring`; `queueing` and `conferring` are stays (`stay`), in which another
+//! `streaming`, `referring`; `transcribing` is what a `<Record>` leaves behind; `queueing` and `conferring` are stays (`stay`), in which another
 //! document runs; `transferring` is REFER from a party of a `<Dial>`. `owed` keeps what was given
 //! up and still has a result to tell.
 
@@ -42,6 +42,7 @@ mod referring;
 mod settings;
 mod stay;
 mod streaming;
+mod transcribing;
 mod transferring;
 
 pub use action::{Action, Finish, TimerId, TimerKind, Trace};
@@ -60,3 +61,4 @@ pub use plan::{
     ReferPlan, SiprecPlan, StreamId, StreamPlan, TransferPlan,
 };
 pub use settings::{FetchFailed, Limits, Settings};
+pub use transcribing::TranscriptionPlan;

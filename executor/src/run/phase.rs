@@ -7,6 +7,7 @@ use crate::twiml;
 use crate::webhook::{FetchId, Hook, Purpose};
 
 use super::recording::Teller;
+use super::transcribing::Transcribing;
 use super::{DialId, MediaId, MediaKind, Party, Recording, StreamId};
 
 /// What the run is waiting for.
@@ -47,6 +48,8 @@ pub(super) enum Phase {
         media: MediaId,
         verb: Box<twiml::Record>,
         teller: Option<Teller>,
+        /// If its text is wanted.
+        transcribing: Option<Transcribing>,
         ended_by: Option<char>,
     },
     /// The end of a transfer.

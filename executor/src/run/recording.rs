@@ -37,11 +37,14 @@ impl Run {
             track: RecordingTrack::Inbound,
         };
         let teller = self.teller(verb.recording.as_ref(), about);
+        let wanted = verb.transcription.as_ref();
+        let transcribing = wanted.map(|wanted| self.transcribing(wanted));
         let media = self.start_media(MediaKind::Record((*verb).clone()));
         self.phase = Phase::Recording {
             media,
             verb,
             teller: Some(teller),
+            transcribing,
             ended_by: None,
         };
     }
@@ -80,6 +83,7 @@ impl Run {
         let Phase::Recording {
             verb,
             teller,
+            transcribing,
             ended_by,
             ..
         } = phase
@@ -97,6 +101,9 @@ impl Run {
                 Some(recording) => self.tell_recording(teller, State::Completed, recording),
                 None => self.tell_recording(teller, State::Absent, &Recording::default()),
             }
+        }
+        if let (Some(transcribing), Some(recording)) = (transcribing, &recording) {
+            self.transcribe(transcribing, recording);
         }
         self.tell_end();
         // A key or the hang-up ended it: that is a result, although nothing was heard.

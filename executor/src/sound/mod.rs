@@ -17,6 +17,7 @@ mod memo;
 mod process;
 mod scratch;
 mod service;
+mod transcriber;
 
 pub mod fetch;
 pub mod hear;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::webhook;
+use crate::{Sid, webhook};
 
 use fetch::{FetchConfig, Fetcher};
 use hear::{
@@ -42,6 +43,7 @@ use hear::{
 use recordings::{Recordings, RecordingsConfig};
 use speak::{Espeak, EspeakConfig, HttpSpeech, HttpSpeechConfig, Speaker, TextToSpeech, Utterance};
 use stream::{MediaStream, StreamClient, StreamConfig, StreamSpec};
+use transcriber::Transcriber;
 
 pub use audio::Pcm;
 pub use error::SoundError;
@@ -54,7 +56,7 @@ pub type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 pub struct SoundConfig {
     /// `<Say>`.
     pub speech: SpeechConfig,
-    /// `<Gather input="speech">`.
+    /// `<Gather input="speech">` and `<Record transcribe>`.
     pub hearing: HearingConfig,
     /// `<Play>`.
     pub fetch: FetchConfig,
@@ -114,6 +116,7 @@ pub struct Sound {
     fetcher: Fetcher,
     recordings: Recordings,
     streams: StreamClient,
+    transcriber: Transcriber,
 }
 
 impl Sound {
@@ -134,12 +137,15 @@ impl Sound {
             HearingConfig::Http(config) => Arc::new(HttpHearing::new(config)?),
             HearingConfig::Own(recognizer) => recognizer,
         };
+        let recordings = Recordings::open(config.recordings)?;
+        let transcriber = Transcriber::new(Arc::clone(&hearing), recordings.clone());
         Ok(Self {
             speaker: Speaker::new(synthesizer, config.speech.cache_bytes_max),
             hearing,
             fetcher: Fetcher::new(webhook.clone(), config.fetch),
-            recordings: Recordings::open(config.recordings)?,
+            recordings,
             streams: StreamClient::new(config.streams, webhook.guard().clone()),
+            transcriber,
         })
     }
 
@@ -168,6 +174,16 @@ impl Sound {
     /// Nobody understands the language, or too many are listened to.
     pub fn listen(&self, spec: &ListenSpec) -> Result<Listening, SoundError> {
         self.hearing.listen(spec)
+    }
+
+    /// The text of a finished recording of 2 to 120 seconds, in English; empty if nothing was
+    /// understood. Two are worked on at a time, and some may wait. Needs a runtime.
+    ///
+    /// # Errors
+    ///
+    /// The recording is gone, too short or too long, too many wait already, or the recognizer failed.
+    pub async fn transcribe(&self, recording: Sid) -> Result<String, SoundError> {
+        self.transcriber.text(recording).await
     }
 
     /// The recordings.

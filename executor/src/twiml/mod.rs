@@ -46,7 +46,7 @@ pub use media::{LOOP_MAX, Pause, Play, Say};
 pub use nouns::{CallbackEvents, Common, Number, SipNoun, StatusCallback};
 pub use parse::{BODY_BYTES_MAX, DEPTH_MAX, NODES_MAX, TwimlError};
 pub use queue::{Enqueue, QUEUE_NAME_CHARS_MAX, QUEUE_SIZE_MAX, QueueNoun};
-pub use record::Record;
+pub use record::{Record, Transcription};
 pub use recording::{RecordingEvents, RecordingStatus, RecordingTrack};
 pub use refer::Refer;
 pub use siprec::Siprec;

@@ -27,6 +27,15 @@ pub struct Record {
     pub trim_silence: bool,
     /// Told about the states of the recording.
     pub recording: Option<RecordingStatus>,
+    /// Whether the recording is written down, and who is told the text.
+    pub transcription: Option<Transcription>,
+}
+
+/// `transcribe`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Transcription {
+    /// `transcribeCallback`: gets the text by POST. Without one it is in the call's log.
+    pub callback: Option<Link>,
 }
 
 impl Record {
@@ -40,21 +49,12 @@ impl Record {
             .text_if("finishOnKey", ErrorCode::RECORD_FINISH_ON_KEY, is_key)
             .unwrap_or("1234567890*#")
             .to_owned();
-        let length = a.integer(
-            "maxLength",
-            3600,
-            2..=SECS_MAX,
-            ErrorCode::RECORD_MAX_LENGTH,
-        );
+        let transcription = Transcription::parse(a);
+        let length = length(a, transcription.is_some());
         let play_beep = a.flag("playBeep", true, ErrorCode::RECORD_PLAY_BEEP);
         let trim_silence = trims(a, true, ErrorCode::RECORD_TRIM);
         let recording = RecordingStatus::parse(a, ErrorCode::RECORD_METHOD);
-        let wants_text = a.flag("transcribe", false, ErrorCode::RECORD_TRANSCRIBE);
-        if wants_text || a.text("transcribeCallback").is_some() {
-            let message = "transcription is not supported by this version".to_owned();
-            a.warn(ErrorCode::NOT_SUPPORTED, message);
-        }
-        a.without_effect(&["recordingConfigurationId", "transcribeCallback"]);
+        a.without_effect(&["recordingConfigurationId"]);
         attributes.finish();
         report.no_children(element);
         Self {
@@ -65,8 +65,44 @@ impl Record {
             play_beep,
             trim_silence,
             recording,
+            transcription,
         }
     }
 }
 
+impl Transcription {
+    /// `transcribe`, which a callback stands for as well. The callback has no method: it is a POST.
+    fn parse(attributes: &mut Attributes<'_, '_>) -> Option<Self> {
+        let url = attributes.text("transcribeCallback").map(str::trim);
+        let callback = url.filter(|url| !url.is_empty()).map(|url| Link {
+            url: url.to_owned(),
+            ..Link::default()
+        });
+        let code = ErrorCode::RECORD_TRANSCRIBE;
+        let wanted = attributes.flag("transcribe", callback.is_some(), code);
+        wanted.then_some(Self { callback })
+    }
+}
+
+/// `maxLength`. What is to be written down is short, and has another default.
+fn length(attributes: &mut Attributes<'_, '_>, is_transcribed: bool) -> u32 {
+    let default = if is_transcribed {
+        TRANSCRIBED_SECS_MAX
+    } else {
+        3600
+    };
+    let code = ErrorCode::RECORD_MAX_LENGTH;
+    let length = attributes.integer("maxLength", default, 2..=SECS_MAX, code);
+    if is_transcribed && length > TRANSCRIBED_SECS_MAX {
+        let message = format!(
+            "{length} s is too long to be transcribed: <Record> ends after {TRANSCRIBED_SECS_MAX}"
+        );
+        attributes.warn(ErrorCode::RECORD_TRANSCRIBE_LENGTH, message);
+        return TRANSCRIBED_SECS_MAX;
+    }
+    length
+}
+
 const SECS_MAX: u32 = 86_400;
+/// What is longer is not transcribed.
+const TRANSCRIBED_SECS_MAX: u32 = 120;

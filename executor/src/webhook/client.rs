@@ -108,7 +108,9 @@ impl Client {
         let mut request = request.clone();
         let now = SystemTime::now();
         let timestamp = match request.purpose {
-            Purpose::PartialResult | Purpose::RecordingCallback => None,
+            Purpose::PartialResult
+            | Purpose::RecordingCallback
+            | Purpose::TranscriptionCallback => None,
             Purpose::SiprecCallback | Purpose::StreamCallback => Some(date::iso8601(now)),
             _ => Some(date::rfc2822(now)),
         };

@@ -86,6 +86,8 @@ pub enum Purpose {
     StatusCallback,
     /// Events of a media stream; the reply is ignored.
     StreamCallback,
+    /// The text of a recording; the reply is ignored.
+    TranscriptionCallback,
     /// The first document of the leg.
     Voice,
 }
@@ -158,6 +160,7 @@ impl Purpose {
                 | Self::SiprecCallback
                 | Self::StatusCallback
                 | Self::StreamCallback
+                | Self::TranscriptionCallback
         )
     }
 

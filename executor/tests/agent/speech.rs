@@ -56,7 +56,7 @@ fn silence_is_no_speech() {
 }
 
 /// The URL of a service that understands anybody as soon as the speech is over.
-fn recogniser() -> String {
+pub(crate) fn recogniser() -> String {
     use std::io::{Read, Write};
 
     fn chunk(stream: &mut std::net::TcpStream, text: &str) {

@@ -149,6 +149,16 @@ impl World {
         self.handle.take().unwrap().join().unwrap();
     }
 
+    /// The calls are over, some time.
+    #[track_caller]
+    pub(crate) fn expect_no_call(&self) {
+        let until = Instant::now() + Duration::from_secs(10);
+        while self.gauges().calls > 0 {
+            assert!(Instant::now() < until, "still open: {:?}", self.gauges());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// All that is open is closed, some time.
     #[track_caller]
     pub(crate) fn expect_rest(&self, within: Duration) {

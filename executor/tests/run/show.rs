@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use executor::Secret;
 use executor::run::{
     Action, ConferencePlan, Detection, DialPlan, DialTarget, DialTo, Listen, MediaKind, SiprecPlan,
-    StreamPlan, TimerKind,
+    StreamPlan, TimerKind, TranscriptionPlan,
 };
 use executor::twiml::{Record, Say, SpeechTimeout};
 use executor::webhook::{Hook, Purpose, Request};
+use executor::{Secret, Sid, SidKind};
 
 /// `None`: traces, stopped timers, and the timers that every leg has.
 pub(crate) fn show(action: &Action) -> Option<String> {
@@ -64,6 +64,7 @@ pub(crate) fn show(action: &Action) -> Option<String> {
             let kept = if plan.kept { " for the time being" } else { "" };
             format!("transfer callee{kept}")
         }
+        Action::Transcribe(plan) => transcribe(plan),
         Action::TransferDone(succeeded) => format!("transfer done {succeeded}"),
         Action::Warn(warning) => format!("warn {warning}"),
     })
@@ -79,6 +80,15 @@ fn shown(what: &str, request: &Request) -> String {
         write!(text, " {name}={value}").unwrap();
     }
     text
+}
+
+/// What is to be told of a recording once its words are known.
+fn transcribe(plan: &TranscriptionPlan) -> String {
+    let sid = Sid::new(SidKind::Transcription, [5; 16]);
+    match plan.told(sid, Some("words"), plan.call_status) {
+        Some(request) => shown("transcribe", &request),
+        None => format!("transcribe {}", plan.recording.sid.unwrap()),
+    }
 }
 
 fn dial(plan: &DialPlan) -> String {

@@ -88,7 +88,7 @@ fn defaults_are_the_documented_ones() {
         (5, 3600)
     );
     assert_eq!(record.finish_on_key, "1234567890*#");
-    assert!(record.play_beep && record.trim_silence);
+    assert!(record.play_beep && record.trim_silence && record.transcription.is_none());
     let Verb::Dial(dial) = &document.steps[2].verb else {
         panic!()
     };
@@ -101,6 +101,41 @@ fn defaults_are_the_documented_ones() {
         panic!()
     };
     assert_eq!(pause.length.as_secs(), 1);
+}
+
+#[test]
+fn a_transcription_is_wanted_by_a_word_or_by_its_callback() {
+    for (attributes, wanted, callback, seconds) in [
+        ("transcribe='true'", true, None, 120),
+        ("transcribe='TRUE' maxLength='120'", true, None, 120),
+        ("transcribeCallback='/t' maxLength='2'", true, Some("/t"), 2),
+        (
+            "transcribe='true' transcribeCallback=' /t '",
+            true,
+            Some("/t"),
+            120,
+        ),
+        ("transcribe='true' transcribeCallback=' '", true, None, 120),
+        ("transcribeCallback=''", false, None, 3600),
+        (
+            "transcribe='false' transcribeCallback='/t'",
+            false,
+            None,
+            3600,
+        ),
+        ("transcribe='false' maxLength='121'", false, None, 121),
+    ] {
+        let (document, warnings) = parse(&in_response(&format!("<Record {attributes}/>")));
+        assert_eq!(warnings, Vec::<String>::new(), "{attributes}");
+        let Verb::Record(record) = &document.steps[0].verb else {
+            panic!()
+        };
+        let found = record.transcription.as_ref();
+        assert_eq!(found.is_some(), wanted, "{attributes}");
+        let link = found.and_then(|found| found.callback.as_ref());
+        assert_eq!(link.map(|link| link.url.as_str()), callback, "{attributes}");
+        assert_eq!(record.length_max.as_secs(), seconds, "{attributes}");
+    }
 }
 
 #[test]
@@ -126,7 +161,11 @@ fn attributes_have_their_own_codes() {
         (r#"<Record trim="x"/>"#, 13699),
         (r#"<Record recordingStatusCallbackEvent="x"/>"#, 13621),
         (r#"<Record transcribe="x"/>"#, 13614),
-        (r#"<Record transcribe="true"/>"#, 90110),
+        (r#"<Record transcribe="true" maxLength="121"/>"#, 13615),
+        (
+            r#"<Record transcribeCallback="/t" maxLength="3600"/>"#,
+            13615,
+        ),
         (r#"<Say voice="x">x</Say>"#, 13511),
         (r#"<Say language="x">x</Say>"#, 13512),
         (r#"<Gather input="x"/>"#, 13326),
@@ -233,7 +272,8 @@ fn nothing_that_works_is_called_unsupported() {
                   partialResultCallback="/p" partialResultCallbackMethod="GET" maxSpeechTime="9"
                   profanityFilter="false" enhanced="true" debug="true"/>
           <Record recordingStatusCallback="/r" recordingStatusCallbackMethod="GET"
-                  recordingStatusCallbackEvent="in-progress completed absent"/>
+                  recordingStatusCallbackEvent="in-progress completed absent"
+                  transcribe="true" transcribeCallback="/t" maxLength="120"/>
           <Dial record="record-from-ringing-dual" recordingTrack="inbound" trim="trim-silence"
                 recordingStatusCallback="/r" referUrl="/refer" referMethod="GET" callReason="x">100</Dial>
           <Dial><Conference>room</Conference></Dial>

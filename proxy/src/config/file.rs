@@ -413,8 +413,9 @@ pub struct Executor {
     pub tts: Option<String>,
     /// The key of that service.
     pub tts_key: Option<String>,
-    /// What understands the caller of `<Gather input="speech">`: a program that takes the arguments
-    /// of pocketsphinx_continuous, or the URL of a service.
+    /// What understands the caller of `<Gather input="speech">` and writes the recordings of
+    /// `<Record transcribe>` down: a program that takes the arguments of pocketsphinx_continuous, or
+    /// the URL of a service.
     pub stt: Option<String>,
     /// The key of that service.
     pub stt_key: Option<String>,

@@ -113,6 +113,7 @@ fn purpose(purpose: Purpose) -> &'static str {
         Purpose::SiprecCallback => "SIPREC callback",
         Purpose::StatusCallback => "status callback",
         Purpose::StreamCallback => "stream callback",
+        Purpose::TranscriptionCallback => "transcription callback",
         Purpose::Voice => "voice",
     }
 }

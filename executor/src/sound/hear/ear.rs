@@ -102,7 +102,25 @@ impl Ear {
         }
     }
 
-    /// The same for µ-law.
+    /// Hears samples of a file: waits until the recognizer takes them. Whether it hears more.
+    pub async fn feed(&self, samples: &[i16]) -> bool {
+        let (frames, heard, last) = {
+            let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(open) = &mut *place else {
+                return false;
+            };
+            let heard = samples.get(..open.samples_left).unwrap_or(samples);
+            open.samples_left -= heard.len();
+            (open.frames.clone(), heard.to_vec(), open.samples_left == 0)
+        };
+        let taken = heard.is_empty() || frames.send(heard).await.is_ok();
+        if last {
+            self.finish();
+        }
+        taken && !last
+    }
+
+    /// The same as [`Ear::push`] for µ-law.
     pub fn push_ulaw(&self, ulaw: &[u8]) {
         self.push(&audio::from_ulaw(ulaw));
     }

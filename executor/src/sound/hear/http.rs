@@ -8,7 +8,8 @@
 //!  "encoding": "s16le", "sample_rate": 8000, "channels": 1}
 //! ```
 //!
-//! What follows is sound: 16-bit samples, little-endian, to the end of the speech. With a key configured,
+//! What follows is sound: 16-bit samples, little-endian, to the end of the speech. That of a recording comes as
+//! fast as it is read, and no later than three minutes after it the answer has ended. With a key configured,
 //! the request has `Authorization: Bearer <key>`. The answer is 200, may begin at once, and has one JSON
 //! object a line:
 //!
@@ -37,7 +38,7 @@ use crate::sound::{SoundError, service};
 use crate::{Roots, Secret};
 
 use super::ear::{FRAMES_MAX, Teller, Voice};
-use super::{EAR_RATE, Heard, ListenSpec, Listening, SLACK, SpeechToText, profanity};
+use super::{EAR_RATE, Heard, ListenSpec, Listening, SpeechToText, profanity};
 
 /// Where a recognition service is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -110,7 +111,7 @@ impl SpeechToText for HttpHearing {
         Ok(Listening::start(spec, move |voice, teller| async move {
             let _place = place;
             // The bound on the answer begins when the voice has ended.
-            let (ended, voice) = watched(voice);
+            let (ended, voice) = watched(voice, wanted.live);
             let request = hearing.request(&wanted, voice);
             let answer = answer(request, &wanted, teller);
             tokio::pin!(answer);
@@ -118,19 +119,22 @@ impl SpeechToText for HttpHearing {
                 heard = &mut answer => return heard,
                 () = ended => {}
             }
-            let rest = tokio::time::timeout(SLACK, answer).await;
+            let rest = tokio::time::timeout(wanted.slack(), answer).await;
             rest.unwrap_or_else(|_| Err(SoundError::internal("the service did not answer")))
         }))
     }
 }
 
-/// The same voice, and a future that is ready when it has ended, whether the service reads or not.
-fn watched(mut voice: Voice) -> (impl Future<Output = ()>, Voice) {
+/// The same voice, and a future that is ready when it has ended. A live one ends whether the service
+/// reads or not; that of a file waits for it.
+fn watched(mut voice: Voice, live: bool) -> (impl Future<Output = ()>, Voice) {
     let (frames, passed) = tokio::sync::mpsc::channel(FRAMES_MAX);
     let ended = async move {
         while let Some(frame) = voice.recv().await {
             // A service that does not read any more has said all it needs, or is given up at the end.
-            if frames.try_send(frame).is_err() {
+            if !live {
+                frames.send(frame).await.ok();
+            } else if frames.try_send(frame).is_err() {
                 tracing::debug!("a recognition service is too slow: 20 ms are lost");
             }
         }
@@ -283,11 +287,32 @@ mod tests {
             frames.try_send(vec![sample]).unwrap();
         }
         drop(frames);
-        let (ended, mut passed) = watched(voice);
+        let (ended, mut passed) = watched(voice, true);
         assert!(ended.now_or_never().is_some());
         for number in 0..FRAMES_MAX {
             let sample = i16::try_from(number).unwrap();
             assert_eq!(passed.try_recv().unwrap(), [sample]);
+        }
+        assert!(passed.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_file_waits_for_the_service() {
+        let (frames, voice) = tokio::sync::mpsc::channel(4 * FRAMES_MAX);
+        for number in 0..2 * FRAMES_MAX {
+            frames
+                .try_send(vec![i16::try_from(number).unwrap()])
+                .unwrap();
+        }
+        drop(frames);
+        let (ended, mut passed) = watched(voice, false);
+        let ended = ended.fuse();
+        tokio::pin!(ended);
+        assert!(ended.as_mut().now_or_never().is_none());
+        for number in 0..2 * FRAMES_MAX {
+            let sample = i16::try_from(number).unwrap();
+            assert_eq!(passed.try_recv().unwrap(), [sample]);
+            ended.as_mut().now_or_never();
         }
         assert!(passed.try_recv().is_err());
     }

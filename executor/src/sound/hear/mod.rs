@@ -32,6 +32,9 @@ pub struct ListenSpec {
     pub profanity_filter: bool,
     /// How long is listened at most, silence included, and never longer than ten minutes.
     pub limit: Duration,
+    /// Whether the voice comes as it is spoken: what a recognizer is too slow for is lost. That of a
+    /// file waits ([`Ear::feed`]), and all of it counts.
+    pub live: bool,
 }
 
 /// What was understood.
@@ -72,7 +75,13 @@ impl ListenSpec {
             model: None,
             profanity_filter: true,
             limit: Duration::from_secs(60),
+            live: true,
         }
+    }
+
+    /// What a recognizer may take after the end of the speech. Of a file it may have most before it.
+    fn slack(&self) -> Duration {
+        if self.live { SLACK } else { FILE_SLACK }
     }
 
     /// The samples that are heard at most.
@@ -94,5 +103,7 @@ const EAR_RATE: u32 = 8000;
 const LIMIT_MAX: Duration = Duration::from_secs(600);
 /// What a recognizer may take after the end of the speech.
 const SLACK: Duration = Duration::from_secs(15);
+/// The same for a file, which comes faster than it is understood.
+const FILE_SLACK: Duration = Duration::from_secs(180);
 const HINTS_MAX: usize = 500;
 const HINT_CHARS_MAX: usize = 100;

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
@@ -111,9 +112,9 @@ impl Inner {
     ) -> Result<Heard, SoundError> {
         let (inner, phrases) = (Arc::clone(&self), spec.phrases().collect());
         let task = audio::blocking(move || inner.task(index, phrases)).await?;
-        let (arguments, _scratch) = task.map_err(|error| failed(&error))?;
-        let mut child =
-            process::start(&self.program, &arguments).map_err(|error| failed(&error))?;
+        let (arguments, _scratch) = task.map_err(|error| self.absent(&error))?;
+        let child = process::start(&self.program, &arguments);
+        let mut child = child.map_err(|error| self.absent(&error))?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(SoundError::internal("the recognizer cannot be spoken to"));
         };
@@ -129,7 +130,7 @@ impl Inner {
             // Partial results are a courtesy: one that nobody takes in time is left out.
             teller.try_send(Ok(partial)).ok();
         };
-        let transcript = converse(stdin, stdout, voice, tell).await?;
+        let transcript = converse(stdin, stdout, voice, spec.slack(), tell).await?;
         let ended = tokio::time::timeout(SLACK, child.wait()).await;
         match ended {
             Ok(Ok(status)) if status.success() => Ok(Heard::Final {
@@ -138,6 +139,15 @@ impl Inner {
             }),
             _ => Err(SoundError::internal("the recognizer failed")),
         }
+    }
+
+    /// There is no program or no model: the operator has to know of which, and where it is named.
+    fn absent(&self, error: &io::Error) -> SoundError {
+        let program = self.program.display();
+        SoundError::internal(format!(
+            "{program} cannot be run with its model ({error}): \
+             `stt` of [executor] names a program like it, or a service"
+        ))
     }
 
     /// What to run, with the file that the grammar is in. Blocks.
@@ -186,6 +196,7 @@ async fn converse(
     mut stdin: ChildStdin,
     stdout: ChildStdout,
     mut voice: Voice,
+    slack: Duration,
     tell: impl Fn(&str),
 ) -> Result<Transcript, SoundError> {
     let speak = async move {
@@ -218,7 +229,7 @@ async fn converse(
         transcript = &mut listen => return transcript,
     }
     // The standard input is closed: the rest comes soon.
-    let rest = tokio::time::timeout(SLACK, listen).await;
+    let rest = tokio::time::timeout(slack, listen).await;
     rest.unwrap_or_else(|_| {
         Err(SoundError::internal(
             "the recognizer did not come to an end",

@@ -163,6 +163,12 @@ impl Recordings {
         self.delete_soon(gone);
     }
 
+    /// The length of a finished recording, and its WAV file.
+    pub(in crate::sound) fn finished(&self, sid: Sid) -> Option<(Duration, PathBuf)> {
+        let done = self.find(sid)?.done?;
+        Some((done.duration, self.path(sid, Kind::Wav)))
+    }
+
     /// What is known about a recording.
     pub(super) fn find(&self, sid: Sid) -> Option<Entry> {
         self.index().find(sid)
