@@ -14,10 +14,15 @@ use crate::world::World;
 
 /// A world with this service, and a recording after which the call is over.
 fn world(service: &str, attributes: &str) -> World {
+    draining(service, attributes, Duration::from_secs(32))
+}
+
+/// The same, with so much time for what goes on at a shutdown.
+fn draining(service: &str, attributes: &str, drain: Duration) -> World {
     let world = World::with(|settings, _| {
         let url = service.parse().unwrap();
         settings.sound.hearing = HearingConfig::Http(HttpHearingConfig::new(url));
-        settings.drain = Duration::from_secs(1);
+        settings.drain = drain;
     });
     let record = format!("<Record playBeep=\"false\" action=\"/done\" {attributes}/>");
     world.web.says("/voice", &record);
@@ -155,7 +160,8 @@ fn a_shutdown_waits_for_a_text_and_not_for_ever() {
     // It listens, and never says a word.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", silent.local_addr().unwrap());
-    let world = world(&url, "transcribeCallback=\"/text\"");
+    let drain = Duration::from_secs(1);
+    let world = draining(&url, "transcribeCallback=\"/text\"", drain);
     spoken(&world, LONG);
     world.web.expect("/done");
     world.expect_no_call();
