@@ -10,7 +10,8 @@ its files under /files/, and with --streams there is a WebSocket server for medi
 FILE there is a second port for each of the two, with TLS.
 
 Standard output carries one JSON object a line: first {"event": "ready", "port": …, "tls_port": …}, then
-{"event": "request", …} for each request and {"event": "gone", …} when a client leaves before its answer. The end of
+{"event": "request", …} for each request and {"event": "gone", …} when a client leaves before its answer. A request for
+/told?number=N is none of these but {"event": "told", "number": "N"}: all before it was told. The end of
 standard input ends the process.
 """
 
@@ -307,6 +308,9 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
         query = parse_qsl(parts.query, keep_blank_values=True)
+        if parts.path == "/told":
+            emit(event="told", number=dict(query).get("number"))
+            return self.reply(Answer(status=204))
         form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
         url = f"{self.server.scheme}://{self.headers.get('Host')}{self.path}"
         signature = self.headers.get("X-Twilio-Signature") or ""

@@ -137,11 +137,21 @@ impl App {
 pub struct Carried {
     /// All messages but those of sound, in order; the first is `handshake`, and the last `gone` once it is over.
     pub messages: Vec<Value>,
+    /// When each of them came, in seconds of the system's clock.
+    pub times: Vec<f64>,
     /// Whether the validator accepts the signature of the handshake.
     pub is_valid: bool,
 }
 
 impl Carried {
+    /// When the first of this kind came.
+    #[must_use]
+    pub fn at(&self, kind: &str) -> Option<f64> {
+        let mut all = self.messages.iter().zip(&self.times);
+        all.find(|(message, _)| message["event"] == kind)
+            .map(|(_, at)| *at)
+    }
+
     /// The messages of this kind.
     #[must_use]
     pub fn of(&self, kind: &str) -> Vec<&Value> {
@@ -158,7 +168,7 @@ impl Webhook {
     /// When none comes.
     #[must_use]
     pub fn carried(&self, path: &str, kind: &str) -> Carried {
-        let until = Instant::now() + Duration::from_secs(15);
+        let until = Instant::now() + Duration::from_secs(30);
         loop {
             let events: Vec<_> = self
                 .told("stream")
@@ -167,6 +177,10 @@ impl Webhook {
                 .collect();
             let carried = Carried {
                 is_valid: events.iter().any(|event| event["valid"] == true),
+                times: events
+                    .iter()
+                    .map(|event| event["at"].as_f64().unwrap_or(0.0))
+                    .collect(),
                 messages: events
                     .iter()
                     .map(|event| event["message"].clone())

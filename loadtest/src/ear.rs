@@ -9,7 +9,7 @@ use crate::free_port;
 use crate::hear::Sound;
 
 /// How long what has to be heard may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Packets that are kept: twenty minutes of them.
 const PACKETS_MAX: usize = 60_000;

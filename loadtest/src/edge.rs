@@ -10,7 +10,10 @@ use crate::{App, Config, Draft, Log, Peer, Process, Scratch, Webhook, http};
 const FILE: &str = "hookswitch.toml";
 
 /// How long the binary has to become ready.
-const READY: Duration = Duration::from_secs(10);
+const READY: Duration = Duration::from_secs(40);
+
+/// How long an answer may take that has to come.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The binary: `HOOKSWITCH`, or what the build left beside this test.
 ///
@@ -41,15 +44,15 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Starts the binary and waits until it answers an OPTIONS over UDP.
+    /// Starts the binary, and waits until all of it listens and an OPTIONS over UDP is answered.
     ///
     /// # Panics
     ///
     /// When it does not.
     #[must_use]
     pub fn start(config: Config) -> Self {
-        let edge = Self::launch(config);
-        edge.ready(|edge| edge.answers_options());
+        let edge = Self::start_silent(config);
+        edge.ready(|edge| edge.answers_within(Duration::from_millis(300)));
         edge
     }
 
@@ -92,6 +95,10 @@ impl Edge {
     /// Whether an OPTIONS to the public UDP listener gets any answer.
     #[must_use]
     pub fn answers_options(&self) -> bool {
+        self.answers_within(PATIENCE)
+    }
+
+    fn answers_within(&self, within: Duration) -> bool {
         let to = self.public();
         let peer = if to.is_ipv6() {
             Peer::bind_ipv6()
@@ -102,7 +109,7 @@ impl Edge {
             to,
             Draft::new("OPTIONS", &format!("sip:{to}"), &peer).text(),
         );
-        peer.receive(Duration::from_millis(300))
+        peer.receive(within)
             .is_some_and(|message| message.status().is_some())
     }
 
@@ -149,9 +156,9 @@ impl Edge {
 
     /// Waits until the log, on whichever output it is, contains `needle`.
     #[must_use]
-    pub fn logs(&self, needle: &str, within: Duration) -> bool {
+    pub fn logs(&self, needle: &str) -> bool {
         let logs: [&Log; 2] = [&self.process.stdout, &self.process.stderr];
-        let until = Instant::now() + within;
+        let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             if logs.iter().any(|log| log.text().contains(needle)) {
                 return true;
@@ -169,6 +176,26 @@ impl Edge {
         values
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .reduce(|sum, value| sum + value)
+    }
+
+    /// Waits until nothing is left of these gauges.
+    ///
+    /// # Panics
+    ///
+    /// When something stays.
+    pub fn drains(&self, gauges: &[&str]) {
+        let until = Instant::now() + 2 * PATIENCE;
+        loop {
+            let left: Vec<_> = gauges
+                .iter()
+                .map(|gauge| (*gauge, self.metric(gauge).unwrap_or(-1.0)))
+                .collect();
+            if left.iter().all(|(_, value)| *value == 0.0) {
+                return;
+            }
+            assert!(Instant::now() < until, "left over: {left:?}");
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Runs the binary once with these arguments.

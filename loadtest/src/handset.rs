@@ -1,9 +1,12 @@
+mod listening;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,13 +17,10 @@ use crate::neighbours::modules;
 use crate::{Coding, Log, Process, Scratch, free_port};
 
 /// How long what has to happen may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A source is filled up with silence to this length: a baresip whose file ends hangs up.
 const SOURCE_SECONDS: f64 = 90.0;
-
-/// Between two looks at what was heard.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// What a handset does with a call that comes in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -337,11 +337,39 @@ impl Handset {
     }
 
     /// Presses keys, one after the other, as telephone events (RFC 4733).
+    ///
+    /// # Panics
+    ///
+    /// When baresip does not press one.
     pub fn keys(&self, keys: &str) {
         for key in keys.chars() {
-            self.command("sndcode", &key.to_string());
+            let token = self.command("sndcode", &key.to_string());
+            let is_it = |event: &Value| event["token"] == token;
+            let pressed = |text: &str| parsed(text).find(is_it);
+            let pressed = self.events.wait(PATIENCE, pressed);
+            assert!(pressed.is_some(), "{key} is not pressed");
+            // Its packets leave in the time after that; the next key has packets of its own.
             thread::sleep(Duration::from_millis(300));
         }
+    }
+
+    /// Waits until so many keys have come as telephone events, and gives all that have.
+    ///
+    /// # Panics
+    ///
+    /// When they do not come.
+    #[must_use]
+    pub fn pressed(&self, count: usize) -> String {
+        let keys = |text: &str| -> String {
+            let events = events(text, "CALL_DTMF_START");
+            let keys = events.iter().filter_map(|event| event["param"].as_str());
+            keys.collect()
+        };
+        let enough = |text: &str| (keys(text).len() >= count).then_some(());
+        let came = self.events.wait(PATIENCE, enough);
+        let text = self.events.text();
+        assert!(came.is_some(), "{count} keys; came:\n{text}");
+        keys(&text)
     }
 
     /// Says something else from now on: this, and then silence.
@@ -350,8 +378,11 @@ impl Handset {
         self.command("ausrc", &format!("aufile,{}", path.display()));
     }
 
-    fn command(&self, command: &str, params: &str) {
-        let text = json!({"command": command, "params": params, "token": "t"}).to_string();
+    /// Gives the token that the response to it will have.
+    fn command(&self, command: &str, params: &str) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let token = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let text = json!({"command": command, "params": params, "token": token}).to_string();
         let line = format!("{}:{text},", text.len());
         let sent = (&self.control).write_all(line.as_bytes());
         assert!(
@@ -360,6 +391,7 @@ impl Handset {
             self.user,
             self.process.output()
         );
+        token
     }
 
     /// The events of this type so far.
@@ -401,49 +433,6 @@ impl Handset {
         self.heard()
     }
 
-    /// All that it has heard since its call began.
-    #[must_use]
-    pub fn heard(&self) -> Sound {
-        let (rate, _) = self.coding.file();
-        let nothing = Sound::silence(rate, 0.0);
-        let mut names: Vec<PathBuf> = fs::read_dir(self.scratch.path())
-            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-            .unwrap_or_default();
-        names.retain(|path| path.to_string_lossy().ends_with("-dec.wav"));
-        names.sort();
-        let found = names.iter().filter_map(|path| Sound::read(path));
-        found.fold(nothing, |all, sound| all.then(&sound))
-    }
-
-    /// Waits until what it has heard pleases `is_it`, and gives that.
-    ///
-    /// # Panics
-    ///
-    /// When it does not come.
-    pub fn hears(&self, what: &str, is_it: impl Fn(&Sound) -> bool) -> Sound {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let heard = self.heard();
-            if is_it(&heard) {
-                return heard;
-            }
-            assert!(
-                Instant::now() < until,
-                "{} waited for {what} and heard {heard:?}; {}",
-                self.user,
-                self.events.text()
-            );
-            thread::sleep(LOOK);
-        }
-    }
-
-    /// Waits until it has heard so many seconds of a tone with hardly anything beside it.
-    pub fn hears_tone(&self, hz: u32, seconds: f64) -> Sound {
-        self.hears(&format!("{seconds} s of {hz} Hz"), |sound| {
-            sound.seconds_of(hz) >= seconds
-        })
-    }
-
     /// What baresip has printed.
     #[must_use]
     pub fn output(&self) -> String {
@@ -465,9 +454,13 @@ impl Drop for Handset {
     }
 }
 
-fn events(text: &str, kind: &str) -> Vec<Value> {
+fn parsed(text: &str) -> impl Iterator<Item = Value> {
     text.lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+}
+
+fn events(text: &str, kind: &str) -> Vec<Value> {
+    parsed(text)
         .filter(|event| event["event"] == true && event["type"] == kind)
         .collect()
 }

@@ -86,9 +86,9 @@ impl Kamailio {
 
     fn wait_until_ready(&self) {
         let started = std::time::Instant::now();
-        while crate::ports::is_free(self.address.port()) {
+        while !crate::ports::is_heard(self.address.port()) {
             assert!(
-                started.elapsed() < Duration::from_secs(10),
+                started.elapsed() < Duration::from_secs(30),
                 "no Kamailio: {}",
                 self.process.output()
             );

@@ -9,11 +9,11 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeSpec;
 
-use crate::Message;
 use crate::ports::free_port;
+use crate::{Draft, Message};
 
 /// How long a message may take that has to come.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A UDP socket that speaks raw SIP.
 #[derive(Debug)]
@@ -153,6 +153,60 @@ impl Peer {
         })
     }
 
+    /// The next response of this status, and when the kernel took it.
+    ///
+    /// # Panics
+    ///
+    /// When none comes.
+    #[must_use]
+    pub fn response_stamped(&self, status: u16) -> (Message, SystemTime) {
+        loop {
+            let received = self.receive_stamped(PATIENCE);
+            let (message, when) = received.unwrap_or_else(|| panic!("no {status}"));
+            if message.status() == Some(status) {
+                return (message, when);
+            }
+        }
+    }
+
+    /// The final response to this request, and to no other.
+    ///
+    /// # Panics
+    ///
+    /// When none comes.
+    pub fn answer_to(&self, request: &Draft) -> Message {
+        let (id, cseq) = (request.value("Call-ID"), request.value("CSeq"));
+        self.find(&format!("an answer to {cseq}"), PATIENCE, |message| {
+            message.status().is_some_and(|status| status >= 200)
+                && message.header("Call-ID") == Some(&id)
+                && message.header("CSeq") == Some(&cseq)
+        })
+    }
+
+    /// Waits until `proxy` has worked off what was sent to it for this call, and passes over what it has said until then:
+    /// who was late has made it repeat itself.
+    ///
+    /// # Panics
+    ///
+    /// When it says nothing.
+    pub fn catches_up(&self, proxy: SocketAddr, call: &Draft) {
+        let options = Draft::new("OPTIONS", &format!("sip:{proxy}"), self);
+        let options = options.set("Call-ID", &call.value("Call-ID"));
+        self.send(proxy, options.text());
+        self.answer_to(&options);
+    }
+
+    /// Passes over what is there and is this message again.
+    ///
+    /// # Panics
+    ///
+    /// When something else is there.
+    pub fn passes_over(&self, repeated: &Message) {
+        while let Some(message) = self.receive(Duration::ZERO) {
+            assert_eq!(message.raw, repeated.raw, "more than repetitions");
+        }
+    }
+
     /// The next final response.
     ///
     /// # Panics
@@ -182,7 +236,7 @@ impl Peer {
         panic!("{} waited for {what}; came: {seen:?}", self.address);
     }
 
-    /// Nothing but retransmissions of 1xx may come for so long.
+    /// Nothing may come for so long.
     ///
     /// # Panics
     ///

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -5,11 +6,11 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::ports::{free_port, is_free};
+use crate::ports::{free_port, is_heard};
 use crate::{Message, Process, Scratch};
 
 /// How long a whole run may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A SIPp run to be. `@NAME@` in its scenario is replaced by what [`Sipp::set`] says, else by nothing.
 #[derive(Clone, Debug)]
@@ -323,14 +324,19 @@ impl Report {
         self.find(method, |message| message.method() == Some(method))
     }
 
-    /// The statuses of all responses to this method, in order.
+    /// The statuses of all responses to this method, in order. One that comes again, since somebody was late, counts once.
     #[must_use]
     pub fn statuses(&self, method: &str) -> Vec<u16> {
+        let mut seen = HashSet::new();
         let answers = self
             .received
             .iter()
             .filter(|message| message.cseq_method() == method);
-        answers.filter_map(Message::status).collect()
+        let first = answers.filter(|message| {
+            let transaction = (message.header("Via"), message.header("Call-ID"));
+            seen.insert((message.start.as_str(), message.header("CSeq"), transaction))
+        });
+        first.filter_map(Message::status).collect()
     }
 }
 
@@ -372,8 +378,8 @@ impl Running {
     }
 
     fn listening(&self, port: u16) {
-        let until = Instant::now() + Duration::from_secs(5);
-        while is_free(port) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while !is_heard(port) {
             assert!(
                 Instant::now() < until,
                 "{} does not listen: {}",

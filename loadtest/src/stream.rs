@@ -79,7 +79,7 @@ impl Stream {
     ///
     /// When none comes.
     pub fn response(&mut self, status: u16) -> Message {
-        let until = Instant::now() + Duration::from_secs(5);
+        let until = Instant::now() + Duration::from_secs(20);
         let mut seen = Vec::new();
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             match self.receive(left) {

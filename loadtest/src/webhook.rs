@@ -1,17 +1,19 @@
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::app::CERTIFICATE;
-use crate::{AUTH_TOKEN, Process, Scratch};
+use crate::{AUTH_TOKEN, Process, Scratch, http};
 
 /// How long an expected request may take.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The same for one that sound has to be made, heard or written for.
-const LONG_PATIENCE: Duration = Duration::from_secs(20);
+const LONG_PATIENCE: Duration = Duration::from_secs(40);
 
 /// The customer's web server: Python, with the official library.
 #[derive(Debug)]
@@ -51,7 +53,7 @@ impl Webhook {
             }
         }
         let process = Process::start("webhook", &mut command);
-        let ports = process.stdout.wait(Duration::from_secs(20), |text| {
+        let ports = process.stdout.wait(LONG_PATIENCE, |text| {
             let ready: Value = serde_json::from_str(text.lines().next()?).ok()?;
             Some((ready["port"].as_u64()?, ready["tls_port"].as_u64()?))
         });
@@ -92,12 +94,26 @@ impl Webhook {
         format!("https://127.0.0.1:{}/{scenario}", self.tls_port)
     }
 
-    /// All requests so far.
+    /// All requests that were made before this one.
     #[must_use]
     pub fn hits(&self) -> Vec<Hit> {
+        self.is_told();
         events(&self.process.stdout.text(), "request")
             .map(Hit)
             .collect()
+    }
+
+    /// Waits until what the server has seen up to now is told, which goes through a pipe.
+    fn is_told(&self) {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+        let server = (Ipv4Addr::LOCALHOST, self.port).into();
+        // One that is gone tells nothing more.
+        if http::get(server, &format!("/told?number={number}")).is_some() {
+            let is_it = |event: &Value| event["number"] == number;
+            let told = |text: &str| events(text, "told").find(is_it);
+            self.process.stdout.wait(PATIENCE, told);
+        }
     }
 
     /// Waits for the request number `count` (from 1) and gives all up to then.
@@ -144,10 +160,8 @@ impl Webhook {
     /// Whether a client left before it was answered.
     #[must_use]
     pub fn is_left(&self, within: Duration) -> bool {
-        self.process
-            .stdout
-            .wait(within, |text| events(text, "gone").next())
-            .is_some()
+        let gone = |text: &str| events(text, "gone").next();
+        self.process.stdout.wait(within, gone).is_some()
     }
 
     /// No request may have failed the validator. Files are asked for without a signature, as of any web server.

@@ -145,7 +145,7 @@ fn a_pause_rings_on() {
     let began = Instant::now();
     alice.send(edge.public(), invite.text());
     alice.response(180);
-    let answer = alice.outcome(Duration::from_secs(8));
+    let answer = alice.outcome(Duration::from_secs(20));
     let rang = began.elapsed();
     assert_eq!(answer.status(), Some(200));
     assert!(rang >= Duration::from_secs(2), "answered after {rang:?}");
@@ -196,7 +196,7 @@ fn redirects_that_never_end_do() {
     let (hook, edge) = answering("forever");
     let peer = Peer::bind();
     peer.send(edge.public(), Draft::new("INVITE", DEMO, &peer).text());
-    let answer = peer.outcome(Duration::from_secs(10));
+    let answer = peer.outcome(Duration::from_secs(20));
     assert!(answer.status() != Some(408), "{answer:?}");
     assert!(hook.hits().len() < 30, "{} documents", hook.hits().len());
 }
@@ -205,19 +205,19 @@ fn redirects_that_never_end_do() {
 fn ringing_comes_before_the_document() {
     // The answer is held back: whatever rings, rings before it.
     let (hook, edge) = answering("slow?seconds=1.5");
-    let peer = Peer::bind();
-    let began = Instant::now();
+    let peer = Peer::bind().stamping();
+    let began = SystemTime::now();
     peer.send(edge.public(), Draft::new("INVITE", DEMO, &peer).text());
-    let ringing = peer.response(180);
-    assert!(
-        began.elapsed() < Duration::from_secs(1),
-        "it rang after {:?}",
-        began.elapsed()
-    );
+    let (ringing, rang) = peer.response_stamped(180);
     assert!(ringing.tag("To").is_some());
-    assert_eq!(hook.wait(1).len(), 1);
-    peer.response(200);
-    assert!(began.elapsed() >= Duration::from_millis(1500));
+    let (_, answered) = peer.response_stamped(200);
+    let hits = hook.wait(1);
+    assert_eq!(hits.len(), 1);
+    // The document was given a second and a half after that.
+    let asked = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(hits[0].at());
+    let given = asked + Duration::from_millis(1500);
+    assert!(rang < given, "it rang at {rang:?}, asked {asked:?}");
+    assert!(answered >= began + Duration::from_millis(1500));
 }
 
 #[test]
@@ -239,13 +239,7 @@ fn ringing_leaves_before_the_request_to_the_webhook() {
         peer.send(edge.executor(), invite.text());
         let (connection, _) = webhook.accept().unwrap();
         let asked = SystemTime::now();
-        let rang = loop {
-            let received = peer.receive_stamped(Duration::from_secs(2));
-            let (message, when) = received.expect("no 180");
-            if message.status() == Some(180) {
-                break when;
-            }
-        };
+        let (_, rang) = peer.response_stamped(180);
         assert!(
             rang < asked,
             "call {number}: asked {asked:?}, rang {rang:?}"
@@ -282,7 +276,7 @@ fn cancel_while_the_webhook_runs_is_487_and_leaves_the_webhook() {
         let report = if tcp { sipp.tcp() } else { sipp }.run();
         assert_eq!(statuses(&report), [180, 487]);
         assert!(
-            hook.is_left(Duration::from_secs(3)),
+            hook.is_left(Duration::from_secs(20)),
             "the request to the webhook goes on"
         );
         assert_eq!(hook.hits().len(), 1);
@@ -322,11 +316,13 @@ fn a_second_offer_is_answered_by_the_executor() {
     let report = caller("caller_reinvites", &edge)
         .argument("-d", "100")
         .run();
-    let answers: Vec<_> = report
+    // One that came again, since its ACK was late, is no other.
+    let mut answers: Vec<_> = report
         .received
         .iter()
         .filter(|message| message.body.contains("m=audio"))
         .collect();
+    answers.dedup_by(|one, other| one.raw == other.raw);
     assert_eq!(answers.len(), 2);
     assert!(
         answers[1].body.contains("a=recvonly") || answers[1].body.contains("a=inactive"),

@@ -52,7 +52,7 @@ fn streaming() -> App {
 
 fn calling(app: App, change: impl FnOnce(Config, &Webhook) -> Config) -> (Webhook, Edge, Handset) {
     let (hook, edge) = serving_with(app, change);
-    let says = Sound::silence(8000, 1.5).then(&sweep());
+    let says = Sound::silence(8000, 1.5).then(&sweep().padded(2.0).times(12));
     let phone = Setup::new("alice")
         .saying(&says)
         .through(edge.public())
@@ -88,10 +88,7 @@ fn refused(app: App, keys: &str, reason: &str) {
     }
     let heard = phone.is_over();
     assert!(heard.seconds_of(1500) > 0.4, "{heard:?}");
-    assert!(
-        edge.logs("31910", std::time::Duration::from_secs(1)),
-        "no warning in the log"
-    );
+    assert!(edge.logs("31910"), "no warning in the log");
     hook.all_signed();
 }
 

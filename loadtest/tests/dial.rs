@@ -6,6 +6,9 @@ use loadtest::{Config, Draft, Edge, Message, Peer, Running, Sipp, Webhook, decod
 
 const DEMO: &str = "sip:bob@demo.test";
 
+/// The caller is answered when the callee is, so that a caller who hangs up ends a call and not a ringing.
+const ON_BRIDGE: &str = "&answer_on_bridge=true";
+
 fn caller(scenario: &str, edge: &Edge) -> Sipp {
     Sipp::caller(scenario, edge.public()).to(DEMO)
 }
@@ -28,10 +31,8 @@ fn to(callee: &Running, headers: &str) -> String {
 #[test]
 fn the_second_leg_carries_the_headers_of_its_uri() {
     let callee = Sipp::callee("callee_answers").start();
-    let (hook, edge) = dialling(&to(
-        &callee,
-        "?X-Foo=a%3Bb&x-lower=1%2C2&User-To-User=hi&X-Plus=1+1",
-    ));
+    let headers = "?X-Foo=a%3Bb&x-lower=1%2C2&User-To-User=hi&X-Plus=1+1";
+    let (hook, edge) = dialling(&(to(&callee, headers) + ON_BRIDGE));
     let report = caller("caller_hangs_up", &edge).argument("-d", "600").run();
     assert!(report.statuses("INVITE").contains(&200));
     let callee = callee.finish();
@@ -54,7 +55,7 @@ fn the_second_leg_carries_the_headers_of_its_uri() {
 fn forbidden_headers_do_not_reach_the_callee() {
     let callee = Sipp::callee("callee_answers").start();
     let evil = "?Route=%3Csip:evil%3E&Diversion=x&X-Ok=yes&X-Crlf=a%0d%0aX-Evil:%20yes&X-Hookswitch-Trunk=carrier&From=y";
-    let (_hook, edge) = dialling(&to(&callee, evil));
+    let (_hook, edge) = dialling(&(to(&callee, evil) + ON_BRIDGE));
     caller("caller_hangs_up", &edge).argument("-d", "600").run();
     let callee = callee.finish();
     let invite = callee.request("INVITE");
@@ -64,10 +65,7 @@ fn forbidden_headers_do_not_reach_the_callee() {
         "{invite:?}"
     );
     assert_eq!(invite.header("Diversion"), None);
-    assert!(
-        edge.logs("13252", Duration::from_secs(1)),
-        "no warning in the log"
-    );
+    assert!(edge.logs("13252"), "no warning in the log");
 }
 
 #[test]
@@ -126,13 +124,11 @@ fn the_action_hears_of_a_callee_that_does_not_answer() {
     let (hook, edge) = dialling(&format!("uri={uri}&action=/after&timeout=5"));
     let caller = caller("caller_is_hung_up", &edge).start();
     let (invite, proxy) = bob
-        .receive_from(Duration::from_secs(3))
+        .receive_from(Duration::from_secs(20))
         .expect("the INVITE");
     bob.answer(&invite, proxy, 180, &[], "");
-    let (cancel, _) = bob
-        .receive_from(Duration::from_secs(12))
-        .expect("the CANCEL");
-    assert_eq!(cancel.method(), Some("CANCEL"));
+    // The INVITE comes again where the 180 was late.
+    let cancel = bob.request("CANCEL");
     bob.answer(&cancel, proxy, 200, &[], "");
     bob.answer(&invite, proxy, 487, &[], "");
     bob.request("ACK");
@@ -165,7 +161,7 @@ fn each_leg_of_a_bridge_is_told_ports_of_the_executor() {
     let invite = Draft::new("INVITE", DEMO, &alice);
     alice.send(edge.public(), invite.text());
     let (at_carol, proxy) = carol
-        .receive_from(Duration::from_secs(5))
+        .receive_from(Duration::from_secs(20))
         .expect("the INVITE");
     carol.answer(&at_carol, proxy, 200, &[], &sdp(carol.address()));
     let answer = alice.response(200);
@@ -199,7 +195,7 @@ fn a_caller_that_gives_up_ends_the_ringing_of_the_callee() {
     let invite = Draft::new("INVITE", DEMO, &alice);
     alice.send(edge.public(), invite.text());
     let (at_carol, proxy) = carol
-        .receive_from(Duration::from_secs(5))
+        .receive_from(Duration::from_secs(20))
         .expect("the INVITE");
     carol.answer(&at_carol, proxy, 180, &[], "");
     alice.response(180);
@@ -210,7 +206,7 @@ fn a_caller_that_gives_up_ends_the_ringing_of_the_callee() {
     carol.answer(&at_carol, proxy, 487, &[], "");
     let terminated = alice.response(487);
     alice.send(edge.public(), invite.ack(&terminated).text());
-    assert_eq!(hook.hits()[0].path(), "/dial");
+    assert_eq!(hook.wait(1)[0].path(), "/dial");
 }
 
 #[test]
@@ -222,7 +218,10 @@ fn a_number_leaves_by_the_trunk() {
         carrier.address()
     );
     let config = Config::new()
-        .domain("demo.test", &hook.url("dial?number=%2B14158675309"))
+        .domain(
+            "demo.test",
+            &hook.url(&format!("dial?number=%2B14158675309{ON_BRIDGE}")),
+        )
         .trunk("carrier-a", "127.0.0.250/32", &[&target])
         .executor_keys("dial_trunk = \"carrier-a\"");
     let edge = Edge::start(config);
@@ -248,7 +247,7 @@ fn a_number_leaves_by_the_trunk() {
 fn a_client_gets_its_parameters() {
     let client = Sipp::callee("callee_answers").start();
     let hook = Webhook::start();
-    let dial = "dial?identity=alice&params=foo:bar,baz:123&parameters=caller_first_name:alice,odd:a%26b%3Dc";
+    let dial = "dial?answer_on_bridge=true&identity=alice&params=foo:bar,baz:123&parameters=caller_first_name:alice,odd:a%26b%3Dc";
     let route = format!(
         "[[route]]\nname = \"clients\"\nfrom_trust = [\"internal\"]\nruri_host = [\"demo.test\"]\nruri_user = \"^alice$\"\n\
          to = \"static\"\ntargets = [\"sip:{}\"]\n",
@@ -268,10 +267,7 @@ fn a_client_gets_its_parameters() {
         pairs,
         ["baz=123", "caller_first_name=alice", "foo=bar", "odd=a&b=c"]
     );
-    assert!(
-        edge.logs("12200", Duration::from_secs(1)),
-        "no warning about <Param>"
-    );
+    assert!(edge.logs("12200"), "no warning about <Param>");
 }
 
 #[test]
@@ -315,7 +311,7 @@ fn the_first_of_two_that_answers_is_it() {
         .argument("-d", "1500")
         .start();
     let (invite, proxy) = slow
-        .receive_from(Duration::from_secs(5))
+        .receive_from(Duration::from_secs(20))
         .expect("the INVITE");
     slow.answer(&invite, proxy, 180, &[], "");
     let cancel = slow.request("CANCEL");

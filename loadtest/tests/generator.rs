@@ -37,7 +37,7 @@ fn relay(config: &Config) -> Process {
     let addresses = [config.target, config.caller, config.callee];
     command.args(addresses.map(|address| address.to_string()));
     let relay = Process::start("bare_relay", &mut command);
-    assert!(relay.stdout.contains("listening", Duration::from_secs(5)));
+    assert!(relay.stdout.contains("listening", Duration::from_secs(30)));
     relay
 }
 

@@ -91,7 +91,10 @@ fn kamailio_asks_for_credentials() {
         let sip = Verb::of("sip", &format!("sip:carol@{}", kamailio.address()));
         let sip = sip.set("username", "alice").set("password", "wonder");
         let hook = App::new()
-            .page("/answer", [Verb::new("dial").with(sip)])
+            .page(
+                "/answer",
+                [Verb::new("dial").set("answer_on_bridge", "true").with(sip)],
+            )
             .start();
         let edge = Edge::start(Config::new().domain("demo.test", &hook.url("answer")));
         Sipp::caller("caller_hangs_up", edge.public())
@@ -138,21 +141,21 @@ fn kamailio_in_front_passes_a_refusal_and_a_cancel() {
         .to("sip:bob@demo.test")
         .argument("-d", "300")
         .run();
-    assert!(hook.is_left(Duration::from_secs(3)));
+    assert!(hook.is_left(Duration::from_secs(20)));
 }
 
 #[test]
 fn a_baresip_phone_is_answered_and_hung_up() {
     let hook = loadtest::Webhook::start();
     let edge = Edge::start(Config::new().domain("*", &hook.url("say?text=Good+morning")));
-    let phone = Phone::dial(&format!("sip:demo@{}", edge.public()), 20);
+    let phone = Phone::dial(&format!("sip:demo@{}", edge.public()), 60);
     assert!(
-        phone.says("Call established", Duration::from_secs(8)),
+        phone.says("Call established", Duration::from_secs(30)),
         "{}",
         phone.output()
     );
     assert!(
-        phone.says("session closed", Duration::from_secs(12)),
+        phone.says("session closed", Duration::from_secs(30)),
         "{}",
         phone.output()
     );
@@ -167,9 +170,9 @@ fn a_baresip_phone_hangs_up_itself() {
     let hook = loadtest::Webhook::start();
     let keys = format!("status_callback = {:?}", hook.url("accepted"));
     let edge = Edge::start(Config::new().domain_with("*", &hook.url("gather?timeout=60"), &keys));
-    let phone = Phone::dial(&format!("sip:demo@{}", edge.public()), 4);
+    let phone = Phone::dial(&format!("sip:demo@{}", edge.public()), 8);
     assert!(
-        phone.says("Call established", Duration::from_secs(8)),
+        phone.says("Call established", Duration::from_secs(30)),
         "{}",
         phone.output()
     );
@@ -180,9 +183,9 @@ fn a_baresip_phone_hangs_up_itself() {
 fn a_baresip_phone_hears_that_it_is_busy() {
     let hook = loadtest::Webhook::start();
     let edge = Edge::start(Config::new().domain("*", &hook.url("busy")));
-    let phone = Phone::dial(&format!("sip:demo@{}", edge.public()), 10);
+    let phone = Phone::dial(&format!("sip:demo@{}", edge.public()), 40);
     assert!(
-        phone.says("486", Duration::from_secs(8)),
+        phone.says("486", Duration::from_secs(30)),
         "{}",
         phone.output()
     );

@@ -29,31 +29,35 @@ fn stop() -> Verb {
     Verb::new("stop").with(Verb::new("siprec").set("name", "copy"))
 }
 
-/// A document that plays 700 Hz while it is recorded, and 1500 Hz after.
+/// Tones that no sweep comes near: of what is recorded, and of what is not.
+const HUM: u32 = 200;
+const AFTER: u32 = 3200;
+
+/// A document that plays one tone while it is recorded, and another one after.
 fn app(connector: &str, between: &[Verb]) -> App {
     let verbs = [
         start(connector),
-        Verb::new("pause").set("length", "1"),
+        Verb::new("pause").set("length", "2"),
         Verb::of("play", "/files/hum.wav"),
-        Verb::new("pause").set("length", "3"),
+        Verb::new("pause").set("length", "4"),
     ];
     let verbs = verbs.into_iter().chain(between.iter().cloned());
     App::new()
-        .wav("hum.wav", &Sound::tone(8000, 700, 1.0))
-        .wav("after.wav", &Sound::tone(8000, 1500, 1.0))
+        .wav("hum.wav", &Sound::tone(8000, HUM, 1.0))
+        .wav("after.wav", &Sound::tone(8000, AFTER, 1.0))
         .page(
             "/answer",
             verbs.chain([Verb::of("play", "/files/after.wav")]),
         )
 }
 
-/// An edge whose connector `vault` is this server, and a telephone that says the sweep a second after
-/// its call began.
+/// An edge whose connector `vault` is this server, and a telephone that says the sweep again and
+/// again, so that one of them is recorded from its begin to its end.
 fn calling(app: App, server: &Sipp) -> (Webhook, Edge, Handset) {
     let uri = format!("sip:srs@{};transport=tcp", server.address());
     let keys = format!("siprec = [{{ name = \"vault\", uri = \"{uri}\" }}]");
     let (hook, edge) = serving_with(app, |config, _| config.executor_keys(&keys));
-    let says = Sound::silence(8000, 1.5).then(&sweep());
+    let says = Sound::silence(8000, 1.5).then(&sweep().padded(2.0).times(12));
     let phone = Setup::new("alice")
         .saying(&says)
         .through(edge.public())
@@ -106,13 +110,13 @@ fn a_recording_server_hears_both_sides() {
     assert!(started.param("SiprecSid").starts_with("SR"));
     let [first, second] = &ears;
     let inbound = first.hears("sweep", |heard| heard.find(&sweep()).degree > 0.95);
-    assert!(inbound.seconds_of(700) < 0.1, "{inbound:?}");
+    assert!(inbound.seconds_of(HUM) < 0.1, "{inbound:?}");
     phone.is_over();
     // What was played after the stop is not in it.
     let outbound = second.heard();
-    let hum = outbound.seconds_of(700);
+    let hum = outbound.seconds_of(HUM);
     assert!((0.8..1.2).contains(&hum), "{outbound:?}");
-    assert!(outbound.seconds_of(1500) < 0.1, "{outbound:?}");
+    assert!(outbound.seconds_of(AFTER) < 0.1, "{outbound:?}");
     assert!(outbound.find(&sweep()).degree < 0.5, "{outbound:?}");
 
     let report = server.finish();
@@ -163,6 +167,6 @@ fn a_call_goes_on_without_its_recording_server() {
         assert!(!hit.param("SiprecError").is_empty());
     }
     let heard = phone.is_over();
-    assert!((0.8..1.2).contains(&heard.seconds_of(700)), "{heard:?}");
-    assert!((0.8..1.2).contains(&heard.seconds_of(1500)), "{heard:?}");
+    assert!((0.8..1.2).contains(&heard.seconds_of(HUM)), "{heard:?}");
+    assert!((0.8..1.2).contains(&heard.seconds_of(AFTER)), "{heard:?}");
 }

@@ -1,7 +1,7 @@
 //! `<Say>`, `<Play>`, `<Pause>`, `<Redirect>`, `<Hangup>`, heard by a telephone that somebody else has written.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use loadtest::hear::Sound;
 use loadtest::{
@@ -185,13 +185,14 @@ fn a_pause_is_silence_of_its_length() {
             Verb::of("play", "/files/a.wav"),
         ],
     );
-    let (_hook, _edge, phone) = called(app, alice());
-    phone.hears_tone(700, 0.4);
-    // Silence may be sent or not; what counts is when the next sound comes.
-    let began = Instant::now();
-    let until = phone.hears_tone(700, 0.6);
-    assert!(began.elapsed() > Duration::from_millis(1500), "{until:?}");
-    assert!((0.9..1.1).contains(&phone.is_over().seconds_of(700)));
+    // Silence may be sent or not; what counts is that all takes as long as it has to.
+    let (hook, _edge, phone) = called(app, alice());
+    let heard = phone.is_over();
+    let over = SystemTime::now();
+    let began = UNIX_EPOCH + Duration::from_secs_f64(hook.wait_for("/answer").at());
+    let took = over.duration_since(began).expect("it is over later");
+    assert!(took > Duration::from_secs(3), "{took:?} {heard:?}");
+    assert!((0.9..1.1).contains(&heard.seconds_of(700)), "{heard:?}");
 }
 
 #[test]
@@ -205,16 +206,14 @@ fn a_pause_before_anything_else_lets_it_ring() {
     );
     let (_hook, edge) = serving(app);
     let phone = alice().through(edge.public()).start();
+    let dialled = Instant::now();
     phone.dial(DEMO);
     phone.wait("CALL_RINGING");
-    assert!(
-        phone
-            .has("CALL_ESTABLISHED", Duration::from_millis(1500))
-            .is_none()
-    );
-    assert!(phone.heard().loud_seconds() < 0.1, "{:?}", phone.heard());
     phone.is_through();
+    let rang = dialled.elapsed();
+    assert!(rang >= Duration::from_secs(2), "it rang for {rang:?}");
     let heard = phone.is_over();
+    assert!((0.8..1.4).contains(&heard.loud_seconds()), "{heard:?}");
     assert!(heard.find(&sweep()).degree > 0.95, "{heard:?}");
 }
 
@@ -305,8 +304,7 @@ fn a_caller_may_hold_and_come_back() {
     let answer = peer.response(200);
     peer.send(edge.public(), invite.within("ACK", 1, &answer).text());
     // The file has to be fetched and read first.
-    let flows = (0..10).any(|_| ear.packets(Duration::from_secs(1)) > 30);
-    assert!(flows, "no sound");
+    assert!(ear.flows(), "no sound");
     for (cseq, direction, answered) in [
         (2, "sendonly", "recvonly"),
         (3, "sendrecv", "sendrecv"),
@@ -325,17 +323,18 @@ fn a_caller_may_hold_and_come_back() {
             "{}",
             agreed.body
         );
-        let _under_way = ear.packets(Duration::from_millis(300));
-        let came = ear.packets(Duration::from_secs(1));
-        assert_eq!(
-            came > 30,
-            direction == "sendrecv",
-            "{direction}: {came} packets"
-        );
+        if direction == "sendrecv" {
+            assert!(ear.flows(), "{direction}: no sound");
+        } else {
+            assert!(ear.rests(), "{direction}: sound goes on");
+        }
     }
     peer.send(edge.public(), invite.within("BYE", 6, &answer).text());
     peer.response(200);
 }
+
+/// How long may take what has to come.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A socket that counts packets.
 struct Ear(UdpSocket);
@@ -351,6 +350,27 @@ impl Ear {
 
     fn address(&self) -> SocketAddr {
         self.0.local_addr().expect("an address")
+    }
+
+    /// Whether more comes than can have been on its way.
+    fn flows(&self) -> bool {
+        let until = Instant::now() + PATIENCE;
+        let mut count = 0;
+        while count <= 60 && Instant::now() < until {
+            count += self.packets(Duration::from_millis(100));
+        }
+        count > 60
+    }
+
+    /// Whether a second passes in which nothing comes.
+    fn rests(&self) -> bool {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if self.packets(Duration::from_secs(1)) == 0 {
+                return true;
+            }
+        }
+        false
     }
 
     fn packets(&self, within: Duration) -> usize {

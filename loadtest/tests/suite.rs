@@ -51,12 +51,14 @@ fn a_relay_loses_what_it_is_told_to_lose() {
             .iter()
             .any(|message| message.method() == Some("BYE"))
     );
-    let invites = relay
-        .crossed()
-        .iter()
-        .filter(|crossed| crossed.bytes.starts_with(b"INVITE"))
-        .count();
-    assert_eq!(invites, 2, "the first was lost");
+    let mut crossed = relay.crossed();
+    crossed.retain(|crossed| crossed.bytes.starts_with(b"INVITE"));
+    let fates: Vec<_> = crossed.iter().map(|crossed| crossed.fate).collect();
+    assert!(
+        fates.starts_with(&[Fate::Drop, Fate::Pass]),
+        "the first was lost: {fates:?}"
+    );
+    assert!(crossed.iter().all(|it| it.bytes == crossed[0].bytes));
 }
 
 #[test]
@@ -127,12 +129,12 @@ fn baresip_dials() {
         .start();
     let phone = Phone::dial(&format!("sip:demo@{}", callee.address()), 10);
     assert!(
-        phone.says("Call established", Duration::from_secs(5)),
+        phone.says("Call established", Duration::from_secs(30)),
         "{}",
         phone.output()
     );
     assert!(
-        phone.says("session closed", Duration::from_secs(5)),
+        phone.says("session closed", Duration::from_secs(30)),
         "{}",
         phone.output()
     );
@@ -143,8 +145,8 @@ fn baresip_dials() {
 fn the_browser_reads_a_page() {
     let browser = Browser::open();
     browser.visit("data:text/html,<p id=a>hello</p>");
-    browser.sees("hello", Duration::from_secs(5));
-    browser.shows("#a", "hell", Duration::from_secs(1));
+    browser.sees("hello", Duration::from_secs(30));
+    browser.shows("#a", "hell", Duration::from_secs(30));
     assert_eq!(browser.run("return 1 + 1"), 2);
     assert!(browser.screenshot().len() > 1000);
 }

@@ -119,7 +119,7 @@ fn clients_are_called_where_they_registered() {
         setup.registered(&format!("of-{name}")).start()
     };
     let (alice, carol) = (client("alice", ALICE), client("carol", CAROL));
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(30);
     while edge.metric("hookswitch_registrations ") != Some(2.0) {
         assert!(Instant::now() < until, "not registered: {}", edge.log());
         std::thread::sleep(Duration::from_millis(50));
@@ -155,7 +155,7 @@ fn early_media_come_through_before_the_answer() {
     let file = folder.write("early.ulaw", Sound::tone(8000, CAROL, 30.0).ulaw());
     let carol = Sipp::callee("callee_is_early")
         .set("FILE", &file.display().to_string())
-        .argument("-d", "4000")
+        .argument("-d", "8000")
         .start();
     let noun = Verb::of("sip", &format!("sip:carol@{}", carol.address()));
     let (_hook, _edge, alice) = calling(dial(&[("answer_on_bridge", "true")]).with(noun));
@@ -193,16 +193,7 @@ fn keys_reach_the_callee() {
     let (_hook, _edge, alice) = calling(dial(&[]).with(sip(&carol)));
     alice.hears_tone(CAROL, 0.5);
     alice.keys("59#");
-    let until = Instant::now() + Duration::from_secs(5);
-    let pressed = || {
-        let events = carol.events("CALL_DTMF_START");
-        let keys = events.iter().filter_map(|event| event["param"].as_str());
-        keys.collect::<String>()
-    };
-    while pressed().len() < 3 && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert_eq!(pressed(), "59#");
+    assert_eq!(carol.pressed(3), "59#");
 }
 
 #[test]
@@ -210,7 +201,7 @@ fn a_talk_is_no_longer_than_it_may_be() {
     let carol = carol(Picks::AtOnce);
     let (hook, _edge, alice) = calling(dial(&[("time_limit", "3")]).with(sip(&carol)));
     let heard = carol.is_over();
-    assert!((2.0..4.5).contains(&heard.seconds_of(ALICE)), "{heard:?}");
+    assert!((1.5..6.0).contains(&heard.seconds_of(ALICE)), "{heard:?}");
     assert_eq!(hook.wait_for("/after").param("DialCallStatus"), "completed");
     alice.is_over();
 }
@@ -337,12 +328,7 @@ fn a_number_is_called_by_the_trunk_and_gets_its_keys() {
     });
     alice.hears_tone(CAROL, 1.0);
     carol.hears_tone(ALICE, 1.0);
-    let events = carol.events("CALL_DTMF_START");
-    let keys: String = events
-        .iter()
-        .filter_map(|event| event["param"].as_str())
-        .collect();
-    assert_eq!(keys, "12");
+    assert_eq!(carol.pressed(2), "12");
 }
 
 #[test]
@@ -377,14 +363,7 @@ fn one_side_may_hold_the_other_and_come_back() {
     let (_hook, _edge, alice) = calling(dial(&[]).with(sip(&carol)));
     carol.hears_tone(ALICE, 0.5);
     alice.hold();
-    std::thread::sleep(Duration::from_millis(700));
-    let alone = carol.heard().seconds_of(ALICE);
-    std::thread::sleep(Duration::from_millis(1500));
-    assert!(
-        carol.heard().seconds_of(ALICE) - alone < 0.5,
-        "{:?}",
-        carol.heard()
-    );
+    let alone = carol.settles("the one who holds", |heard| heard.seconds_of(ALICE));
     alice.resume();
     carol.hears_tone(ALICE, alone + 1.0);
 }

@@ -26,10 +26,10 @@ fn recording(record: Verb) -> App {
 }
 
 fn sweep() -> Sound {
-    Sound::sweep(8000, 400.0, 2800.0, 2.0)
+    Sound::sweep(8000, 400.0, 2800.0, 1.0)
 }
 
-/// A telephone that says the sweep after a second, and then nothing.
+/// A telephone that says this, and then nothing.
 fn called(app: App, says: &Sound) -> (Webhook, Edge, Handset) {
     let (hook, edge) = serving(app);
     let phone = Setup::new("alice")
@@ -40,9 +40,14 @@ fn called(app: App, says: &Sound) -> (Webhook, Edge, Handset) {
     (hook, edge, phone)
 }
 
+/// More than once, since a telephone may be held up while it says something; and when the recording has surely begun.
 fn later(sound: &Sound) -> Sound {
-    Sound::silence(8000, 1.5).then(sound)
+    let once = sound.clone().padded(sound.seconds() + 0.5);
+    Sound::silence(8000, 1.5).then(&once.times(4))
 }
+
+/// How long all of it takes, and a second more.
+const SAID: Duration = Duration::from_millis(8500);
 
 fn path(hook: &Webhook, path: &str) -> Hit {
     hook.wait_until(path, |hit| hit.path() == path)
@@ -50,7 +55,7 @@ fn path(hook: &Webhook, path: &str) -> Hit {
 
 /// The file behind a URL, which may be there a moment later than the URL is told.
 fn file(url: &str) -> Vec<u8> {
-    for _ in 0..50 {
+    for _ in 0..200 {
         if let Some(answer) = fetch(url).filter(|answer| answer.status == 200) {
             return answer.bytes;
         }
@@ -71,7 +76,7 @@ fn seconds(hit: &Hit) -> f64 {
 
 #[test]
 fn what_is_said_is_recorded_until_it_is_quiet() {
-    let (hook, _edge, phone) = called(recording(record(&[("timeout", "2")])), &later(&sweep()));
+    let (hook, _edge, phone) = called(recording(record(&[("timeout", "4")])), &later(&sweep()));
     let hit = path(&hook, "/recorded");
     let url = hit.param("RecordingUrl");
     let sound = tape(url);
@@ -85,8 +90,12 @@ fn what_is_said_is_recorded_until_it_is_quiet() {
     assert!(url.contains(hit.param("RecordingSid")), "{url}");
     // Before it there is a beep, and behind it what the action says.
     let heard = phone.is_over();
-    let first = heard.stretches(Duration::from_millis(100))[0];
-    assert!(first.1 - first.0 > 0.1 && first.0 < 1.0, "{heard:?}");
+    let (from, to) = heard.stretches(Duration::from_millis(100))[0];
+    let beep = heard.part(from, to);
+    assert!(
+        beep.seconds() > 0.1 && beep.seconds_of(900) < 0.1,
+        "{heard:?}"
+    );
     assert!(
         heard.seconds_of(900) > 0.4 && heard.seconds_of(1500) < 0.1,
         "{heard:?}"
@@ -96,7 +105,7 @@ fn what_is_said_is_recorded_until_it_is_quiet() {
 
 #[test]
 fn the_callback_tells_of_the_file() {
-    let (hook, _edge, phone) = called(recording(record(&[("timeout", "2")])), &later(&sweep()));
+    let (hook, _edge, phone) = called(recording(record(&[("timeout", "4")])), &later(&sweep()));
     let hit = path(&hook, "/tape");
     assert_eq!(hit.param("RecordingStatus"), "completed");
     assert_eq!(hit.param("RecordingChannels"), "1");
@@ -117,7 +126,7 @@ fn the_callback_tells_of_the_file() {
 
 #[test]
 fn the_file_is_there_as_mp3_too() {
-    let (hook, _edge, phone) = called(recording(record(&[("timeout", "2")])), &later(&sweep()));
+    let (hook, _edge, phone) = called(recording(record(&[("timeout", "4")])), &later(&sweep()));
     let hit = path(&hook, "/recorded");
     let sounds = Sound::of_mp3(&file(&format!("{}.mp3", hit.param("RecordingUrl"))));
     let found = sounds[0].at_rate(8000).find(&sweep());
@@ -127,9 +136,13 @@ fn the_file_is_there_as_mp3_too() {
 
 #[test]
 fn a_key_ends_it() {
-    let attributes = [("finish_on_key", "5#"), ("play_beep", "false")];
+    let attributes = [
+        ("finish_on_key", "5#"),
+        ("play_beep", "false"),
+        ("timeout", "20"),
+    ];
     let (hook, _edge, phone) = called(recording(record(&attributes)), &later(&sweep()));
-    std::thread::sleep(Duration::from_secs(4));
+    std::thread::sleep(SAID);
     assert!(
         phone.heard().loud_seconds() < 0.1,
         "a beep: {:?}",
@@ -155,8 +168,8 @@ fn it_is_no_longer_than_it_may_be() {
 
 #[test]
 fn the_caller_hangs_up() {
-    let (hook, _edge, phone) = called(recording(record(&[])), &later(&sweep()));
-    std::thread::sleep(Duration::from_secs(4));
+    let (hook, _edge, phone) = called(recording(record(&[("timeout", "20")])), &later(&sweep()));
+    std::thread::sleep(SAID);
     phone.hang_up();
     let hit = path(&hook, "/recorded");
     assert_eq!(hit.param("Digits"), "hangup");
@@ -180,8 +193,8 @@ fn nothing_is_said() {
 fn silence_at_both_ends_is_cut_off_unless_it_is_to_stay() {
     let mut lengths = Vec::new();
     for trim in ["trim-silence", "do-not-trim"] {
-        let app = recording(record(&[("timeout", "4"), ("trim", trim)]));
-        let (hook, _edge, _phone) = called(app, &Sound::silence(8000, 3.0).then(&sweep()));
+        let app = recording(record(&[("timeout", "6"), ("trim", trim)]));
+        let (hook, _edge, _phone) = called(app, &Sound::silence(8000, 1.5).then(&later(&sweep())));
         let sound = tape(path(&hook, "/recorded").param("RecordingUrl"));
         assert!(sound.find(&sweep()).degree > 0.9, "{trim} {sound:?}");
         lengths.push(sound.seconds());

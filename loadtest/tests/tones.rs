@@ -19,7 +19,7 @@ fn pressed(ear: &Ear, keys: &str) -> Sound {
 /// A callee that answers with nothing but µ-law.
 fn picks_up(carol: &Peer, ear: &Ear) -> Message {
     let (invite, proxy) = carol
-        .receive_from(Duration::from_secs(5))
+        .receive_from(Duration::from_secs(20))
         .expect("the INVITE");
     carol.answer(&invite, proxy, 200, &[], &ear.plain());
     carol.request("ACK")

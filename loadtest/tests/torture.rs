@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use loadtest::{Edge, Message, Peer, Stream, answering};
 
-/// How long an answer may take, and how long silence is listened to.
+/// How long silence is listened to.
 const SOON: Duration = Duration::from_millis(600);
+
+/// How long an answer may take that has to come.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A message, and what has to become of it.
 struct Case {
@@ -56,6 +59,14 @@ impl Wanted {
         }
     }
 
+    /// How long an answer is waited for.
+    fn patience(&self) -> Duration {
+        match self {
+            Self::Answers(_) | Self::End | Self::Status(_) => PATIENCE,
+            Self::Anything | Self::Nothing => SOON,
+        }
+    }
+
     /// How many answers are waited for.
     fn count(&self) -> usize {
         match self {
@@ -77,8 +88,9 @@ fn statuses(count: usize, receive: impl FnMut() -> Option<Message>) -> Vec<u16> 
 fn by_datagram(edge: &Edge, source: Ipv4Addr, case: &Case) -> Came {
     let peer = Peer::bind_at((source, case.port).into());
     peer.send(edge.public(), &case.bytes);
+    let patience = case.datagram.patience();
     Came {
-        statuses: statuses(case.datagram.count(), || peer.receive(SOON)),
+        statuses: statuses(case.datagram.count(), || peer.receive(patience)),
         closed: false,
     }
 }
@@ -87,7 +99,7 @@ fn by_stream(edge: &Edge, case: &Case) -> Came {
     let mut stream = Stream::connect(edge.public());
     stream.send(&case.bytes);
     if case.stream == Wanted::End {
-        let closed = stream.is_closed(Duration::from_secs(3));
+        let closed = stream.is_closed(PATIENCE);
         return Came {
             statuses: Vec::new(),
             closed,
@@ -95,7 +107,7 @@ fn by_stream(edge: &Edge, case: &Case) -> Came {
     }
     let patience = match case.stream {
         Wanted::Anything => Duration::from_millis(30),
-        _ => SOON,
+        _ => case.stream.patience(),
     };
     Came {
         statuses: statuses(case.stream.count(), || stream.receive(patience)),

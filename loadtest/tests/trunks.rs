@@ -10,6 +10,9 @@ use loadtest::{
 
 const CALL: &str = "sip:+15550100@carrier.test";
 
+/// Less than Timer B, which ends an INVITE that nobody answers (RFC 3261 §17.1.1.2), where nothing else does.
+const TIMER_B: Duration = Duration::from_secs(25);
+
 /// An edge whose host `carrier.test` is a trunk with these targets, each `HOST:PORT…`.
 fn edge(targets: &[String]) -> Edge {
     edge_with(Config::new().timers("fr_timer = \"700ms\""), targets)
@@ -107,11 +110,7 @@ fn a_silent_target_is_passed_over() {
     let edge = edge(&[at(silent.address()), at(carrier.address())]);
     let began = Instant::now();
     call(&edge).run();
-    assert!(
-        began.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < TIMER_B, "{:?}", began.elapsed());
     let (first, second) = (silent.request("INVITE"), carrier.finish());
     let branch = |message: &Message| {
         message.all("Via")[0]
@@ -131,16 +130,13 @@ fn a_silent_target_is_passed_over() {
 fn a_target_that_refuses_is_passed_over_at_once() {
     let carrier = answering();
     let edge = edge_with(
-        Config::new().timers("fr_timer = \"5s\""),
+        Config::new().timers("fr_timer = \"30s\""),
         &[format!("127.0.0.1:{}", free_port()), at(carrier.address())],
     );
     let began = Instant::now();
     call(&edge).run();
-    assert!(
-        began.elapsed() < Duration::from_secs(4),
-        "{:?}: that was the timer",
-        began.elapsed()
-    );
+    let lasted = began.elapsed();
+    assert!(lasted < TIMER_B, "{lasted:?}: that was the timer");
     carrier.finish();
 }
 
@@ -148,7 +144,7 @@ fn a_target_that_refuses_is_passed_over_at_once() {
 fn a_target_that_refuses_the_connection_is_passed_over_at_once() {
     let carrier = answering();
     let edge = edge_with(
-        Config::new().timers("fr_timer = \"5s\""),
+        Config::new().timers("fr_timer = \"30s\""),
         &[
             format!("127.0.0.1:{};transport=tcp", free_port()),
             at(carrier.address()),
@@ -156,11 +152,8 @@ fn a_target_that_refuses_the_connection_is_passed_over_at_once() {
     );
     let began = Instant::now();
     call(&edge).run();
-    assert!(
-        began.elapsed() < Duration::from_secs(4),
-        "{:?}: that was the timer",
-        began.elapsed()
-    );
+    let lasted = began.elapsed();
+    assert!(lasted < TIMER_B, "{lasted:?}: that was the timer");
     carrier.finish();
 }
 
@@ -194,7 +187,8 @@ fn a_verdict_is_not_appealed() {
     ] {
         let first = Sipp::callee("callee_refuses").set("STATUS", status).start();
         let second = Peer::bind();
-        let edge = edge(&[at(first.address()), at(second.address())]);
+        let config = Config::new().timers("fr_timer = \"20s\"");
+        let edge = edge_with(config, &[at(first.address()), at(second.address())]);
         refused(&edge, &status[..3]);
         first.finish();
         second.silence(Duration::from_millis(300));
@@ -225,11 +219,7 @@ fn with_nobody_left_the_caller_hears_so() {
     );
     let began = Instant::now();
     let report = refused(&edge, "408");
-    assert!(
-        began.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < TIMER_B, "{:?}", began.elapsed());
     assert_eq!(
         report
             .statuses("INVITE")
@@ -264,7 +254,7 @@ fn cancel_reaches_the_callee() {
     let invite = Draft::new("INVITE", CALL, &alice);
     alice.send(edge.public(), invite.text());
     let (at_bob, proxy) = bob
-        .receive_from(Duration::from_secs(3))
+        .receive_from(Duration::from_secs(20))
         .expect("the INVITE");
     bob.answer(&at_bob, proxy, 180, &[], "");
     alice.response(180);
@@ -281,14 +271,15 @@ fn cancel_reaches_the_callee() {
     bob.answer(&at_bob, proxy, 487, &[], "");
     let ack = bob.request("ACK");
     assert_eq!(ack.all("Via"), at_bob.all("Via")[..1]);
-    let terminated = alice.outcome(Duration::from_secs(3));
+    let terminated = alice.outcome(Duration::from_secs(20));
     let terminated = if terminated.cseq_method() == "CANCEL" {
-        alice.outcome(Duration::from_secs(3))
+        alice.outcome(Duration::from_secs(20))
     } else {
         terminated
     };
     assert_eq!(terminated.status(), Some(487));
     alice.send(edge.public(), invite.ack(&terminated).text());
+    alice.catches_up(edge.public(), &invite);
     bob.silence(Duration::from_millis(700));
     alice.silence(Duration::from_millis(700));
 }
@@ -297,13 +288,13 @@ fn cancel_reaches_the_callee() {
 fn cancel_before_any_answer_waits_for_one() {
     let (alice, bob) = (Peer::bind(), Peer::bind());
     let edge = edge_with(
-        Config::new().timers("fr_timer = \"5s\""),
+        Config::new().timers("fr_timer = \"30s\""),
         &[at(bob.address())],
     );
     let invite = Draft::new("INVITE", CALL, &alice);
     alice.send(edge.public(), invite.text());
     let (at_bob, proxy) = bob
-        .receive_from(Duration::from_secs(3))
+        .receive_from(Duration::from_secs(20))
         .expect("the INVITE");
     alice.send(edge.public(), invite.cancel().text());
     alice.response(200);
@@ -319,7 +310,7 @@ fn a_200_that_crosses_the_cancel_arrives() {
     let invite = Draft::new("INVITE", CALL, &alice);
     alice.send(edge.public(), invite.text());
     let (at_bob, proxy) = bob
-        .receive_from(Duration::from_secs(3))
+        .receive_from(Duration::from_secs(20))
         .expect("the INVITE");
     bob.answer(&at_bob, proxy, 180, &[], "");
     alice.response(180);
@@ -345,13 +336,14 @@ fn a_refusal_is_repeated_until_it_is_acknowledged() {
     let invite = Draft::new("INVITE", CALL, &alice);
     alice.send(edge.public(), invite.text());
     let (at_bob, proxy) = bob
-        .receive_from(Duration::from_secs(3))
+        .receive_from(Duration::from_secs(20))
         .expect("the INVITE");
     bob.answer(&at_bob, proxy, 486, &[], "");
     bob.request("ACK");
     let refusal = alice.response(486);
     alice.response(486);
     alice.send(edge.public(), invite.ack(&refusal).text());
+    alice.catches_up(edge.public(), &invite);
     alice.silence(Duration::from_millis(1300));
     bob.silence(Duration::from_millis(50));
 }
@@ -378,7 +370,8 @@ fn a_request_other_than_invite_is_not_answered_for_a_silent_target() {
     alice.send(edge.public(), Draft::new("MESSAGE", CALL, &alice).text());
     silent.request("MESSAGE");
     alice.silence(Duration::from_secs(2));
-    assert_eq!(edge.metric("hookswitch_transactions"), Some(0.0));
+    edge.drains(&["hookswitch_transactions"]);
+    alice.silence(Duration::from_millis(100));
 }
 
 #[test]
@@ -398,7 +391,7 @@ fn a_request_of_any_name_goes_through() {
             .body("v=0\r\n");
         alice.send(edge.public(), draft.text());
         let (request, proxy) = bob
-            .receive_from(Duration::from_secs(2))
+            .receive_from(Duration::from_secs(20))
             .expect("the request");
         assert_eq!(request.method(), Some(method));
         assert_eq!(request.need("Max-Forwards"), "70", "RFC 3261 §16.6 step 3");
@@ -419,7 +412,7 @@ fn a_cancel_of_nothing_is_481() {
         edge.public(),
         Draft::new("INVITE", CALL, &alice).cancel().text(),
     );
-    assert_eq!(alice.outcome(Duration::from_secs(2)).status(), Some(481));
+    assert_eq!(alice.outcome(Duration::from_secs(20)).status(), Some(481));
 }
 
 #[test]
@@ -436,14 +429,14 @@ fn the_200_that_gets_lost_is_sent_again_and_arrives_once_more() {
         .to(CALL)
         .run();
     let report = carrier.finish();
-    assert_eq!(
-        report
-            .received
-            .iter()
-            .filter(|message| message.method() == Some("INVITE"))
-            .count(),
-        1
-    );
+    // A carrier that is slow to ring gets the same transaction again, and never another one.
+    let invites = report.received.iter();
+    let mut branches: Vec<_> = invites
+        .filter(|message| message.method() == Some("INVITE"))
+        .map(|message| message.all("Via")[0])
+        .collect();
+    branches.dedup();
+    assert_eq!(branches.len(), 1, "{branches:?}");
 }
 
 #[test]
@@ -461,12 +454,18 @@ fn the_ack_that_gets_lost_is_asked_for_again() {
         .argument("-d", "1200")
         .run();
     carrier.finish();
-    let acks = relay
-        .crossed()
-        .iter()
-        .filter(|crossed| crossed.bytes.starts_with(b"ACK"))
-        .count();
-    assert_eq!(acks, 2);
+    let crossed = relay.crossed();
+    let count = |is_it: &dyn Fn(&Message) -> bool| {
+        let messages = crossed.iter().filter_map(loadtest::Crossed::message);
+        messages.filter(|message| is_it(message)).count()
+    };
+    let acks = count(&|message| message.method() == Some("ACK"));
+    let answers =
+        count(&|message| message.status() == Some(200) && message.cseq_method() == "INVITE");
+    assert!(
+        (2..=answers).contains(&acks),
+        "{acks} for {answers} answers"
+    );
 }
 
 #[test]
@@ -533,7 +532,7 @@ fn what_is_too_long_for_a_datagram_goes_by_tcp_or_by_udp_where_that_is_refused()
         alice.send(edge.public(), invite.header("X-Long", &long).text());
         let Some(listener) = listener else {
             let (at_bob, proxy) = bob
-                .receive_from(Duration::from_secs(5))
+                .receive_from(Duration::from_secs(20))
                 .expect("the INVITE by UDP");
             assert_eq!(at_bob.header("X-Long"), Some(long.as_str()));
             bob.answer(&at_bob, proxy, 486, &[], "");

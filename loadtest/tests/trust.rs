@@ -69,7 +69,7 @@ fn spoofed_internal_headers_do_not_cross_in_any_request() {
     let invite = Draft::new("INVITE", CALL, &alice);
     alice.send(edge.public(), spoofed(invite.clone()).text());
     let (at_bob, proxy) = bob
-        .receive_from(Duration::from_secs(3))
+        .receive_from(Duration::from_secs(20))
         .expect("the INVITE");
     assert!(!at_bob.mentions("hookswitch-"), "{at_bob:?}");
     // And back: nothing of ours in a response, nothing of theirs either.
@@ -113,15 +113,17 @@ fn internal_headers_do_not_leave_with_a_leg_of_the_executor() {
     let carol = Peer::bind();
     let hook = Webhook::start();
     let uri = loadtest::encode(&format!("sip:carol@{}", carol.address()));
-    let edge =
-        Edge::start(Config::new().domain("demo.test", &hook.url(&format!("dial?uri={uri}"))));
+    let edge = Edge::start(Config::new().domain(
+        "demo.test",
+        &hook.url(&format!("dial?uri={uri}&answer_on_bridge=true")),
+    ));
     let relay = loadtest::Relay::transparent(edge.public());
     let caller = Sipp::caller("caller_hangs_up", relay.address())
         .to(DEMO)
         .argument("-d", "800")
         .start();
     let (invite, proxy) = carol
-        .receive_from(Duration::from_secs(5))
+        .receive_from(Duration::from_secs(20))
         .expect("the INVITE");
     carol.answer(&invite, proxy, 200, &[], &sdp(carol.address()));
     let ack = carol.request("ACK");
@@ -181,12 +183,15 @@ fn a_stranger_costs_one_answer_and_no_memory() {
     let edge = Edge::start(config.domain("demo.test", "http://127.0.0.1:1/"));
     let stranger = Peer::bind();
     let (mut sent, mut heard, mut answers) = (0, 0, 0);
-    let mut listen = |within| {
-        while let Some(answer) = stranger.receive(within) {
+    let mut listen = |within, wanted| {
+        while answers < wanted
+            && let Some(answer) = stranger.receive(within)
+        {
             assert_eq!(answer.status(), Some(403));
             heard += answer.raw.len();
             answers += 1;
         }
+        answers
     };
     for method in ["INVITE", "OPTIONS", "REGISTER", "MESSAGE"]
         .into_iter()
@@ -196,12 +201,12 @@ fn a_stranger_costs_one_answer_and_no_memory() {
         let text = Draft::new(method, DEMO, &stranger).text();
         sent += text.len();
         stranger.send(edge.public(), text);
-        listen(Duration::from_millis(5));
+        listen(Duration::from_millis(5), 200);
     }
     // On a busy machine the last answers are late.
-    listen(Duration::from_millis(200));
+    let answers = listen(Duration::from_secs(5), 200);
     assert!(
-        answers <= 200 && heard <= 3 * sent,
+        heard <= 3 * sent,
         "{answers} answers, {heard} bytes for {sent}"
     );
     stranger.silence(Duration::from_millis(1300));
@@ -298,7 +303,7 @@ rules = [
         .header("P-Asserted-Identity", "<sip:evil@x>");
     alice.send(edge.public(), invite.text());
     let (at_bob, proxy) = bob
-        .receive_from(Duration::from_secs(3))
+        .receive_from(Duration::from_secs(20))
         .expect("the INVITE");
     assert_eq!(at_bob.all("X-Account-Id"), ["42"]);
     assert_eq!(at_bob.all("X-Trunk"), ["caller"]);
@@ -337,7 +342,7 @@ fn a_route_to_elsewhere_is_not_followed() {
             .into_iter()
             .fold(draft, |draft, route| draft.header("Route", &route));
         mallory.send(edge.public(), draft.text());
-        let status = mallory.outcome(Duration::from_secs(2)).status();
+        let status = mallory.answer_to(&draft).status();
         assert!(
             status.is_some_and(|status| status >= 400),
             "{uri}: {status:?}"
@@ -397,7 +402,7 @@ fn a_target_in_a_dialog_does_not_lead_into_the_internal_socket() {
         let target = format!("sip:+19005550100@{host}:{port}");
         let info = led(&invite, "INFO", cseq, &answer, &target);
         alice.send(edge.public(), info);
-        let status = alice.outcome(Duration::from_secs(5)).status();
+        let status = alice.outcome(Duration::from_secs(20)).status();
         assert_eq!(status, Some(403), "{target}");
     }
     let bye = invite.within("BYE", 4, &answer);

@@ -233,11 +233,9 @@ fn falls_back(scenario: &str, code: &str) -> Vec<Hit> {
     let edge = with_fallback(&hook, &hook.url(scenario));
     let began = Instant::now();
     busy(&edge).run();
-    assert!(
-        began.elapsed() < Duration::from_secs(6),
-        "{scenario} took {:?}",
-        began.elapsed()
-    );
+    // Less than the time that a server has which says nothing.
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(14), "{scenario} took {took:?}");
     let hit = hook.wait_for("/busy");
     assert_eq!(hit.param("ErrorCode"), code, "{scenario}");
     assert!(
@@ -407,10 +405,7 @@ fn an_unknown_verb_is_passed_over() {
     let (_hook, edge) = answering("lowercase");
     let report = busy(&edge).run();
     assert!(!report.statuses("INVITE").contains(&200));
-    assert!(
-        edge.logs("12200", Duration::from_secs(2)),
-        "no warning in the log"
-    );
+    assert!(edge.logs("12200"), "no warning in the log");
 }
 
 #[test]
@@ -419,16 +414,15 @@ fn the_status_callback_comes_once_and_last() {
     let keys = format!("status_callback = {:?}", hook.url("accepted"));
     let edge =
         Edge::start(Config::new().domain_with("demo.test", &hook.url("gather?timeout=30"), &keys));
+    let began = Instant::now();
     caller("caller_hangs_up", &edge)
         .argument("-d", "1200")
         .run();
     let hit = hook.wait_for("/accepted");
     assert_eq!(hit.param("CallStatus"), "completed");
-    assert!(
-        ["1", "2"].contains(&hit.param("CallDuration")),
-        "{}",
-        hit.param("CallDuration")
-    );
+    let lasted: u64 = hit.param("CallDuration").parse().expect("seconds");
+    let most = began.elapsed().as_secs() + 1;
+    assert!((1..=most).contains(&lasted), "{lasted} of {most} seconds");
     assert_eq!(hit.param("CallbackSource"), "call-progress-events");
     assert_eq!(hit.param("SequenceNumber"), "0");
     std::thread::sleep(Duration::from_millis(300));

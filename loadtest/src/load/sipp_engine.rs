@@ -12,7 +12,7 @@ use super::order::milliseconds;
 use super::subject::{Running, Side, leash};
 use super::{Engine, Failure, Order, Tally};
 use crate::generator::Second;
-use crate::ports::is_free;
+use crate::ports::is_heard;
 use crate::{Scratch, Sipp, free_port};
 
 /// How often the rate is set, in seconds: SIPp begins to count anew with each setting.
@@ -137,7 +137,7 @@ struct Caller {
 impl Caller {
     fn wait_until_it_hears(&self) -> Result<(), Failure> {
         let until = Instant::now() + READY;
-        while is_free(self.control.port()) {
+        while !is_heard(self.control.port()) {
             if Instant::now() > until {
                 return Err(Failure("a SIPp does not come up".to_owned()));
             }
