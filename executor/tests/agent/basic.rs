@@ -19,10 +19,7 @@ fn ringing_comes_before_the_webhook_is_asked() {
     let line = world.phone.invite(URI, "", Some(&offer()));
     let ringing = world.phone.expect("SIP/2.0 180");
     let asked = world.web.expect("/voice");
-    assert!(
-        ringing.at < asked.at + Duration::from_millis(100),
-        "180 first"
-    );
+    assert!(ringing.at < asked.at, "180 first");
     assert!(ringing.header("To").contains(";tag="));
     assert!(
         ringing
@@ -113,7 +110,7 @@ fn the_end_of_the_document_hangs_up() {
     let status = world.web.expect("/status");
     assert_eq!(status.param("CallStatus"), "completed");
     assert_eq!(status.param("SipResponseCode"), "200");
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -171,16 +168,16 @@ fn rejected_is_404_and_get_keeps_the_query() {
 fn long_ringing_is_repeated_and_ends() {
     let world = World::with(|settings, _| {
         settings.run.ring_interval = Duration::from_millis(300);
-        settings.run.pre_answer = Duration::from_secs(1);
+        settings.run.pre_answer = Duration::from_secs(3);
     });
     world
         .web
-        .answers("/voice", 200, "<Response/>", Duration::from_secs(5));
+        .answers("/voice", 200, "<Response/>", Duration::from_secs(30));
     let line = world.phone.invite(URI, "", Some(&offer()));
     let first = world.phone.expect("SIP/2.0 180");
     let again = world
         .phone
-        .raw_within(Duration::from_secs(2))
+        .raw_within(Duration::from_secs(20))
         .expect("another 180");
     assert_eq!(again.raw, first.raw);
     assert!(again.at - first.at >= Duration::from_millis(250));
@@ -206,7 +203,7 @@ fn a_cancel_ends_the_webhook_request() {
     assert_eq!(cancelled.header("To"), ringing.header("To"));
     line.expect_refusal("SIP/2.0 487");
     assert_eq!(world.web.expect("/status").param("CallStatus"), "no-answer");
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
     assert!(
         world.web.expect("/voice").abandoned,
         "the request was dropped"
@@ -240,11 +237,11 @@ fn the_answer_is_repeated_until_its_ack() {
     let answer = world.phone.expect("SIP/2.0 200");
     let first = world
         .phone
-        .raw_within(Duration::from_secs(2))
+        .raw_within(Duration::from_secs(20))
         .expect("a retransmission");
     let second = world
         .phone
-        .raw_within(Duration::from_secs(2))
+        .raw_within(Duration::from_secs(20))
         .expect("another one");
     assert_eq!((&first.raw, &second.raw), (&answer.raw, &answer.raw));
     assert!(
@@ -269,7 +266,7 @@ fn without_an_ack_the_call_ends() {
         bye.at - answer.at >= Duration::from_millis(64 * 20),
         "not before 64 T1"
     );
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -297,7 +294,7 @@ fn an_ack_without_the_answer_ends_the_call() {
     world.phone.expect("SIP/2.0 180");
     line.expect_answer();
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -312,7 +309,7 @@ fn no_common_codec_is_488() {
         .invite(URI, "Content-Type: text/plain\r\n", Some("hello"));
     line.expect_refusal("SIP/2.0 415");
     assert!(world.web.asked().is_empty());
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -399,7 +396,7 @@ fn the_observer_sees_the_whole_call() {
     world.phone.expect("SIP/2.0 180");
     line.expect_refusal("SIP/2.0 486");
     world.web.expect("/status");
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
     let records = world.log.records();
     assert!(
         records

@@ -40,7 +40,7 @@ fn a_caller_who_hangs_up_ends_both_legs() {
         world.web.expect("/dialled").param("DialCallStatus"),
         "completed"
     );
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn answer_on_bridge_without_an_offer() {
     world.callee.expect_nothing(Duration::from_millis(200));
     line.hang_up();
     expect_bye(&world);
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn hold_is_answered_by_us_on_both_sides() {
     world.phone.expect_nothing(Duration::from_millis(200));
     line.hang_up();
     expect_bye(&world);
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn star_hangs_the_callee_up_and_the_document_goes_on() {
     world.phone.expect("SIP/2.0 200");
     expect_bye(&world);
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn a_call_over_a_connection() {
     world.web.says("/voice", "<Say>Hello</Say>");
     let mut stream = TcpStream::connect(world.bound(1)).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_secs(5)))
+        .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
     let me = stream.local_addr().unwrap();
     let request = |method: &str, branch: &str, to_tag: &str, body: &str| {
@@ -75,7 +75,7 @@ fn a_call_over_a_connection() {
         between(&bye, "CSeq: ", "\r\n"),
     );
     stream.write_all(reply.as_bytes()).unwrap();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 /// Who is none of the proxies has as many connections as the internet is given, and no more.
@@ -104,7 +104,7 @@ fn alive(world: &World, count: usize) -> usize {
         .collect();
     let answers = |stream: &mut TcpStream| {
         stream
-            .set_read_timeout(Some(Duration::from_secs(5)))
+            .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
         stream.write_all(b"\r\n\r\n").is_ok() && stream.read_exact(&mut [0; 2]).is_ok()
     };

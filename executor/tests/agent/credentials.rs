@@ -75,7 +75,7 @@ fn a_challenge_after_the_cancel_is_not_answered() {
     world.callee.expect("ACK ");
     world.callee.reply(&cancel, "200 OK", "t1", "", None);
     world.callee.expect_nothing(Duration::from_millis(300));
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 /// The ACK has the credentials of the INVITE; the BYE is challenged as that was.
@@ -120,5 +120,5 @@ fn an_ack_and_a_bye_have_credentials() {
     let asks = challenge("n3");
     world.callee.reply(&again, status, "", &asks, None);
     world.callee.expect_nothing(Duration::from_millis(200));
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }

@@ -68,7 +68,7 @@ fn headers_of_the_uri_become_headers_of_the_invite() {
         assert_eq!(asked.param(name), value, "{name}");
     }
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn the_first_answer_wins_and_the_others_are_cancelled() {
         b.header("X-Hookswitch-Call-Sid")
     );
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn one_after_the_other() {
     assert_eq!(asked.param("DialCallStatus"), "no-answer");
     assert_eq!(asked.param("DialSipResponseCode"), "487");
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_lost_ack_is_repeated_for_each_200() {
             .reply(&invite, "200 OK", "ta", "", Some(&callee_sdp()));
         let ack = world
             .callee
-            .raw_within(Duration::from_secs(2))
+            .raw_within(Duration::from_secs(20))
             .expect("an ACK");
         assert!(ack.start.starts_with("ACK "), "{}", ack.raw);
     }
@@ -220,7 +220,7 @@ fn a_lost_ack_is_repeated_for_each_200() {
     let bye = world.callee.expect("BYE ");
     assert!(bye.header("To").ends_with(";tag=ta"));
     world.callee.reply(&bye, "200 OK", "", "", None);
-    world.expect_rest(Duration::from_secs(15));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 /// What a callee asks before the answer is answered, and changes nothing.
@@ -282,7 +282,7 @@ fn a_fork_that_answers_late_is_hung_up() {
     world.callee.expect("ACK ");
     world.callee.request_back(&invite, "ta", "BYE", 1, "", None);
     world.callee.expect("SIP/2.0 200");
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + Duration::from_secs(20);
     while world.gauges().legs != 1 {
         assert!(Instant::now() < until, "the callee's leg is still there");
         std::thread::sleep(Duration::from_millis(20));
@@ -294,7 +294,7 @@ fn a_fork_that_answers_late_is_hung_up() {
     assert!(bye.header("To").ends_with(";tag=tb"), "{}", bye.raw);
     world.callee.reply(&bye, "200 OK", "", "", None);
     line.hang_up();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn a_caller_who_gives_up_ends_the_callee() {
         .callee
         .reply(&invite, "487 Request Terminated", "ta", "", None);
     world.callee.expect("ACK ");
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
     assert!(
         world
             .web
@@ -355,7 +355,7 @@ fn acceptance_25_screening_before_the_bridge() {
         world.web.expect("/voice").param("CallSid")
     );
     // The document is said for a second; then the two talk, of which nobody is told.
-    std::thread::sleep(Duration::from_millis(1500));
+    std::thread::sleep(Duration::from_secs(3));
     world.callee.expect_nothing(Duration::from_millis(100));
     line.hang_up();
     let bye = world.callee.expect("BYE ");
@@ -364,7 +364,7 @@ fn acceptance_25_screening_before_the_bridge() {
         world.web.expect("/dialled").param("DialCallStatus"),
         "completed"
     );
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -406,7 +406,7 @@ fn status_callbacks_of_a_callee() {
     world.callee.expect("SIP/2.0 200");
     world.web.expect("/dialled");
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
     let mut told: Vec<_> = world
         .web
         .asked()

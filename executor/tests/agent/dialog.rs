@@ -84,7 +84,7 @@ fn hold_and_back() {
     line.reinvite(Some(&sdp(40_000, "18")));
     line.expect_refusal("SIP/2.0 488");
     line.hang_up();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_caller_who_hangs_up_ends_the_call() {
     line.hang_up();
     assert_eq!(world.web.expect("/status").param("CallStatus"), "completed");
     assert!(world.web.asked().iter().all(|asked| asked.path != "/keys"));
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn every_call_gets_its_final_response() {
         // What came is a broken document, and otherwise nothing came.
         let status = if code == 11750 { 500 } else { 503 };
         call(&world).expect_refusal(&format!("SIP/2.0 {status}"));
-        world.expect_rest(Duration::from_secs(10));
+        world.expect_rest(Duration::from_secs(30));
         assert_eq!(world.log.codes().last(), Some(&code), "{path}");
     }
 }
@@ -131,7 +131,7 @@ fn every_call_gets_its_fallback_once() {
         let voice = world.web.url(&format!("{path}#{overrides}"));
         ask(&domains, voice, Some(world.web.url("/fallback")));
         call(&world).expect_refusal("SIP/2.0 486");
-        world.expect_rest(Duration::from_secs(10));
+        world.expect_rest(Duration::from_secs(30));
         let asked = world.web.asked();
         let fallbacks: Vec<_> = asked.iter().filter(|it| it.path == "/fallback").collect();
         assert_eq!(fallbacks.len(), at + 1, "{path}");
@@ -156,7 +156,7 @@ fn a_server_that_is_gone_in_the_middle_of_a_call() {
     drop(listener);
     line.expect_bye();
     assert_eq!(world.web.expect("/fallback").param("ErrorCode"), "11202");
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -181,5 +181,5 @@ fn a_server_that_fails_again_and_again_is_not_asked_and_the_fallback_decides() {
         (counters.open, counters.opened, counters.refused),
         (1, 1, 3)
     );
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use executor::CallEvent;
 
 use crate::phone::sdp;
-use crate::world::{URI, World, offer};
+use crate::world::{URI, World, offer, ports};
 
 fn quick(world: impl FnOnce(&mut executor::Settings)) -> World {
     World::with(|settings, _| {
-        settings.timers.t1 = Duration::from_millis(10);
+        // An ACK has 64 of these to come.
+        settings.timers.t1 = Duration::from_millis(50);
         settings.timers.t2 = Duration::from_millis(80);
         settings.timers.t4 = Duration::from_millis(100);
         settings.run.wrap_up = Duration::from_secs(1);
@@ -65,12 +66,12 @@ fn mixed_abnormal_endings_leave_nothing() {
             }
         }
     }
-    world.expect_rest(Duration::from_secs(40));
+    world.expect_rest(Duration::from_secs(90));
 }
 
 #[test]
 fn ports_that_run_out_are_503() {
-    let world = quick(|settings| settings.media.ports = "47200-47201".parse().unwrap());
+    let world = quick(|settings| settings.media.ports = ports(2));
     world.web.says("/voice", "<Gather timeout=\"600\"/>");
     let first = world.phone.invite(URI, "", Some(&offer()));
     world.phone.expect("SIP/2.0 180");
@@ -79,7 +80,7 @@ fn ports_that_run_out_are_503() {
     let refused = second.expect_refusal("SIP/2.0 503");
     assert_eq!(refused.header("Retry-After"), "5");
     first.hang_up();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
     let third = world.phone.invite(URI, "", Some(&offer()));
     world.phone.expect("SIP/2.0 180");
     third.expect_answer();
@@ -87,7 +88,7 @@ fn ports_that_run_out_are_503() {
 
 #[test]
 fn a_callee_for_whom_no_port_is_left_has_an_end() {
-    let world = quick(|settings| settings.media.ports = "47210-47211".parse().unwrap());
+    let world = quick(|settings| settings.media.ports = ports(2));
     world.web.says("/dialled", "<Hangup/>");
     let dial = "<Dial action=\"/dialled\"><Sip>sip:a@pbx.example</Sip></Dial>";
     world.web.says("/voice", dial);
@@ -97,7 +98,7 @@ fn a_callee_for_whom_no_port_is_left_has_an_end() {
     let asked = world.web.expect("/dialled");
     assert_eq!(asked.param("DialCallStatus"), "failed");
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
     let records = world.log.records();
     let of = |wanted: fn(&CallEvent) -> bool| -> Vec<_> {
         let records = records.iter().filter(|record| wanted(&record.event));
@@ -112,7 +113,7 @@ fn a_callee_for_whom_no_port_is_left_has_an_end() {
 
 #[test]
 fn the_shutdown_hangs_calls_up() {
-    let world = quick(|settings| settings.drain = Duration::from_millis(500));
+    let world = quick(|settings| settings.drain = Duration::from_secs(4));
     world.web.says("/voice", "<Gather timeout=\"600\"/>");
     let line = world.phone.invite(URI, "", Some(&offer()));
     world.phone.expect("SIP/2.0 180");
@@ -124,7 +125,7 @@ fn the_shutdown_hangs_calls_up() {
     let tag = line.to_tag.replace(String::new());
     let drains = |_| {
         line.request("OPTIONS", "", None);
-        let reply = world.phone.recv_within(Duration::from_secs(5));
+        let reply = world.phone.recv_within(Duration::from_secs(20));
         reply.is_some_and(|reply| reply.start.starts_with("SIP/2.0 503"))
     };
     assert!((0..20).any(drains));

@@ -1,9 +1,14 @@
 //! A telephone that speaks raw SIP over loopback UDP: nothing of ours is in it but a socket.
 
 use std::cell::{Cell, RefCell};
+use std::io::IoSliceMut;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
 
 /// One socket that calls, or is called.
 pub(crate) struct Phone {
@@ -20,6 +25,7 @@ pub(crate) struct Msg {
     pub(crate) start: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
+    /// When it was sent.
     pub(crate) at: Instant,
 }
 
@@ -44,6 +50,7 @@ fn fresh(prefix: &str) -> String {
 impl Phone {
     pub(crate) fn new() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true).unwrap();
         let address = socket.local_addr().unwrap();
         Self {
             socket,
@@ -74,15 +81,25 @@ impl Phone {
     pub(crate) fn raw_within(&self, wait: Duration) -> Option<Msg> {
         let wait = wait.max(Duration::from_millis(1));
         self.socket.set_read_timeout(Some(wait)).unwrap();
-        let mut buffer = [0; 65_536];
-        let (length, _) = self.socket.recv_from(&mut buffer).ok()?;
-        Some(Msg::parse(std::str::from_utf8(&buffer[..length]).unwrap()))
+        let (mut buffer, mut control) = ([0; 65_536], nix::cmsg_space!(TimeSpec));
+        let mut rooms = [IoSliceMut::new(&mut buffer)];
+        let (fd, flags) = (self.socket.as_raw_fd(), MsgFlags::empty());
+        let taken = recvmsg::<()>(fd, &mut rooms, Some(&mut control), flags).ok()?;
+        // When the kernel took it, which is when it was sent, however late this is.
+        let ControlMessageOwned::ScmTimestampns(stamp) = taken.cmsgs().unwrap().next().unwrap()
+        else {
+            panic!("no time");
+        };
+        let since = SystemTime::now().duration_since(UNIX_EPOCH + Duration::from(stamp));
+        let at = Instant::now() - since.unwrap_or_default();
+        let raw = taken.iovs().next().unwrap_or_default();
+        Some(Msg::parse(std::str::from_utf8(raw).unwrap(), at))
     }
 
     /// The next message, which must begin so.
     #[track_caller]
     pub(crate) fn expect(&self, start: &str) -> Msg {
-        let msg = self.recv_within(Duration::from_secs(8));
+        let msg = self.recv_within(Duration::from_secs(20));
         let msg = msg.unwrap_or_else(|| panic!("nothing came, {start} was expected"));
         assert!(
             msg.start.starts_with(start),
@@ -272,7 +289,7 @@ impl Line<'_> {
 }
 
 impl Msg {
-    fn parse(raw: &str) -> Self {
+    fn parse(raw: &str, at: Instant) -> Self {
         let (head, body) = raw.split_once("\r\n\r\n").unwrap();
         let mut lines = head.split("\r\n");
         let start = lines.next().unwrap().to_owned();
@@ -285,7 +302,7 @@ impl Msg {
             start,
             headers,
             body: body.to_owned(),
-            at: Instant::now(),
+            at,
         }
     }
 

@@ -38,7 +38,7 @@ fn without_action_the_leg_ends_after_the_last_notify() {
     notify(&line, "active;expires=60", "SIP/2.0 100 Trying\r\n");
     notify(&line, "terminated;reason=noresource", "SIP/2.0 200 OK\r\n");
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn no_notify_ever() {
 
 #[test]
 fn a_refer_that_nobody_answers() {
-    let world = World::with(|settings, _| settings.timers.t1 = Duration::from_millis(10));
+    let world = World::with(|settings, _| settings.timers.t1 = Duration::from_millis(50));
     world.web.says("/referred", "<Hangup/>");
     let (line, _) = referring(&world, "action=\"/referred\"");
     assert_eq!(
@@ -102,7 +102,7 @@ fn a_refer_that_nobody_answers() {
         "408"
     );
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -116,5 +116,5 @@ fn the_caller_hangs_up_meanwhile() {
     let asked = world.web.expect("/referred");
     assert_eq!(asked.param("ReferCallStatus"), "canceled");
     assert_eq!(asked.param("NotifySipResponseCode"), "180");
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }

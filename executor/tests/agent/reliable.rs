@@ -66,7 +66,7 @@ fn all_that_ring_where_it_is_required() {
     world.callee.reply(&invite, "200 OK", "ta", "", Some(&body));
     through(&line);
     line.hang_up();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_cancel_while_the_answer_waits() {
     world.callee.expect("ACK ");
     cancel(&line);
     loop {
-        let next = world.phone.recv_within(Duration::from_secs(8)).unwrap();
+        let next = world.phone.recv_within(Duration::from_secs(20)).unwrap();
         if next.start.starts_with("SIP/2.0 487") {
             break;
         }

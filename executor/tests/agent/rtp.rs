@@ -99,15 +99,19 @@ impl Sound {
         }
     }
 
-    /// Says frames of a tone, in PCMU, all at once.
-    pub(crate) fn burst(&self, to: SocketAddr, hertz: &[f64], frames: usize) {
+    /// Says frames of a tone, in PCMU, all at once; how long that has taken.
+    pub(crate) fn burst(&self, to: SocketAddr, hertz: &[f64], frames: usize) -> Duration {
         let mut encoder = Encoder::new(Codec::Pcmu);
-        for frame in 0..frames {
+        let mut payloads = vec![Vec::new(); frames];
+        for (frame, payload) in payloads.iter_mut().enumerate() {
             let samples: Vec<i16> = (0..160).map(|at| tone(hertz, frame * 160 + at)).collect();
-            let mut payload = Vec::new();
-            encoder.encode(&samples, &mut payload);
+            encoder.encode(&samples, payload);
+        }
+        let began = Instant::now();
+        for payload in payloads {
             self.send(to, 0, &payload);
         }
+        began.elapsed()
     }
 
     /// Presses a key as a telephone event (RFC 4733): while it is down, and three times its end.
@@ -151,7 +155,7 @@ impl Sound {
     /// Waits until 80 ms in a row are nothing but these frequencies.
     #[track_caller]
     pub(crate) fn expect_tone(&self, hertz: &[f64], since: Instant) {
-        let until = Instant::now() + Duration::from_secs(6);
+        let until = Instant::now() + Duration::from_secs(20);
         loop {
             let heard = self.since(since);
             if heard
@@ -189,7 +193,7 @@ impl Sound {
 
     #[track_caller]
     pub(crate) fn expect_keys(&self, kind: u8, keys: &str) {
-        let until = Instant::now() + Duration::from_secs(6);
+        let until = Instant::now() + Duration::from_secs(20);
         while self.keys(kind) != keys {
             assert!(
                 Instant::now() < until,

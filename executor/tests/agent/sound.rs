@@ -32,7 +32,7 @@ fn a_text_is_heard_and_then_a_file() {
     sound.expect_tone(&[500.0], began);
     sound.expect_tone(&[CALLEE], began);
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn two_legs_hear_each_other_and_the_ring_tone_before() {
     line.hang_up();
     let bye = world.callee.expect("BYE ");
     world.callee.reply(&bye, "200 OK", "", "", None);
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn early_media_are_heard_before_the_answer() {
         world.callee.request_back(&invite, "ta", "BYE", 1, "", None);
         world.callee.expect("SIP/2.0 200");
         line.expect_bye();
-        world.expect_rest(Duration::from_secs(10));
+        world.expect_rest(Duration::from_secs(30));
     }
 }
 
@@ -183,7 +183,7 @@ fn keys_go_to_the_callee_before_and_during_the_bridge() {
     let asked = world.web.expect("/dialled");
     assert_eq!(asked.param("DialCallStatus"), "completed");
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -234,14 +234,17 @@ fn what_the_caller_says_is_recorded() {
     sound.press(to, 101, '#');
     let asked = world.web.expect("/recorded");
     assert_eq!(asked.param("Digits"), "#");
-    assert_eq!(asked.param("RecordingDuration"), "2");
     let samples = world.recording(asked.param("RecordingSid"));
     assert_eq!(samples.len(), 1, "one channel");
-    let heard = samples[0].windows(1600).step_by(160);
+    let told: f64 = asked.param("RecordingDuration").parse().unwrap();
+    let lasted = samples[0].len() as f64 / 8000.0;
+    assert!((0.0..1.0).contains(&(lasted - told)), "{told} {lasted}");
+    let heard = samples[0].windows(640).step_by(160);
     let tones = heard.filter(|part| crate::rtp::is_tone(part, &[CALLER]));
-    assert!(tones.count() > 60, "most of two seconds");
+    // A machine that stands still for a moment has sent or heard nothing meanwhile.
+    assert!(tones.count() > 50, "most of two seconds");
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -249,13 +252,16 @@ fn silence_is_no_recording_and_a_hang_up_is_one() {
     let world = World::new();
     world.web.says(
         "/voice",
-        "<Record timeout=\"1\" action=\"/never\" playBeep=\"false\"/>\
-         <Record timeout=\"30\" action=\"/recorded\" playBeep=\"false\"/>",
+        "<Record timeout=\"1\" action=\"/never\" playBeep=\"false\"/><Redirect>/second</Redirect>",
+    );
+    world.web.says(
+        "/second",
+        "<Record timeout=\"30\" action=\"/recorded\" playBeep=\"false\"/>",
     );
     world.web.says("/recorded", "<Hangup/>");
     let sound = Sound::new();
     let (line, answer) = answered(&world, &sound, "0 101");
-    std::thread::sleep(Duration::from_millis(1600));
+    world.web.expect("/second");
     sound.say(
         address_of(&answer),
         0,
@@ -270,7 +276,7 @@ fn silence_is_no_recording_and_a_hang_up_is_one() {
         "{asked:?}"
     );
     assert!(world.web.asked().iter().all(|asked| asked.path != "/never"));
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -309,7 +315,7 @@ fn a_dial_is_recorded_in_two_channels() {
         );
     }
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -391,7 +397,7 @@ fn a_key_comes_by_srtp_and_not_without() {
     }
     assert_eq!(world.web.expect("/keys").param("Digits"), "2");
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn what_the_caller_says_is_understood() {
     let partial = world.web.expect("/partial");
     assert_eq!(partial.param("UnstableSpeechResult"), "two");
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn silence_is_no_speech() {
     world.web.expect("/next");
     assert!(world.web.asked().iter().all(|asked| asked.path != "/said"));
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 /// The URL of a service that understands anybody as soon as the speech is over.

@@ -37,7 +37,7 @@ fn a_server_hears_the_caller_talks_and_lets_go() {
     // The key makes the server close; the document goes on.
     sound.expect_tone(&[500.0], began);
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
     let messages: Vec<Value> = messages.iter().collect();
     let start = messages.iter().find(|m| m["event"] == "start").unwrap();
     assert_eq!(start["start"]["customParameters"], json!({"who": "me"}));

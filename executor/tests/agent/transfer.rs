@@ -73,7 +73,7 @@ fn without_refer_url_it_is_declined_and_the_two_talk_on() {
     world.phone.expect("SIP/2.0 400");
     line.hang_up();
     expect_bye(&world.callee);
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_caller_transfers_the_callee_and_goes() {
     world.callee.request_back(&second, "tc", "BYE", 1, "", None);
     world.callee.expect("SIP/2.0 200");
     expect_bye(&world.callee);
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_callee_transfers_the_caller_who_comes_back_if_nobody_answers() {
     let asked = world.web.expect("/dialled");
     assert_eq!(asked.param("DialCallStatus"), "completed");
     line.expect_bye();
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -170,5 +170,5 @@ fn a_callee_transfers_the_caller_and_is_let_go() {
     sounds[0].expect_tone(&[700.0], began);
     line.hang_up();
     expect_bye(&world.callee);
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }

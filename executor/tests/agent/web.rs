@@ -148,7 +148,7 @@ impl Web {
     /// The request to `path`, waiting for it.
     #[track_caller]
     pub(crate) fn expect(&self, path: &str) -> Asked {
-        let until = Instant::now() + Duration::from_secs(8);
+        let until = Instant::now() + Duration::from_secs(20);
         let mut asked = self.shared.asked.lock().unwrap();
         loop {
             if let Some(found) = asked.iter().find(|asked| asked.path == path) {

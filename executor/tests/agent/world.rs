@@ -86,7 +86,7 @@ impl World {
         settings.timers.t1 = Duration::from_millis(100);
         settings.timers.t2 = Duration::from_millis(400);
         settings.timers.t4 = Duration::from_millis(400);
-        settings.media.ports = ports();
+        settings.media.ports = ports(100);
         let folder = std::env::temp_dir().join(format!(
             "hookswitch-agent-{}-{}",
             std::process::id(),
@@ -194,13 +194,15 @@ impl TextToSpeech for Humming {
     }
 }
 
-/// Ports that no other executor of this process has.
-fn ports() -> RtpPorts {
+/// So many ports that no other executor of this process has, nor any socket that the kernel finds a port for: those of
+/// its own are above these.
+pub(crate) fn ports(count: u16) -> RtpPorts {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 30_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 150 * 100;
+    let taken = NEXT.fetch_add(count, Ordering::Relaxed) % 11_800;
+    let first = 20_000 + taken;
     RtpPorts {
         first,
-        last: first + 99,
+        last: first + count - 1,
     }
 }
 

@@ -355,7 +355,7 @@ async fn a_fetch_ends_with_whoever_waits() {
     let (fetcher, url) = (fetcher(), server.url("/a.wav"));
     let given_up = tokio::time::timeout(Duration::from_millis(300), get(&fetcher, &url)).await;
     assert!(given_up.is_err());
-    for _ in 0..100 {
+    for _ in 0..1000 {
         if server.hung_up() == 1 {
             return;
         }

@@ -245,6 +245,6 @@ async fn a_bad_service_is_an_error_in_time() {
         let began = Instant::now();
         let error = HttpSpeech::new(config).unwrap().render(&say("a")).await;
         assert_eq!(error.unwrap_err().code.number(), 12400, "{path}");
-        assert!(began.elapsed() < Duration::from_secs(4), "{path}");
+        assert!(began.elapsed() < Duration::from_secs(15), "{path}");
     }
 }
