@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(20);
 const OPTIONS: &[u8] =
     b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 4\r\nX-Note: split me\r\n\r\nbody";
 
@@ -291,7 +291,7 @@ async fn a_refused_connection_fails_every_message_and_then_pauses() {
     fixture.hub.send(to(nobody), Bytes::from_static(OPTIONS), 2);
     assert_eq!(fixture.failed().await, (1, SendFailure::Refused));
     assert_eq!(fixture.failed().await, (2, SendFailure::Refused));
-    assert!(start.elapsed() < Duration::from_millis(500));
+    assert!(start.elapsed() < StreamLimits::default().connect_timeout);
     fixture.hub.send(to(nobody), Bytes::from_static(OPTIONS), 3);
     assert_eq!(fixture.failed().await, (3, SendFailure::Backoff));
     assert_eq!(fixture.hub.stats().connect_failed, 1);
@@ -464,7 +464,7 @@ async fn a_message_that_drips_is_cut_off_whatever_its_pace() {
 #[tokio::test]
 async fn silence_is_closed_and_keep_alives_are_not_silence() {
     let limits = StreamLimits {
-        idle: Duration::from_millis(300),
+        idle: Duration::from_secs(2),
         message_deadline: Duration::from_millis(50),
         ..StreamLimits::default()
     };
@@ -472,7 +472,7 @@ async fn silence_is_closed_and_keep_alives_are_not_silence() {
     let mut stream = fixture.connect().await;
     fixture.opened().await;
     for _ in 0..4 {
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
         stream.write_all(b"\r\n\r\n").await.expect("write");
         let mut pong = [0; 2];
         stream.read_exact(&mut pong).await.expect("read");
@@ -559,9 +559,7 @@ async fn half_closed_connections_do_not_pile_up() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(Duration::from_secs(4), few)
-        .await
-        .expect("the oldest are closed");
+    timeout(SOON, few).await.expect("the oldest are closed");
     assert_eq!(fixture.hub.stats().refused_per_ip, 0);
 }
 

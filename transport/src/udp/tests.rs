@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::*;
 use bytes::Bytes;
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(20);
 
 fn socket(address: &str) -> UdpSocket {
     UdpSocket::bind(address.parse().expect("an address"), &UdpOptions::default()).expect("bind")
@@ -280,14 +280,15 @@ fn a_refusal_over_ipv6_is_an_event_and_not_an_error() {
 fn a_refusal_is_known_within_a_tenth_of_a_second() {
     let mut near = socket("127.0.0.1:0");
     let nobody = socket("127.0.0.1:0").local_addr();
-    let start = std::time::Instant::now();
-    near.send_to(b"x", nobody).expect("send");
-    unreachable(&mut near);
-    assert!(
-        start.elapsed() < Duration::from_millis(100),
-        "{:?}",
+    // The system may hold up any of them, but no timer is behind all.
+    let quickest = (0..10).map(|_| {
+        let start = std::time::Instant::now();
+        near.send_to(b"x", nobody).expect("send");
+        unreachable(&mut near);
         start.elapsed()
-    );
+    });
+    let quickest = quickest.min().expect("ten of them");
+    assert!(quickest < Duration::from_millis(100), "{quickest:?}");
 }
 
 #[test]
