@@ -27,9 +27,10 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     (
         "loadtest",
         &["sip", "transport"],
-        &["executor", "filters", "hookswitch"],
+        &["executor", "filters", "hookswitch", "punctual"],
     ),
-    ("media", &[], &[]),
+    ("media", &[], &["punctual"]),
+    ("punctual", &[], &[]),
     ("sip", &[], &[]),
     ("transport", &["sip"], &[]),
 ];

@@ -2,71 +2,16 @@
 
 use std::f64::consts::TAU;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use media::codec::{Codec, Decoder, Encoder};
 use media::pcm::Pcm;
 use media::{Config, Engine, Event, Peer, Session, Source};
+pub(crate) use punctual::punctually;
 
 pub(crate) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
-/// Runs a test that needs a machine which keeps time.
-///
-/// Where it fails although the machine did, it has failed. Where the machine itself has paused meanwhile, for longer than a
-/// jitter buffer bears, its failure tells nothing of the engine, and it is run again.
-pub(crate) fn punctually(test: impl Fn()) {
-    for _ in 0..ATTEMPTS {
-        let metronome = Metronome::start();
-        let result = catch_unwind(AssertUnwindSafe(&test));
-        let late = metronome.stop();
-        match result {
-            Ok(()) => return,
-            Err(failure) if late < LATE => resume_unwind(failure),
-            Err(_) => println!("the machine paused for {late:?}: once more"),
-        }
-    }
-    panic!("the machine has paused in each of {ATTEMPTS} attempts");
-}
-
-/// How often a test is begun.
-const ATTEMPTS: usize = 20;
-
-/// A pause that is the machine's: a jitter buffer begins with 40 ms, and the test itself takes some of it.
-const LATE: Duration = Duration::from_millis(25);
-
-/// A thread that sleeps and wakes up as the engine's own threads do.
-struct Metronome {
-    stop: mpsc::Sender<()>,
-    thread: thread::JoinHandle<Duration>,
-}
-
-impl Metronome {
-    fn start() -> Self {
-        const BEAT: Duration = Duration::from_millis(5);
-        let (stop, stopped) = mpsc::channel();
-        let thread = thread::spawn(move || {
-            let mut late = Duration::ZERO;
-            loop {
-                let due = Instant::now() + BEAT;
-                let over = stopped.recv_timeout(BEAT) != Err(RecvTimeoutError::Timeout);
-                late = late.max(Instant::now().saturating_duration_since(due));
-                if over {
-                    return late;
-                }
-            }
-        });
-        Self { stop, thread }
-    }
-
-    /// The longest that it slept too long.
-    fn stop(self) -> Duration {
-        drop(self.stop);
-        self.thread.join().unwrap()
-    }
-}
 
 /// An engine with one worker.
 pub(crate) fn engine() -> Engine {
