@@ -56,11 +56,11 @@ fn onward(uri: &str) -> Vec<Verb> {
 }
 
 impl Bridge {
-    /// The transferor is told this code (503 of a caller, whatever the target said), the two hear each other again, and the call ends as if nothing had been.
-    fn fails_and_goes_on(self, code: &str) {
+    /// The transferor is told this final response, the two hear each other again, and the call ends as if nothing had been.
+    fn fails_and_goes_on(self, response: &str) {
         let hit = self.hook.wait_for("/refer");
         assert!(hit.param("ReferTransferTarget").contains(TARGET), "{hit:?}");
-        let line = format!("SIP/2.0 {code} ");
+        let line = format!("SIP/2.0 {response}");
         let until = Instant::now() + Duration::from_secs(30);
         loop {
             let report = self.alice.so_far();
@@ -70,7 +70,7 @@ impl Bridge {
                 .filter(|message| message.method() == Some("NOTIFY"));
             if notifies
                 .clone()
-                .any(|message| message.body.starts_with(&line))
+                .any(|message| message.body.trim_end() == line)
             {
                 break;
             }
@@ -91,14 +91,29 @@ impl Bridge {
     }
 }
 
-#[test]
-fn a_busy_target_brings_the_two_together_again() {
+/// The target refuses, and the transferor is told with what (RFC 3515 §2.4.4).
+fn refused_with(response: &str) {
     let dave = Sipp::callee("callee_refuses")
-        .set("STATUS", "486 Busy Here")
+        .set("STATUS", response)
         .start();
     let bridge = transferring(onward(&format!("sip:dave@{}", dave.address())));
-    bridge.fails_and_goes_on("503");
+    bridge.fails_and_goes_on(response);
     dave.finish();
+}
+
+#[test]
+fn a_busy_target_brings_the_two_together_again() {
+    refused_with("486 Busy Here");
+}
+
+#[test]
+fn a_target_that_declines_brings_the_two_together_again() {
+    refused_with("603 Decline");
+}
+
+#[test]
+fn a_target_that_is_unknown_brings_the_two_together_again() {
+    refused_with("404 Not Found");
 }
 
 #[test]
@@ -110,11 +125,11 @@ fn a_target_that_does_not_answer_brings_the_two_together_again() {
     let carol = &bridge.carol;
     carol.settles("what they hear", |heard| heard.seconds_of(CAROL));
     dave.wait("CALL_CLOSED");
-    bridge.fails_and_goes_on("503");
+    bridge.fails_and_goes_on("408 Request Timeout");
 }
 
 #[test]
 fn a_refer_url_that_fails_changes_nothing() {
     let bridge = transferring(vec![Verb::of("redirect", "/status?code=503")]);
-    bridge.fails_and_goes_on("503");
+    bridge.fails_and_goes_on("503 Service Unavailable");
 }

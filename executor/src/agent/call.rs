@@ -199,7 +199,7 @@ impl Call {
                 }
             }
             Action::TransferCallee(plan) => self.transfer_callee(core, leg, *plan),
-            Action::TransferDone(succeeded) => self.transfer_done(core, leg, succeeded),
+            Action::TransferDone(status) => self.transfer_done(core, leg, status),
             Action::Trace(trace) => self.record(core, leg, CallEvent::Trace(trace)),
             Action::Warn(warning) => self.record(core, leg, CallEvent::Notice(warning)),
         }

@@ -115,9 +115,10 @@ pub enum Action {
     /// [`Run::transferee`](super::Run::transferee). If it is kept, the end of the attempt comes as
     /// `TransferEnded`.
     TransferCallee(Box<TransferPlan>),
-    /// Said by the run of a transferee that is kept: whether the transfer succeeded. Tell it to
-    /// the run of the caller as [`Event::TransferEnded`](super::Event::TransferEnded).
-    TransferDone(bool),
+    /// Said by the run of a transferee that is kept: the final response of the target, 200 if it
+    /// answered. Tell it to the run of the caller as
+    /// [`Event::TransferEnded`](super::Event::TransferEnded).
+    TransferDone(u16),
     /// Something numbered for the log and the call's record.
     Warn(Warning),
 }

@@ -41,9 +41,14 @@ impl<'d> DialEnd<'d> {
             .unwrap_or_default()
     }
 
-    /// The code to tell a transferor.
+    /// The code to tell a transferor: the final response of the target. One that did not answer in
+    /// time gave none, which is 408 (RFC 3261 §16.8), though its CANCEL brings 487.
     pub(super) fn sip_code(&self) -> u16 {
-        self.outcome()
+        let outcome = self.outcome();
+        if self.timed_out || outcome.reason == DialReason::RingTimeout {
+            return 408;
+        }
+        outcome
             .sip_code
             .filter(|code| (300..700).contains(code))
             .unwrap_or(503)

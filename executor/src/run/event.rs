@@ -116,8 +116,9 @@ pub enum Event {
     /// A timer fired.
     TimerFired(TimerId),
     /// The end of a transfer that may come back
-    /// ([`Action::TransferCallee`](super::Action::TransferCallee)): whether it succeeded.
-    TransferEnded(bool),
+    /// ([`Action::TransferCallee`](super::Action::TransferCallee)): the final response of the
+    /// target, 200 if it answered.
+    TransferEnded(u16),
 }
 
 /// How a participant fares.

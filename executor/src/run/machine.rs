@@ -176,7 +176,7 @@ impl Run {
             Event::StreamEnded { id, sid, error } => self.stream_ended(id, sid, error),
             Event::StreamStarted { id, sid } => self.stream_started(id, sid),
             Event::TimerFired(timer) => self.timer_fired(timer),
-            Event::TransferEnded(succeeded) => self.transfer_ended(succeeded),
+            Event::TransferEnded(status) => self.transfer_ended(status),
         }
     }
 

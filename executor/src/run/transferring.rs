@@ -205,7 +205,7 @@ impl Run {
     pub(super) fn trial_succeeded(&mut self) {
         match self.trial.take() {
             None => {}
-            Some(Trial::Kept) => self.act(Action::TransferDone(true)),
+            Some(Trial::Kept) => self.act(Action::TransferDone(200)),
             Some(Trial::Parked(parked)) => {
                 let dialling = parked.dialling;
                 if parked.ended.is_none() {
@@ -220,14 +220,14 @@ impl Run {
         }
     }
 
-    /// The target could not be reached: the two talk again. `false`: there is no transfer under
-    /// way.
+    /// The target could not be reached, as `status` says: the two talk again. `false`: there is no
+    /// transfer under way.
     pub(super) fn trial_failed(&mut self, status: u16) -> bool {
         match self.trial.take() {
             None => return false,
             Some(Trial::Kept) => {
                 self.trace("Dial", "the transfer failed");
-                self.act(Action::TransferDone(false));
+                self.act(Action::TransferDone(status));
                 self.close_streams();
                 self.leg = Leg::Ended;
                 self.finish();
@@ -298,8 +298,9 @@ impl Run {
         }
     }
 
-    /// The run of the transferee says how it went.
-    pub(super) fn transfer_ended(&mut self, succeeded: bool) {
+    /// The run of the transferee says how it went: what the target answered is what the transferor
+    /// is told (RFC 3515 §2.4.4).
+    pub(super) fn transfer_ended(&mut self, status: u16) {
         let Phase::Dialling(dialling) = &mut self.phase else {
             return;
         };
@@ -307,14 +308,14 @@ impl Run {
             return;
         }
         let by = Party::Caller;
-        if succeeded {
-            self.act(Action::NotifyRefer { by, status: 200 });
+        if status < 300 {
+            self.act(Action::NotifyRefer { by, status });
             self.callee_given_away();
             self.hang_up();
         } else {
             dialling.bridge = Bridge::Bridged;
             self.trace("Dial", "the transfer failed");
-            self.act(Action::NotifyRefer { by, status: 503 });
+            self.act(Action::NotifyRefer { by, status });
             self.act(Action::Bridge);
             self.limit_goes_on();
         }

@@ -34,8 +34,13 @@ fn bridged<'a>(world: &'a World, attributes: &str, sounds: &[Sound; 2]) -> (Line
 
 #[track_caller]
 fn expect_notify(phone: &Phone, state: &str, status: &str) {
+    assert_eq!(notified(phone, state, status), "refer");
+}
+
+/// The Event of a NOTIFY of this kind.
+#[track_caller]
+fn notified(phone: &Phone, state: &str, status: &str) -> String {
     let notify = phone.expect("NOTIFY ");
-    assert_eq!(notify.header("Event"), "refer");
     assert!(
         notify.header("Subscription-State").starts_with(state),
         "{}",
@@ -47,6 +52,7 @@ fn expect_notify(phone: &Phone, state: &str, status: &str) {
         notify.raw
     );
     phone.reply(&notify, "200 OK", "", "", None);
+    notify.header("Event")
 }
 
 #[track_caller]
@@ -108,6 +114,37 @@ fn a_caller_transfers_the_callee_and_goes() {
     world.callee.expect("SIP/2.0 200");
     expect_bye(&world.callee);
     world.expect_rest(Duration::from_secs(30));
+}
+
+#[test]
+fn a_caller_is_told_what_the_target_answered() {
+    let world = World::new();
+    let sounds = [Sound::new(), Sound::new()];
+    let (line, invite) = bridged(
+        &world,
+        "answerOnBridge=\"true\" referUrl=\"/refer\" action=\"/dialled\"",
+        &sounds,
+    );
+    for (sent, told) in [
+        ("603 No Thanks", "603 Decline\r\n"),
+        ("480 Asleep", "480 Temporarily Unavailable\r\n"),
+        ("699 Never", "699 Global Failure\r\n"),
+    ] {
+        line.request("REFER", &format!("Refer-To: {TARGET}\r\n"), None);
+        world.phone.expect("SIP/2.0 202");
+        let event = notified(&world.phone, "active", "100");
+        let second = world.callee.expect("INVITE sip:carol@pbx.example ");
+        world.callee.reply(&second, sent, "tc", "", None);
+        world.callee.expect("ACK ");
+        assert_eq!(notified(&world.phone, "terminated", told), event);
+    }
+    // The two talk again.
+    let began = Instant::now();
+    sounds[1].say(address_of(&invite), 0, &[900.0], Duration::from_millis(600));
+    sounds[0].expect_tone(&[900.0], began);
+    line.hang_up();
+    expect_bye(&world.callee);
+    world.expect_rest(Duration::from_secs(10));
 }
 
 #[test]

@@ -316,7 +316,7 @@ fn refer(name: &str, rest: &str) -> Event {
             let refer_to = refer_to.to_owned();
             Event::ReferRequested { by, refer_to }
         }
-        "transfer" => Event::TransferEnded(rest == "succeeded"),
+        "transfer" => Event::TransferEnded(rest.parse().unwrap()),
         _ => {
             let words: Vec<_> = rest.split(' ').collect();
             let expires = words.iter().find_map(|word| word.strip_prefix("expires="));

@@ -65,7 +65,7 @@ pub(crate) fn show(action: &Action) -> Option<String> {
             format!("transfer callee{kept}")
         }
         Action::Transcribe(plan) => transcribe(plan),
-        Action::TransferDone(succeeded) => format!("transfer done {succeeded}"),
+        Action::TransferDone(status) => format!("transfer done {status}"),
         Action::Warn(warning) => format!("warn {warning}"),
     })
 }
