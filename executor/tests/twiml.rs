@@ -4,6 +4,8 @@
 
 #[path = "twiml/attributes.rs"]
 mod attributes;
+#[path = "twiml/callbacks.rs"]
+mod callbacks;
 #[path = "twiml/documents.rs"]
 mod documents;
 #[path = "twiml/nouns.rs"]

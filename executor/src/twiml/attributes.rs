@@ -121,6 +121,18 @@ impl<'r, 'd> Attributes<'r, 'd> {
         Some(Link { url, method })
     }
 
+    /// The same of a callback, which a blank URL does not ask for: templates leave it empty where
+    /// nobody is to be told. (That of an `action` is the current document.)
+    pub(super) fn callback(
+        &mut self,
+        url: &'static str,
+        method: &'static str,
+        code: ErrorCode,
+    ) -> Option<Link> {
+        let link = self.link(url, method, code);
+        link.filter(|link| !link.url.is_empty())
+    }
+
     /// Attributes that are part of the language and without effect here.
     pub(super) fn without_effect(&mut self, names: &[&'static str]) {
         self.read.extend_from_slice(names);

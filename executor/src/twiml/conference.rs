@@ -118,7 +118,7 @@ impl ConferenceNoun {
     pub(super) fn parse(element: Element<'_>, report: &mut Report) -> Option<Self> {
         let mut attributes = Attributes::of(element, report);
         let a = &mut attributes;
-        let events_url = a.link("eventCallbackUrl", "eventCallbackMethod", ErrorCode::SCHEMA);
+        let events_url = a.callback("eventCallbackUrl", "eventCallbackMethod", ErrorCode::SCHEMA);
         let noun = Self {
             name: text_of(element),
             muted: a.flag("muted", false, ErrorCode::CONFERENCE_MUTED),
@@ -212,7 +212,7 @@ impl JitterBuffer {
 
 impl ConferenceStatus {
     fn parse(attributes: &mut Attributes<'_, '_>) -> Option<Self> {
-        let link = attributes.link("statusCallback", "statusCallbackMethod", ErrorCode::SCHEMA);
+        let link = attributes.callback("statusCallback", "statusCallbackMethod", ErrorCode::SCHEMA);
         let words = attributes.words("statusCallbackEvent", EVENTS, ErrorCode::SCHEMA);
         let has = |word| words.as_ref().is_some_and(|words| words.contains(&word));
         let never: Vec<_> = NEVER.iter().copied().filter(|word| has(*word)).collect();

@@ -36,7 +36,7 @@ impl MachineDetection {
         let speech_end = millis("machineDetectionSpeechEndThreshold", 1200, 500..=5000);
         let silence = millis("machineDetectionSilenceTimeout", 5000, 2000..=10_000);
         let seconds = attributes.integer("machineDetectionTimeout", 30, 3..=60, code);
-        let callback = attributes.link("amdStatusCallback", "amdStatusCallbackMethod", code);
+        let callback = attributes.callback("amdStatusCallback", "amdStatusCallbackMethod", code);
         let kind = attributes.text_if("machineDetection", code, |kind| {
             matches!(kind, "Enable" | "DetectMessageEnd")
         })?;

@@ -164,7 +164,7 @@ impl SipNoun {
 impl Common {
     pub(super) fn parse(attributes: &mut Attributes<'_, '_>, method: ErrorCode) -> Self {
         let screening = attributes.link("url", "method", method);
-        let callback = attributes.link("statusCallback", "statusCallbackMethod", method);
+        let callback = attributes.callback("statusCallback", "statusCallbackMethod", method);
         let events = CallbackEvents::parse(attributes);
         let status_callback = callback.map(|link| StatusCallback { link, events });
         let machine_detection = MachineDetection::parse(attributes);

@@ -41,7 +41,7 @@ impl RecordingStatus {
     /// `recordingStatusCallback` with its method and events. `methods` is the number of the
     /// warning for a bad method.
     pub(super) fn parse(attributes: &mut Attributes<'_, '_>, methods: ErrorCode) -> Option<Self> {
-        let link = attributes.link(
+        let link = attributes.callback(
             "recordingStatusCallback",
             "recordingStatusCallbackMethod",
             methods,

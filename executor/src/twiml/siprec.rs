@@ -33,7 +33,8 @@ impl Siprec {
         let name = text("name");
         let connector = text("connectorName").unwrap_or_else(|| DEFAULT_CONNECTOR.to_owned());
         let tracks = StreamTracks::read(a, ErrorCode::SIPREC_TRACK, StreamTracks::Both);
-        let status_callback = a.link("statusCallback", "statusCallbackMethod", ErrorCode::SCHEMA);
+        let status_callback =
+            a.callback("statusCallback", "statusCallbackMethod", ErrorCode::SCHEMA);
         attributes.finish();
         Self {
             name,

@@ -63,7 +63,7 @@ impl SpeechInput {
                 .to_owned(),
             hints: hints(a),
             profanity_filter: a.flag("profanityFilter", true, ErrorCode::GATHER_PROFANITY_FILTER),
-            partial_result: a.link(
+            partial_result: a.callback(
                 "partialResultCallback",
                 "partialResultCallbackMethod",
                 ErrorCode::GATHER_PARTIAL_METHOD,

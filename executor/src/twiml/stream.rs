@@ -45,7 +45,11 @@ impl Stream {
                 .filter(|name| !name.is_empty())
                 .map(str::to_owned),
             tracks,
-            status_callback: a.link("statusCallback", "statusCallbackMethod", ErrorCode::SCHEMA),
+            status_callback: a.callback(
+                "statusCallback",
+                "statusCallbackMethod",
+                ErrorCode::SCHEMA,
+            ),
             parameters: Vec::new(),
         };
         a.without_effect(&["connectorName"]);
