@@ -9,6 +9,7 @@
 mod detecting;
 mod forking;
 mod hall;
+mod keeping;
 mod leg;
 mod listening;
 mod music;

@@ -43,7 +43,7 @@ pub enum Event {
     /// No RTP has come for [`Config::quiet`](crate::Config::quiet); told once for each time of
     /// silence.
     Quiet,
-    /// A recording ended, and its file is complete.
+    /// A recording ended, and its file is complete; or there can be none, which is told at once.
     Recorded(RecordId, RecordEnd),
     /// The peer began or ceased to speak; only while it is asked for by
     /// [`Session::listen`](crate::Session::listen).
@@ -65,7 +65,7 @@ pub enum Outcome {
 /// A recording that ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RecordEnd {
-    /// The file, complete.
+    /// The file, complete unless it could not be written.
     pub file: PathBuf,
     /// How much sound it holds.
     pub duration: Duration,

@@ -78,7 +78,7 @@ pub use packing::Packing;
 pub use peer::{Direction, Peer, SrtpPair};
 pub use play::Source;
 pub use ports::RtpPorts;
-pub use record::{RecordSpec, RecordTracks};
+pub use record::{RecordKeeper, RecordSpec, RecordTracks};
 pub use room::{Member, Room, RoomError, RoomSpec};
 pub use session::{Session, SessionId};
 pub use tap::{TapSink, Track, Tracks};

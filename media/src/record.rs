@@ -1,10 +1,15 @@
 //! Recordings.
 
+use std::fmt;
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::RecordEnd;
+
 /// How to record.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct RecordSpec {
     /// The WAV file to write; its folder is there, and it itself is not, or is overwritten.
     pub path: PathBuf,
@@ -20,6 +25,29 @@ pub struct RecordSpec {
     pub trim: bool,
     /// Whose voice.
     pub what: RecordTracks,
+    /// Who keeps account of the file.
+    pub keeper: Option<Arc<dyn RecordKeeper>>,
+}
+
+/// Keeps account of the file of a recording. It is called on the thread that writes files, first
+/// [`begins`](Self::begins) and then [`ended`](Self::ended), and may write files of its own; while
+/// it does, the sound of all recordings waits in the queue of that thread.
+pub trait RecordKeeper: fmt::Debug + Send + Sync {
+    /// The file is about to be made.
+    ///
+    /// # Errors
+    ///
+    /// It is not made, and the recording ends with
+    /// [`RecordReason::Failed`](crate::RecordReason::Failed).
+    fn begins(&self) -> io::Result<()>;
+
+    /// The recording is over, its file complete unless it failed; what is told of it is told
+    /// after this.
+    ///
+    /// # Errors
+    ///
+    /// It is told as one that failed.
+    fn ended(&self, end: &RecordEnd) -> io::Result<()>;
 }
 
 impl RecordSpec {
@@ -33,6 +61,7 @@ impl RecordSpec {
             beep: false,
             trim: false,
             what: RecordTracks::Inbound,
+            keeper: None,
         }
     }
 }

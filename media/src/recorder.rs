@@ -54,6 +54,7 @@ impl Recorder {
                 channels,
                 id,
                 teller,
+                keeper: spec.keeper.clone(),
             },
         ));
         Self {

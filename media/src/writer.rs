@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use crate::counters::Cells;
 use crate::encode::WavWriter;
 use crate::teller::Teller;
-use crate::{Event, RecordEnd, RecordId, RecordReason};
+use crate::{Event, RecordEnd, RecordId, RecordKeeper, RecordReason};
 
 /// The way to the thread.
 pub(crate) struct Writer {
@@ -42,6 +43,7 @@ pub(crate) struct Opening {
     pub(crate) channels: u16,
     pub(crate) id: RecordId,
     pub(crate) teller: Teller,
+    pub(crate) keeper: Option<Arc<dyn RecordKeeper>>,
 }
 
 /// How a recording ended.
@@ -148,7 +150,7 @@ fn run(jobs: &Receiver<Job>, workers: usize) {
     while let Ok(job) = jobs.recv() {
         match job {
             Job::Open(key, opening) => {
-                files.insert(key, Recording::open(opening));
+                files.extend(Recording::open(opening).map(|recording| (key, recording)));
             }
             Job::Write(key, samples) => {
                 if let Some(recording) = files.get_mut(&key) {
@@ -170,17 +172,36 @@ fn run(jobs: &Receiver<Job>, workers: usize) {
     }
 }
 
-/// A file that is being written, or that could not be.
+/// A file that is being written, until it cannot be.
 struct Recording {
     opening: Opening,
     file: Result<WavWriter, io::Error>,
 }
 
 impl Recording {
-    fn open(opening: Opening) -> Self {
-        let file = File::create(&opening.path)
+    /// `None`: there is no file, which was told.
+    fn open(opening: Opening) -> Option<Self> {
+        let begun = opening
+            .keeper
+            .as_ref()
+            .map_or(Ok(()), |keeper| keeper.begins());
+        let file = begun
+            .and_then(|()| File::create(&opening.path))
             .and_then(|file| WavWriter::create(file, RECORD_RATE, opening.channels));
-        Self { opening, file }
+        match file {
+            Ok(file) => Some(Self {
+                opening,
+                file: Ok(file),
+            }),
+            Err(error) => {
+                opening.over(Ending {
+                    duration: Duration::ZERO,
+                    reason: opening.failed(&error),
+                    heard: false,
+                });
+                None
+            }
+        }
     }
 
     fn write(&mut self, samples: &[i16]) {
@@ -193,21 +214,35 @@ impl Recording {
 
     fn close(self, ending: Ending) {
         let reason = match self.file.and_then(WavWriter::finish) {
-            Ok(_) => ending.reason,
-            Err(error) => {
-                tracing::warn!(path = %self.opening.path.display(), %error, "writing a recording");
-                RecordReason::Failed(error.to_string())
-            }
+            Ok(()) => ending.reason,
+            Err(error) => self.opening.failed(&error),
         };
-        let end = RecordEnd {
-            file: self.opening.path,
+        self.opening.over(Ending { reason, ..ending });
+    }
+}
+
+impl Opening {
+    /// Has the end kept, and tells it then.
+    fn over(&self, ending: Ending) {
+        let mut end = RecordEnd {
+            file: self.path.clone(),
             duration: ending.duration,
-            reason,
+            reason: ending.reason,
             heard: ending.heard,
         };
-        self.opening
-            .teller
-            .tell(Event::Recorded(self.opening.id, end));
+        let kept = self
+            .keeper
+            .as_ref()
+            .map_or(Ok(()), |keeper| keeper.ended(&end));
+        if let Err(error) = kept {
+            end.reason = self.failed(&error);
+        }
+        self.teller.tell(Event::Recorded(self.id, end));
+    }
+
+    fn failed(&self, error: &io::Error) -> RecordReason {
+        tracing::warn!(path = %self.path.display(), %error, "writing a recording");
+        RecordReason::Failed(error.to_string())
     }
 }
 
@@ -222,6 +257,7 @@ const SAMPLES_MAX: usize = 1 << 24;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::mpsc::channel;
 
     use super::*;
@@ -243,6 +279,7 @@ mod tests {
                     channels: 1,
                     id: RecordId(number),
                     teller: teller.clone(),
+                    keeper: None,
                 },
             ));
             outbox.push(Job::Write(key, vec![5; 1600]));
@@ -267,6 +304,102 @@ mod tests {
         assert_eq!(one.reason, RecordReason::Stopped);
         assert_eq!(std::fs::read(&one.file).unwrap().len(), 44 + 3200);
         assert!(matches!(two.reason, RecordReason::Failed(_)));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    /// Writes down what it is called for; `begins` and `ended` fail if so told.
+    #[derive(Debug)]
+    struct Notes {
+        file: PathBuf,
+        seen: Mutex<Vec<String>>,
+        fails: Option<&'static str>,
+    }
+
+    impl Notes {
+        fn note(&self, what: &'static str) -> io::Result<()> {
+            let there = if self.file.exists() { "there" } else { "not" };
+            self.seen.lock().unwrap().push(format!("{what} {there}"));
+            match self.fails == Some(what) {
+                true => Err(io::ErrorKind::StorageFull.into()),
+                false => Ok(()),
+            }
+        }
+    }
+
+    impl RecordKeeper for Notes {
+        fn begins(&self) -> io::Result<()> {
+            self.note("begins")
+        }
+
+        fn ended(&self, end: &RecordEnd) -> io::Result<()> {
+            // The file is whole before its end is kept.
+            let length = std::fs::metadata(&end.file).map_or(0, |file| file.len());
+            self.seen.lock().unwrap().push(format!("{length} bytes"));
+            self.note("ended")
+        }
+    }
+
+    #[test]
+    fn who_keeps_account_of_a_file_is_asked_before_it_and_after_it() {
+        let name = format!("media-keeper-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let (writer, thread) = Writer::start(1).unwrap();
+        let mut outbox = Outbox::default();
+        let mut kept = Vec::new();
+        let (tell, told) = channel();
+        for (number, fails) in [(1, None), (2, Some("begins")), (3, Some("ended"))] {
+            let tell = tell.clone();
+            let file = folder.join(format!("{number}.wav"));
+            let notes = Arc::new(Notes {
+                file: file.clone(),
+                seen: Mutex::default(),
+                fails,
+            });
+            let (key, seen) = (writer.key(), Arc::clone(&notes));
+            let opening = Opening {
+                path: file,
+                channels: 1,
+                id: RecordId(number),
+                teller: Teller::new(Box::new(move |event| {
+                    seen.seen.lock().unwrap().push("told".to_owned());
+                    tell.send(event).unwrap();
+                })),
+                keeper: Some(Arc::clone(&notes) as Arc<dyn RecordKeeper>),
+            };
+            outbox.push(Job::Open(key, opening));
+            outbox.push(Job::Write(key, vec![5; 1600]));
+            let ending = Ending {
+                duration: Duration::from_millis(200),
+                reason: RecordReason::Stopped,
+                heard: true,
+            };
+            outbox.push(Job::Close(key, ending));
+            kept.push(notes);
+        }
+        outbox.flush(&writer, &Cells::default());
+        outbox.leave(&writer);
+        thread.join().unwrap();
+        let seen: Vec<_> = kept
+            .iter()
+            .map(|notes| notes.seen.lock().unwrap().join(", "))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                "begins not, 3244 bytes, ended there, told",
+                "begins not, 0 bytes, ended not, told",
+                "begins not, 3244 bytes, ended there, told",
+            ]
+        );
+        let failed: Vec<_> = told
+            .try_iter()
+            .map(|event| match event {
+                Event::Recorded(_, end) => matches!(end.reason, RecordReason::Failed(_)),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(failed, [false, true, true]);
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

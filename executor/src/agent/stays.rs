@@ -66,7 +66,7 @@ impl Core {
         let Some(hall) = self.halls.get_mut(&sid) else {
             return;
         };
-        let recording = hall.recorded(&self.studio, end);
+        let recording = hall.recorded(end);
         if hall.is_over() {
             self.halls.remove(&sid);
         }

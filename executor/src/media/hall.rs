@@ -1,5 +1,6 @@
 //! The room of a conference.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::media::{
@@ -14,6 +15,7 @@ use crate::sound::SoundError;
 use crate::sound::recordings::{NewRecording, RecordingSource, RecordingTrack};
 
 use super::Studio;
+use super::keeping::Keeping;
 
 /// A room of the media engine, and its recording.
 pub(crate) struct Hall {
@@ -79,7 +81,9 @@ impl Hall {
             ..Recording::default()
         };
         if let Some(room) = &self.room {
+            let keeping = Keeping::new(studio.sound.recordings(), begun.sid, is_kept);
             let spec = RecordSpec {
+                keeper: Some(Arc::new(keeping)),
                 max: LONGEST,
                 trim,
                 ..RecordSpec::new(begun.path)
@@ -97,20 +101,16 @@ impl Hall {
     }
 
     /// The recording is over; what it is, unless there is nothing in it.
-    pub(crate) fn recorded(&mut self, studio: &Studio, end: &RecordEnd) -> Option<Recording> {
+    pub(crate) fn recorded(&mut self, end: &RecordEnd) -> Option<Recording> {
         let begun = self.recording.take()?;
-        let sid = begun.sid?;
-        let store = studio.sound.recordings();
-        let failed = matches!(end.reason, RecordReason::Failed(_));
-        if failed || end.duration.is_zero() || store.finish(sid, end.duration).is_err() {
-            store.discard(sid);
-            return None;
-        }
-        Some(Recording {
-            duration: end.duration,
-            ..begun
-        })
+        let duration = end.duration;
+        is_kept(end).then_some(Recording { duration, ..begun })
     }
+}
+
+/// Whether the file is worth keeping.
+fn is_kept(end: &RecordEnd) -> bool {
+    !matches!(end.reason, RecordReason::Failed(_)) && !end.duration.is_zero()
 }
 
 /// The longest call, and with it the longest recording.

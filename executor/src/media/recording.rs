@@ -1,16 +1,19 @@
 //! Recordings of a leg: `<Record>`, and those that the user agent itself begins.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::media::{RecordEnd, RecordId, RecordReason, RecordSpec, RecordTracks};
 
+use crate::Sid;
 use crate::run::{MediaId, MediaOutcome, Recording};
 use crate::sound::SoundError;
 use crate::sound::recordings::{Begun, NewRecording, RecordingSource, RecordingTrack};
 use crate::twiml;
 
 use super::LegMedia;
+use super::keeping::Keeping;
 use super::leg::Heard;
 
 /// The recordings that are under way, by their numbers in the session.
@@ -56,6 +59,7 @@ impl LegMedia {
             session.record(
                 number,
                 RecordSpec {
+                    keeper: Some(self.keeper(begun.sid)),
                     silence: Some(record.timeout).filter(|timeout| !timeout.is_zero()),
                     max: record.length_max,
                     beep: record.play_beep,
@@ -86,6 +90,7 @@ impl LegMedia {
             session.record(
                 id,
                 RecordSpec {
+                    keeper: Some(self.keeper(begun.sid)),
                     max: LONGEST,
                     trim: wanted.trim,
                     what,
@@ -117,7 +122,11 @@ impl LegMedia {
     /// A recording is over, and its file complete.
     pub(super) fn recorded(&mut self, id: RecordId, end: &RecordEnd) -> Option<Heard> {
         let begun = self.recordings.0.remove(&id.0)?;
-        let recording = self.file(begun, end);
+        if let (RecordReason::Failed(_), Some(session)) = (&end.reason, &self.session) {
+            // What has no file needs not be listened to.
+            session.stop_record(id);
+        }
+        let recording = result(begun, end);
         let Ok(medium) = u32::try_from(id.0) else {
             let recording = recording.ok().flatten();
             return Some(Heard::Recorded(Recorded { id, recording }));
@@ -128,31 +137,6 @@ impl LegMedia {
             Err(error) => MediaOutcome::Failed(error),
         };
         Some(Heard::Done(MediaId(medium), outcome))
-    }
-
-    /// Keeps the file of a recording, or discards it: `None` if there was only silence, unless
-    /// somebody has ended it, which is a result.
-    fn file(&self, begun: Recording, end: &RecordEnd) -> Result<Option<Recording>, String> {
-        let store = self.studio.sound.recordings();
-        let Some(sid) = begun.sid else {
-            return Ok(None);
-        };
-        let silent =
-            !end.heard && matches!(end.reason, RecordReason::Silence | RecordReason::MaxLength);
-        if let RecordReason::Failed(error) = &end.reason {
-            store.discard(sid);
-            return Err(error.clone());
-        }
-        if silent {
-            store.discard(sid);
-            return Ok(None);
-        }
-        let finished = store.finish(sid, end.duration);
-        finished.map_err(|error| error.detail)?;
-        Ok(Some(Recording {
-            duration: end.duration,
-            ..begun
-        }))
     }
 
     fn new_recording(
@@ -170,6 +154,10 @@ impl LegMedia {
         }
     }
 
+    fn keeper(&self, sid: Sid) -> Arc<Keeping> {
+        Arc::new(Keeping::new(self.studio.sound.recordings(), sid, is_kept))
+    }
+
     fn begin(&mut self, id: RecordId, new: &NewRecording) -> Result<Begun, SoundError> {
         let channels = new.channels;
         let begun = self.studio.sound.recordings().begin(*new)?;
@@ -182,6 +170,24 @@ impl LegMedia {
         };
         self.recordings.0.insert(id.0, recording);
         Ok(begun)
+    }
+}
+
+/// What a recording came to: nothing if there was only silence.
+fn result(begun: Recording, end: &RecordEnd) -> Result<Option<Recording>, String> {
+    if let RecordReason::Failed(error) = &end.reason {
+        return Err(error.clone());
+    }
+    let duration = end.duration;
+    Ok(is_kept(end).then_some(Recording { duration, ..begun }))
+}
+
+/// Whether the file is worth keeping. Silence is a result only where somebody has ended it.
+fn is_kept(end: &RecordEnd) -> bool {
+    match end.reason {
+        RecordReason::Failed(_) => false,
+        RecordReason::MaxLength | RecordReason::Silence => end.heard,
+        RecordReason::HungUp | RecordReason::Key(_) | RecordReason::Stopped => true,
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use executor::sound::recordings::{
-    NewRecording, RecordingServer, RecordingSource, RecordingTrack, Recordings, RecordingsConfig,
+    Begun, NewRecording, RecordingServer, RecordingSource, RecordingTrack, Recordings,
+    RecordingsConfig,
 };
 use executor::webhook::Hook;
 use executor::{Domain, Domains, Secret, Sid, SidKind};
@@ -61,8 +62,15 @@ fn sound() -> Vec<u8> {
     wave::wav(&wave::tone(440.0, 8000, 1500), 8000)
 }
 
-fn record(recordings: &Recordings) -> Sid {
+/// Begins a recording, and describes it.
+fn begin(recordings: &Recordings) -> Begun {
     let begun = recordings.begin(new()).unwrap();
+    recordings.describe(begun.sid).unwrap();
+    begun
+}
+
+fn record(recordings: &Recordings) -> Sid {
+    let begun = begin(recordings);
     fs::write(&begun.path, sound()).unwrap();
     let duration = Duration::from_millis(1500);
     recordings.finish(begun.sid, duration).unwrap();
@@ -124,7 +132,7 @@ async fn a_recording_is_had_under_its_url() {
     let folder = Folder::new("had");
     let recordings = Recordings::open(folder.config()).unwrap();
     let serving = Serving::start(&recordings);
-    let begun = recordings.begin(new()).unwrap();
+    let begun = begin(&recordings);
     let url = begun.url.unwrap();
     assert_eq!(url, format!("http://{}{}", serving.0, path(begun.sid)));
     fs::write(&begun.path, sound()).unwrap();
@@ -304,7 +312,7 @@ fn the_oldest_make_place_and_what_goes_on_stays() {
         ..folder.config()
     };
     let recordings = Recordings::open(config).unwrap();
-    let going_on = recordings.begin(new()).unwrap();
+    let going_on = begin(&recordings);
     let sids: Vec<_> = (0..4).map(|_| record(&recordings)).collect();
     assert_eq!(recordings.count(), 3);
     let there = |sid: Sid| folder.0.join(format!("{sid}.wav")).exists();
@@ -347,13 +355,13 @@ fn a_restart_finds_what_was_there_and_mends_what_was_not_finished() {
     let folder = Folder::new("restart");
     let recordings = Recordings::open(folder.config()).unwrap();
     let finished = record(&recordings);
-    let broken = recordings.begin(new()).unwrap();
+    let broken = begin(&recordings);
     // The header of a writer that was killed says that there is nothing.
     let mut file = sound();
     file[4..8].fill(0);
     file[40..44].fill(0);
     fs::write(&broken.path, &file).unwrap();
-    let empty = recordings.begin(new()).unwrap();
+    let empty = begin(&recordings);
     drop(recordings);
     for (name, content) in [
         ("RE1.json", "{}"),

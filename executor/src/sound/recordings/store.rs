@@ -19,9 +19,9 @@ use super::{Begun, NewRecording, RecordingsConfig, folder};
 /// The recordings of a node. Clones share them.
 ///
 /// In the folder stands for each recording a WAV file, a small file with what is known about it, and,
-/// once it was asked for, an MP3 file. Their names are made of identifiers and nothing else. The
-/// methods write small files and block for as long as that takes; within a runtime, what is deleted is
-/// deleted by another thread.
+/// once it was asked for, an MP3 file. Their names are made of identifiers and nothing else.
+/// [`describe`](Self::describe) and [`finish`](Self::finish) write small files and block for as long as
+/// that takes; within a runtime, what is deleted is deleted by another thread.
 #[derive(Clone, Debug)]
 pub struct Recordings(Arc<Inner>);
 
@@ -69,11 +69,12 @@ impl Recordings {
         Ok(recordings)
     }
 
-    /// Begins a recording: the caller writes its file.
+    /// Begins a recording, without touching the disk: the caller has it described
+    /// ([`describe`](Self::describe)) and writes its file.
     ///
     /// # Errors
     ///
-    /// As many go on as there may be at all, or the disk is full.
+    /// As many go on as there may be at all.
     pub fn begin(&self, new: NewRecording) -> Result<Begun, SoundError> {
         let mut random = [0; 16];
         getrandom::fill(&mut random)
@@ -97,10 +98,6 @@ impl Recordings {
         if self.find(sid).is_none() {
             return Err(SoundError::internal("there are too many recordings"));
         }
-        if let Err(error) = self.write(sid, entry) {
-            self.discard(sid);
-            return Err(failed(&error));
-        }
         Ok(Begun {
             sid,
             path: self.path(sid, Kind::Wav),
@@ -109,14 +106,29 @@ impl Recordings {
         })
     }
 
+    /// Writes down what is known about a recording that has begun, so that a start after a crash
+    /// finds whose its file is: before the file is there.
+    ///
+    /// # Errors
+    ///
+    /// There is no such recording, or the disk is full.
+    pub fn describe(&self, sid: Sid) -> Result<(), SoundError> {
+        self.write(sid, self.known(sid)?)
+            .map_err(|error| failed(&error))?;
+        if self.find(sid).is_none() {
+            // It was discarded between the two: its files were, before this one was there.
+            fs::remove_file(self.path(sid, Kind::Description)).ok();
+        }
+        Ok(())
+    }
+
     /// The file is written: from now on it can be had.
     ///
     /// # Errors
     ///
     /// There is no such recording, or no file.
     pub fn finish(&self, sid: Sid, duration: Duration) -> Result<(), SoundError> {
-        let entry = self.find(sid);
-        let mut entry = entry.ok_or_else(|| SoundError::internal("there is no such recording"))?;
+        let mut entry = self.known(sid)?;
         let file = fs::metadata(self.path(sid, Kind::Wav));
         let bytes = file.map_err(|error| failed(&error))?.len();
         entry.done = Some(Done { duration, bytes });
@@ -172,6 +184,11 @@ impl Recordings {
     /// What is known about a recording.
     pub(super) fn find(&self, sid: Sid) -> Option<Entry> {
         self.index().find(sid)
+    }
+
+    fn known(&self, sid: Sid) -> Result<Entry, SoundError> {
+        let entry = self.find(sid);
+        entry.ok_or_else(|| SoundError::internal("there is no such recording"))
     }
 
     /// Where a file of a recording is: a name made of an identifier, below the folder.
