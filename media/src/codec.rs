@@ -82,15 +82,6 @@ impl Codec {
         }
     }
 
-    /// The channels that `a=rtpmap` names; RFC 7587 §7 wants 2 for Opus, however many are sent.
-    #[must_use]
-    pub const fn rtpmap_channels(self) -> u8 {
-        match self {
-            Self::Pcmu | Self::Pcma | Self::G722 => 1,
-            Self::Opus => 2,
-        }
-    }
-
     /// Its payload type by RFC 3551 §6, where it has one.
     #[must_use]
     pub const fn static_payload(self) -> Option<u8> {

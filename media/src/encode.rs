@@ -3,5 +3,7 @@
 mod mp3;
 mod wav;
 
-pub use mp3::{Mp3Encoder, Mp3Error, mp3, mp3_of_wav};
-pub use wav::WavWriter;
+#[cfg(test)]
+pub(crate) use mp3::mp3;
+pub use mp3::{Mp3Error, mp3_of_wav};
+pub use wav::{WavHeader, WavWriter};

@@ -2,11 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::convert::samples;
+use crate::convert::{Between, samples};
 use crate::dtmf;
 use crate::keys::{KeyStep, KeyWriter, Tone};
 use crate::pcm::Pcm;
-use crate::resample::Resampler;
 use crate::{Outcome, PlayId, RecordId, Source};
 
 /// A row of things to play, one after another.
@@ -176,7 +175,7 @@ struct Row {
     position: usize,
     /// This round has given something to hear.
     sounded: bool,
-    resampler: Option<(u32, u32, Resampler)>,
+    between: Between,
     /// Samples of a chunk that had no place in the last frame, at the rate of the frames.
     ready: VecDeque<i16>,
     chunk: Vec<i16>,
@@ -201,7 +200,7 @@ impl Row {
             at: 0,
             position: 0,
             sounded: false,
-            resampler: None,
+            between: Between::default(),
             ready: VecDeque::new(),
             chunk: Vec::new(),
         }
@@ -305,14 +304,9 @@ impl Row {
             self.ready.extend(&self.chunk);
             return taken;
         }
-        if !matches!(self.resampler, Some((a, b, _)) if (a, b) == (own, rate)) {
-            self.resampler = Some((own, rate, Resampler::new(own, rate)));
-        }
-        if let Some((.., resampler)) = &mut self.resampler {
-            let mut converted = Vec::with_capacity(samples(rate) + 8);
-            resampler.process(&self.chunk, &mut converted);
-            self.ready.extend(converted);
-        }
+        let mut converted = Vec::with_capacity(samples(rate) + 8);
+        self.between.process(&self.chunk, own, rate, &mut converted);
+        self.ready.extend(converted);
         taken
     }
 }

@@ -1,7 +1,7 @@
 //! Why there is no sound.
 
+use crate::ErrorCode;
 use crate::webhook::DownloadError;
-use crate::{ErrorCode, Location, Warning};
 
 /// A failure with its public number.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -25,15 +25,6 @@ impl SoundError {
     /// A failure of this program or of its surroundings, not of the application.
     pub(super) fn internal(detail: impl Into<String>) -> Self {
         Self::new(ErrorCode::INTERNAL, detail)
-    }
-
-    /// As a notice for the log and the console.
-    pub fn into_warning(self, location: Option<Location>) -> Warning {
-        Warning {
-            code: self.code,
-            message: self.detail,
-            location,
-        }
     }
 }
 

@@ -117,9 +117,9 @@ impl Detector {
         self.waiting.pop_front()
     }
 
-    /// The key that is down now; its tones are no speech.
-    #[must_use]
-    pub fn key_down(&self) -> Option<char> {
+    /// The key that is down now.
+    #[cfg(test)]
+    pub(crate) fn key_down(&self) -> Option<char> {
         self.down
     }
 

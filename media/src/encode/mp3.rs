@@ -6,9 +6,9 @@
 
 use std::io::{self, Read, Write};
 
-use rusty_mp3::{Mp3Encoder as Inner, Mp3EncoderConfig};
+use rusty_mp3::{Mp3Encoder, Mp3EncoderConfig};
 
-use super::wav;
+use super::WavHeader;
 
 /// Kilobits a second for each channel at 8 kHz; transparent for a telephone line.
 const KBPS_NARROW: u32 = 32;
@@ -34,19 +34,15 @@ pub enum Mp3Error {
 }
 
 /// Makes an MP3 stream, piece by piece.
-pub struct Mp3Encoder {
-    inner: Inner,
+struct Encoder {
+    inner: Mp3Encoder,
     rate: u32,
     channels: u16,
 }
 
-impl Mp3Encoder {
+impl Encoder {
     /// The beginning of a stream of 8000 or 16000 samples a second, in one or two channels.
-    ///
-    /// # Errors
-    ///
-    /// [`Mp3Error::Unsupported`] for others.
-    pub fn new(rate: u32, channels: u16) -> Result<Self, Mp3Error> {
+    fn new(rate: u32, channels: u16) -> Result<Self, Mp3Error> {
         let kbps = match rate {
             8000 => KBPS_NARROW,
             16_000 => KBPS_WIDE,
@@ -60,7 +56,7 @@ impl Mp3Encoder {
             ..Mp3EncoderConfig::default()
         };
         Ok(Self {
-            inner: Inner::new(config),
+            inner: Mp3Encoder::new(config),
             rate,
             channels,
         })
@@ -68,18 +64,14 @@ impl Mp3Encoder {
 
     /// Takes the next samples, those of two channels in turn, and appends the frames that are
     /// ready.
-    ///
-    /// # Errors
-    ///
-    /// [`Mp3Error::Unsupported`] where the library refuses what we asked for.
-    pub fn encode(&mut self, interleaved: &[i16], out: &mut Vec<u8>) -> Result<(), Mp3Error> {
+    fn encode(&mut self, interleaved: &[i16], out: &mut Vec<u8>) -> Result<(), Mp3Error> {
         self.push(interleaved)?;
         self.drain(out);
         Ok(())
     }
 
     /// Appends what is left.
-    pub fn finish(mut self, out: &mut Vec<u8>) {
+    fn finish(mut self, out: &mut Vec<u8>) {
         self.inner.finish();
         self.drain(out);
     }
@@ -101,22 +93,10 @@ impl Mp3Encoder {
     }
 }
 
-impl std::fmt::Debug for Mp3Encoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mp3Encoder")
-            .field("rate", &self.rate)
-            .field("channels", &self.channels)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A whole sound as MP3, with the summary by which players know its exact length.
-///
-/// # Errors
-///
-/// As [`Mp3Encoder::new`].
-pub fn mp3(interleaved: &[i16], rate: u32, channels: u16) -> Result<Vec<u8>, Mp3Error> {
-    let mut encoder = Mp3Encoder::new(rate, channels)?;
+#[cfg(test)]
+pub(crate) fn mp3(interleaved: &[i16], rate: u32, channels: u16) -> Result<Vec<u8>, Mp3Error> {
+    let mut encoder = Encoder::new(rate, channels)?;
     let mut out = Vec::new();
     for piece in interleaved.chunks(PIECE) {
         encoder.push(piece)?;
@@ -134,17 +114,11 @@ pub fn mp3(interleaved: &[i16], rate: u32, channels: u16) -> Result<Vec<u8>, Mp3
 ///
 /// As [`Mp3Error`] says.
 pub fn mp3_of_wav(wav: &mut dyn Read, out: &mut dyn Write) -> Result<(), Mp3Error> {
-    let mut header = [0; wav::HEADER as usize];
+    let mut header = [0; WavHeader::LENGTH];
     wav.read_exact(&mut header)?;
-    let half = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
-    let word = |at: usize| u32::from(half(at)) | u32::from(half(at + 2)) << 16;
-    let ours = header.starts_with(b"RIFF") && header[36..40] == *b"data" && half(20) == wav::PCM;
-    if !ours || half(34) != 16 {
-        return Err(Mp3Error::Malformed);
-    }
-    let (rate, channels, length) = (word(24), half(22), word(40));
-    let mut encoder = Mp3Encoder::new(rate, channels)?;
-    let mut data = wav.take(length.into());
+    let header = WavHeader::parse(&header).ok_or(Mp3Error::Malformed)?;
+    let mut encoder = Encoder::new(header.rate, header.channels)?;
+    let mut data = wav.take(header.bytes.into());
     let (mut bytes, mut frames) = (vec![0; PIECE], Vec::new());
     loop {
         let read = fill(&mut data, &mut bytes)?;
@@ -276,14 +250,15 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_recording() {
-        assert!(matches!(
-            Mp3Encoder::new(44_100, 1),
-            Err(Mp3Error::Unsupported)
-        ));
-        assert!(matches!(
-            Mp3Encoder::new(8000, 3),
-            Err(Mp3Error::Unsupported)
-        ));
+        for (rate, channels) in [(44_100, 1), (8000, 3)] {
+            let file = WavHeader {
+                rate,
+                channels,
+                bytes: 0,
+            };
+            let error = mp3_of_wav(&mut &file.to_bytes()[..], &mut Vec::new()).unwrap_err();
+            assert!(matches!(error, Mp3Error::Unsupported));
+        }
         let mut out = Vec::new();
         let error = mp3_of_wav(&mut &b"RIFF"[..], &mut out).unwrap_err();
         assert!(matches!(error, Mp3Error::Io(_)));

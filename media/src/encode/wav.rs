@@ -3,11 +3,85 @@
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
+/// What the header of a WAV file says of PCM of 16 bits: the 44 bytes that this crate and most
+/// others begin such files with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct WavHeader {
+    /// Samples a second of each channel.
+    pub rate: u32,
+    /// Channels; their samples come in turn.
+    pub channels: u16,
+    /// Bytes of sound behind the header. A writer that was killed, or that wrote to a pipe, has
+    /// said something else.
+    pub bytes: u32,
+}
+
+impl WavHeader {
+    /// Its length.
+    pub const LENGTH: usize = 44;
+
+    /// Reads the beginning of a file. `None`: it is another one.
+    pub fn parse(file: &[u8]) -> Option<Self> {
+        let header = file.first_chunk::<{ Self::LENGTH }>()?;
+        let half = |at: usize| {
+            let bytes = header.get(at..at + 2)?.try_into().ok()?;
+            Some(u16::from_le_bytes(bytes))
+        };
+        let word = |at: usize| {
+            let bytes = header.get(at..at + 4)?.try_into().ok()?;
+            Some(u32::from_le_bytes(bytes))
+        };
+        let shaped = header.starts_with(b"RIFF")
+            && header.get(8..16) == Some(b"WAVEfmt ")
+            && word(16) == Some(FORMAT)
+            && half(20) == Some(PCM)
+            && half(34) == Some(BITS)
+            && header.get(36..40) == Some(b"data");
+        let parsed = Self {
+            rate: word(24)?,
+            channels: half(22)?,
+            bytes: word(40)?,
+        };
+        (shaped && parsed.rate > 0 && parsed.channels > 0).then_some(parsed)
+    }
+
+    /// The beginning of a file.
+    pub fn to_bytes(self) -> Vec<u8> {
+        let block = self.channels.saturating_mul(2);
+        let mut header = Vec::with_capacity(Self::LENGTH);
+        header.extend(b"RIFF");
+        header.extend(self.bytes.saturating_add(HEADER - 8).to_le_bytes());
+        header.extend(b"WAVEfmt ");
+        header.extend(FORMAT.to_le_bytes());
+        header.extend(PCM.to_le_bytes());
+        header.extend(self.channels.to_le_bytes());
+        header.extend(self.rate.to_le_bytes());
+        header.extend(self.bytes_a_second().to_le_bytes());
+        header.extend(block.to_le_bytes());
+        header.extend(BITS.to_le_bytes());
+        header.extend(b"data");
+        header.extend(self.bytes.to_le_bytes());
+        header
+    }
+
+    /// Bytes of a second of sound.
+    pub fn bytes_a_second(self) -> u32 {
+        let block = u32::from(self.channels).saturating_mul(2);
+        self.rate.saturating_mul(block)
+    }
+}
+
 /// Bytes of the header.
-pub(super) const HEADER: u32 = 44;
+const HEADER: u32 = WavHeader::LENGTH as u32;
+
+/// Bytes of the chunk that tells the format.
+const FORMAT: u32 = 16;
 
 /// The format tag of PCM.
-pub(super) const PCM: u16 = 1;
+const PCM: u16 = 1;
+
+/// Bits of a sample.
+const BITS: u16 = 16;
 
 /// The most bytes of sound that the 32 bits of the header can say; 37 hours of two channels.
 const DATA_MAX: u32 = u32::MAX - HEADER;
@@ -37,8 +111,13 @@ impl<W: Write + Seek> WavWriter<W> {
         if !(1..=2).contains(&channels) || !(1..=384_000).contains(&rate) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        file.write_all(&header(rate, channels))?;
-        let second = rate as usize * usize::from(channels) * 2;
+        let header = WavHeader {
+            rate,
+            channels,
+            bytes: 0,
+        };
+        file.write_all(&header.to_bytes())?;
+        let second = header.bytes_a_second() as usize;
         Ok(Self {
             file,
             written: 0,
@@ -107,25 +186,6 @@ impl<W: Write + Seek> Drop for WavWriter<W> {
         // Nobody is left who could be told; `finish` has told already.
         self.flush().ok();
     }
-}
-
-/// The header of a file without sound.
-fn header(rate: u32, channels: u16) -> Vec<u8> {
-    let block = channels * 2;
-    let mut header = Vec::with_capacity(HEADER as usize);
-    header.extend(b"RIFF");
-    header.extend((HEADER - 8).to_le_bytes());
-    header.extend(b"WAVEfmt ");
-    header.extend(16u32.to_le_bytes());
-    header.extend(PCM.to_le_bytes());
-    header.extend(channels.to_le_bytes());
-    header.extend(rate.to_le_bytes());
-    header.extend((rate * u32::from(block)).to_le_bytes());
-    header.extend(block.to_le_bytes());
-    header.extend(16u16.to_le_bytes());
-    header.extend(b"data");
-    header.extend(0u32.to_le_bytes());
-    header
 }
 
 #[cfg(test)]
@@ -231,6 +291,36 @@ mod tests {
         drop(writer);
         let read = decode::decode_file(&file.bytes(), None, 60).unwrap();
         assert_eq!(read.samples.len(), 24_000);
+    }
+
+    #[test]
+    fn a_header_says_what_was_put_into_it() {
+        for (rate, channels, bytes) in [(8000, 1, 0), (16_000, 2, 7), (384_000, 2, u32::MAX)] {
+            let header = WavHeader {
+                rate,
+                channels,
+                bytes,
+            };
+            let written = header.to_bytes();
+            assert_eq!(written.len(), WavHeader::LENGTH);
+            assert_eq!(WavHeader::parse(&written), Some(header));
+            assert_eq!(WavHeader::parse(&written[..43]), None);
+            // Every byte that is no number of ours is looked at.
+            for at in (0..4).chain(8..22).chain(34..40) {
+                let mut other = written.clone();
+                other[at] ^= 0x40;
+                assert_eq!(WavHeader::parse(&other), None, "{at}");
+            }
+        }
+        let nothing = |rate, channels| WavHeader {
+            rate,
+            channels,
+            bytes: 0,
+        };
+        for header in [nothing(0, 1), nothing(8000, 0)] {
+            assert_eq!(WavHeader::parse(&header.to_bytes()), None);
+        }
+        assert_eq!(nothing(u32::MAX, u16::MAX).bytes_a_second(), u32::MAX);
     }
 
     #[test]

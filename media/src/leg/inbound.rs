@@ -4,11 +4,10 @@ use std::ops::Range;
 use std::time::Instant;
 
 use crate::codec::{Codec, Decoder, FRAME_MILLIS};
-use crate::convert::samples;
+use crate::convert::{Between, samples};
 use crate::desk::Desk;
 use crate::jitter::{JitterBuffer, Kind, Pulled, Pushed};
 use crate::keys::{KeyEvent, KeyReader};
-use crate::resample::Resampler;
 use crate::rtcp::{Heard, Reception};
 use crate::rtp::Header;
 use crate::srtp::{Srtp, SrtpKeys};
@@ -319,7 +318,7 @@ impl Inbound {
 #[derive(Default)]
 struct Decoders {
     list: Vec<(Codec, Decoder)>,
-    resampler: Option<(u32, u32, Resampler)>,
+    between: Between,
     own: Vec<i16>,
     ready: Vec<i16>,
 }
@@ -358,12 +357,8 @@ impl Decoders {
         if from == rate {
             return;
         }
-        if !matches!(self.resampler, Some((a, b, _)) if (a, b) == (from, rate)) {
-            self.resampler = Some((from, rate, Resampler::new(from, rate)));
-        }
-        if let Some((.., resampler)) = &mut self.resampler {
-            resampler.process(&self.own, &mut self.ready);
-        }
+        self.between
+            .process(&self.own, from, rate, &mut self.ready);
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use media::encode::WavHeader;
 use tokio::sync::Semaphore;
 
 use crate::sound::audio::{self, Pcm};
@@ -98,17 +99,13 @@ impl Default for EspeakConfig {
 /// The program writes its header before it knows the length: what follows the 44 bytes is sound to
 /// its end, 16 bits a sample.
 fn from_output(output: &[u8], rate: u32) -> Result<Pcm, SoundError> {
-    let header = output.first_chunk::<HEADER_BYTES>();
-    let native = header
-        .filter(|header| header.starts_with(b"RIFF"))
-        .and_then(|header| header.get(24..28))
-        .and_then(|rate| rate.try_into().ok())
-        .map(u32::from_le_bytes)
+    let native = WavHeader::parse(output)
+        .map(|header| header.rate)
         .filter(|rate| (8000..=48_000).contains(rate));
     let Some(native) = native else {
         return Err(SoundError::internal("the synthesizer gave no sound"));
     };
-    let samples = output.get(HEADER_BYTES..).unwrap_or_default();
+    let samples = output.get(WavHeader::LENGTH..).unwrap_or_default();
     let samples: Vec<i16> = samples
         .chunks_exact(2)
         .filter_map(|pair| pair.try_into().ok().map(i16::from_le_bytes))
@@ -120,6 +117,5 @@ fn failed(error: JobError) -> SoundError {
     SoundError::internal(format!("speech: {error}"))
 }
 
-const HEADER_BYTES: usize = 44;
 /// At 22,050 samples a second, which is what all its voices have.
 const OUTPUT_BYTES_MAX: usize = SECONDS_MAX as usize * 2 * 22_050;
