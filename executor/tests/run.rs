@@ -10,6 +10,8 @@
 mod conferences;
 #[path = "run/driver.rs"]
 mod driver;
+#[path = "run/legs.rs"]
+mod legs;
 #[path = "run/properties.rs"]
 mod properties;
 #[path = "run/queues.rs"]

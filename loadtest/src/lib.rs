@@ -21,6 +21,7 @@
 
 mod app;
 mod browser;
+mod caller;
 mod certificate;
 mod coding;
 mod config;
@@ -48,6 +49,7 @@ mod webhook;
 
 pub use app::{App, Carried, Verb};
 pub use browser::Browser;
+pub use caller::calling;
 pub use certificate::Authority;
 pub use coding::Coding;
 pub use config::{AUTH_TOKEN, Config};

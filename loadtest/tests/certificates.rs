@@ -1,11 +1,7 @@
 //! TLS of what the executor connects to: whom it believes, and what it says of others.
 
 use loadtest::hear::Sound;
-use loadtest::{
-    App, Authority, Config, Edge, Handset, Scratch, Setup, Verb, Webhook, serving_with,
-};
-
-const DEMO: &str = "sip:bob@demo.test";
+use loadtest::{App, Authority, Config, Scratch, Setup, Verb, Webhook, calling, serving_with};
 
 /// Where the web server is.
 const HOST: &str = "127.0.0.1";
@@ -50,22 +46,11 @@ fn streaming() -> App {
         .page("/events", [])
 }
 
-fn calling(app: App, change: impl FnOnce(Config, &Webhook) -> Config) -> (Webhook, Edge, Handset) {
-    let (hook, edge) = serving_with(app, change);
-    let says = Sound::silence(8000, 1.5).then(&sweep().padded(2.0).times(12));
-    let phone = Setup::new("alice")
-        .saying(&says)
-        .through(edge.public())
-        .start();
-    phone.calls(DEMO);
-    (hook, edge, phone)
-}
-
 #[test]
 fn a_stream_goes_to_a_server_whose_authority_is_known() {
     let known = Known::new();
     let app = streaming().vouched_for(&known.authority, HOST);
-    let (hook, _edge, phone) = calling(app, |config, _| config.executor_keys(&known.key));
+    let (hook, _edge, phone) = calling(app, &sweep(), |config, _| config.executor_keys(&known.key));
     phone.hears("the echo", |heard| heard.find(&sweep()).degree > 0.9);
     phone.hang_up();
     let carried = hook.carried("/echo", "gone");
@@ -78,7 +63,7 @@ fn a_stream_goes_to_a_server_whose_authority_is_known() {
 
 /// The call goes on without the stream, and the application learns why.
 fn refused(app: App, keys: &str, reason: &str) {
-    let (hook, edge, phone) = calling(app, |config, _| config.executor_keys(keys));
+    let (hook, edge, phone) = calling(app, &sweep(), |config, _| config.executor_keys(keys));
     let hit = hook.wait_until("the error", |hit| hit.path() == "/events");
     assert_eq!(hit.param("StreamEvent"), "stream-error");
     assert!(hit.param("StreamError").contains(reason), "{hit:?}");

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use loadtest::hear::Sound;
-use loadtest::{App, Carried, Edge, Handset, Setup, Verb, Webhook, serving};
-
-const DEMO: &str = "sip:bob@demo.test";
+use loadtest::{App, Carried, Edge, Handset, Verb, Webhook};
 
 /// Tones that no sweep comes near: of a hum, and of what follows.
 const HUM: u32 = 200;
@@ -19,16 +17,8 @@ fn stream(path: &str) -> Verb {
     Verb::new("stream").set("url", &format!("{{ws}}{path}"))
 }
 
-/// A telephone that says the sweep again and again, so that one of them falls into whatever is carried.
 fn calling(app: App) -> (Webhook, Edge, Handset) {
-    let (hook, edge) = serving(app);
-    let says = Sound::silence(8000, 1.5).then(&sweep().padded(2.0).times(12));
-    let phone = Setup::new("alice")
-        .saying(&says)
-        .through(edge.public())
-        .start();
-    phone.calls(DEMO);
-    (hook, edge, phone)
+    loadtest::calling(app, &sweep(), |config, _| config)
 }
 
 fn connect(stream: Verb) -> App {

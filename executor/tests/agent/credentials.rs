@@ -3,24 +3,31 @@
 use std::time::Duration;
 
 use crate::dial::{callee_sdp, dialling};
+use crate::phone::{Line, Msg};
 use crate::world::World;
+
+/// A call that dials with credentials.
+fn dials<'w>(world: &'w World, attributes: &str) -> Line<'w> {
+    let sip = "<Sip username=\"u\" password=\"p\">sip:a@pbx.example</Sip>";
+    dialling(world, &format!("<Dial {attributes}>{sip}</Dial>"))
+}
+
+/// The callee's proxy asks for credentials with a Digest of these parameters.
+fn challenge(world: &World, request: &Msg, tag: &str, digest: &str) {
+    let status = "407 Proxy Authentication Required";
+    let header = format!("Proxy-Authenticate: {digest}\r\n");
+    world.callee.reply(request, status, tag, &header, None);
+}
 
 #[test]
 fn a_challenge_is_answered_once() {
     let world = World::new();
-    let sip = "<Sip username=\"u\" password=\"p\">sip:a@pbx.example</Sip>";
-    let line = dialling(&world, &format!("<Dial action=\"/dialled\">{sip}</Dial>"));
+    let line = dials(&world, "action=\"/dialled\"");
     line.expect_answer();
     let first = world.callee.expect("INVITE ");
     assert_eq!(first.find("Proxy-Authorization"), None);
-    let challenge = "Proxy-Authenticate: Digest realm=\"pbx\", nonce=\"n1\", qop=\"auth\"\r\n";
-    world.callee.reply(
-        &first,
-        "407 Proxy Authentication Required",
-        "t1",
-        challenge,
-        None,
-    );
+    let asks = "Digest realm=\"pbx\", nonce=\"n1\", qop=\"auth\"";
+    challenge(&world, &first, "t1", asks);
     world.callee.expect("ACK ");
     let second = world.callee.expect("INVITE ");
     assert_eq!(second.header("CSeq"), "2 INVITE");
@@ -36,14 +43,8 @@ fn a_challenge_is_answered_once() {
     ] {
         assert!(digest.contains(part), "{digest}");
     }
-    let evil = "Proxy-Authenticate: Digest realm=\"evil\", nonce=\"n2\", stale=true\r\n";
-    world.callee.reply(
-        &second,
-        "407 Proxy Authentication Required",
-        "t2",
-        evil,
-        None,
-    );
+    let evil = "Digest realm=\"evil\", nonce=\"n2\", stale=true";
+    challenge(&world, &second, "t2", evil);
     world.callee.expect("ACK ");
     let asked = world.web.expect("/dialled");
     assert_eq!(asked.param("DialCallStatus"), "failed");
@@ -56,11 +57,7 @@ fn a_challenge_is_answered_once() {
 #[test]
 fn a_challenge_after_the_cancel_is_not_answered() {
     let world = World::new();
-    let sip = "<Sip username=\"u\" password=\"p\">sip:a@pbx.example</Sip>";
-    let line = dialling(
-        &world,
-        &format!("<Dial answerOnBridge=\"true\">{sip}</Dial>"),
-    );
+    let line = dials(&world, "answerOnBridge=\"true\"");
     let invite = world.callee.expect("INVITE ");
     world.callee.reply(&invite, "180 Ringing", "t1", "", None);
     let rings = world.phone.recv_within(Duration::from_millis(500));
@@ -69,9 +66,7 @@ fn a_challenge_after_the_cancel_is_not_answered() {
     world.phone.expect("SIP/2.0 200");
     line.expect_refusal("SIP/2.0 487");
     let cancel = world.callee.expect("CANCEL ");
-    let challenge = "Proxy-Authenticate: Digest realm=\"pbx\", nonce=\"n1\"\r\n";
-    let status = "407 Proxy Authentication Required";
-    world.callee.reply(&invite, status, "t1", challenge, None);
+    challenge(&world, &invite, "t1", "Digest realm=\"pbx\", nonce=\"n1\"");
     world.callee.expect("ACK ");
     world.callee.reply(&cancel, "200 OK", "t1", "", None);
     world.callee.expect_nothing(Duration::from_millis(300));
@@ -82,15 +77,11 @@ fn a_challenge_after_the_cancel_is_not_answered() {
 #[test]
 fn an_ack_and_a_bye_have_credentials() {
     let world = World::new();
-    let sip = "<Sip username=\"u\" password=\"p\">sip:a@pbx.example</Sip>";
-    let line = dialling(&world, &format!("<Dial>{sip}</Dial>"));
+    let line = dials(&world, "");
     line.expect_answer();
-    let challenge =
-        |nonce: &str| format!("Proxy-Authenticate: digest\trealm=\"pbx\", nonce=\"{nonce}\"\r\n");
-    let status = "407 Proxy Authentication Required";
+    let asks = |nonce: &str| format!("digest\trealm=\"pbx\", nonce=\"{nonce}\"");
     let first = world.callee.expect("INVITE ");
-    let asks = challenge("n1");
-    world.callee.reply(&first, status, "t1", &asks, None);
+    challenge(&world, &first, "t1", &asks("n1"));
     world.callee.expect("ACK ");
     let second = world.callee.expect("INVITE ");
     let sdp = callee_sdp();
@@ -106,8 +97,7 @@ fn an_ack_and_a_bye_have_credentials() {
     world.callee.reply(&bye, "200 OK", "", "", None);
     line.hang_up();
     let bye = world.callee.expect("BYE ");
-    let asks = challenge("n2");
-    world.callee.reply(&bye, status, "", &asks, None);
+    challenge(&world, &bye, "", &asks("n2"));
     let again = world.callee.expect("BYE ");
     assert_eq!(again.header("CSeq"), "4 BYE");
     assert_eq!(again.header("To"), bye.header("To"));
@@ -117,8 +107,7 @@ fn an_ack_and_a_bye_have_credentials() {
         assert!(digest.contains(part), "{digest}");
     }
     // Wrong credentials are not tried again.
-    let asks = challenge("n3");
-    world.callee.reply(&again, status, "", &asks, None);
+    challenge(&world, &again, "", &asks("n3"));
     world.callee.expect_nothing(Duration::from_millis(200));
     world.expect_rest(Duration::from_secs(30));
 }

@@ -407,12 +407,7 @@ fn status_callbacks_of_a_callee() {
     world.web.expect("/dialled");
     line.expect_bye();
     world.expect_rest(Duration::from_secs(30));
-    let mut told: Vec<_> = world
-        .web
-        .asked()
-        .into_iter()
-        .filter(|asked| asked.path == "/child")
-        .collect();
+    let mut told = world.web.asked_at("/child");
     told.sort_by_key(|asked| asked.param("SequenceNumber").to_owned());
     let stages: Vec<_> = told.iter().map(|asked| asked.param("CallStatus")).collect();
     assert_eq!(stages, ["initiated", "ringing", "in-progress", "completed"]);

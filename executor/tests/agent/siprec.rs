@@ -76,26 +76,14 @@ fn taking(streams: &[(&Sound, u8)], direction: &str) -> String {
 /// The status callback of this event.
 #[track_caller]
 fn told(world: &World, event: &str) -> Asked {
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        let asked = world.web.asked();
-        let is_it = |asked: &&Asked| {
-            asked.path == "/s" && asked.params.iter().any(|(_, value)| value == event)
-        };
-        if let Some(found) = asked.iter().find(is_it) {
-            return found.clone();
-        }
-        assert!(Instant::now() < until, "no {event} among {asked:#?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let is_it = |asked: &Asked| asked.params.iter().any(|(_, value)| value == event);
+    world.web.expect_after(0, "/s", is_it)
 }
 
 fn events(world: &World) -> Vec<String> {
-    let asked = world.web.asked();
-    let callbacks = asked.iter().filter(|asked| asked.path == "/s");
-    callbacks
-        .map(|asked| asked.param("SiprecEvent").to_owned())
-        .collect()
+    let callbacks = world.web.asked_at("/s");
+    let event = |asked: &Asked| asked.param("SiprecEvent").to_owned();
+    callbacks.iter().map(event).collect()
 }
 
 #[test]
@@ -409,16 +397,7 @@ fn what_fails_is_told_and_the_call_goes_on() {
                 None => {}
             }
         }
-        let until = Instant::now() + Duration::from_secs(20);
-        let told = loop {
-            let asked = world.web.asked();
-            let found = asked.iter().skip(before).find(|asked| asked.path == "/s");
-            if let Some(found) = found {
-                break found.clone();
-            }
-            assert!(Instant::now() < until, "nothing was told of {error}");
-            std::thread::sleep(Duration::from_millis(20));
-        };
+        let told = world.web.expect_after(before, "/s", |_| true);
         assert_eq!(told.param("SiprecEvent"), "siprec-error");
         assert_eq!(told.param("SiprecError"), error);
         assert_eq!(told.param("SiprecErrorCode"), code.to_string());

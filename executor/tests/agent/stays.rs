@@ -43,10 +43,9 @@ fn participants_of_a_conference_hear_each_other() {
     // The conference ends with the first one; the document of the other goes on.
     second.expect_bye();
     world.expect_rest(Duration::from_secs(30));
-    let asked = world.web.asked();
+    let asked = world.web.asked_at("/conference");
     let events: Vec<_> = asked
         .iter()
-        .filter(|asked| asked.path == "/conference")
         .map(|asked| asked.param("StatusCallbackEvent"))
         .collect();
     for event in [
@@ -57,7 +56,7 @@ fn participants_of_a_conference_hear_each_other() {
     ] {
         assert!(events.contains(&event), "{event} is not among {events:?}");
     }
-    let dialled = asked.iter().find(|asked| asked.path == "/dialled").unwrap();
+    let dialled = &world.web.asked_at("/dialled")[0];
     assert_eq!(dialled.param("DialCallStatus"), "answered");
 }
 

@@ -33,6 +33,18 @@ struct Page {
 /// Answers by hand; the connection ends with it.
 type Raw = Arc<dyn Fn(&TcpStream) + Send + Sync>;
 
+impl Page {
+    fn new(status: u16, kind: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            kind: kind.to_owned(),
+            body: body.into(),
+            after: Duration::ZERO,
+            raw: None,
+        }
+    }
+}
+
 /// One request.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
@@ -86,17 +98,8 @@ impl Web {
     }
 
     pub(crate) fn answers(&self, path: &str, status: u16, body: &str, after: Duration) -> &Self {
-        let (kind, body) = ("text/xml".to_owned(), body.as_bytes().to_vec());
-        self.put(
-            path,
-            Page {
-                status,
-                kind,
-                body,
-                after,
-                raw: None,
-            },
-        )
+        let page = Page::new(status, "text/xml", body);
+        self.put(path, Page { after, ..page })
     }
 
     /// `path` is answered by hand.
@@ -105,32 +108,14 @@ impl Web {
         path: &str,
         raw: impl Fn(&TcpStream) + Send + Sync + 'static,
     ) -> &Self {
-        let (kind, body, after) = (String::new(), Vec::new(), Duration::ZERO);
-        self.put(
-            path,
-            Page {
-                status: 200,
-                kind,
-                body,
-                after,
-                raw: Some(Arc::new(raw)),
-            },
-        )
+        let raw = Some(Arc::new(raw) as Raw);
+        let page = Page::new(200, "", "");
+        self.put(path, Page { raw, ..page })
     }
 
     /// `path` is a file.
     pub(crate) fn file(&self, path: &str, kind: &str, body: Vec<u8>) -> &Self {
-        let (status, after, kind) = (200, Duration::ZERO, kind.to_owned());
-        self.put(
-            path,
-            Page {
-                status,
-                kind,
-                body,
-                after,
-                raw: None,
-            },
-        )
+        self.put(path, Page::new(200, kind, body))
     }
 
     fn put(&self, path: &str, page: Page) -> &Self {
@@ -145,17 +130,36 @@ impl Web {
         self.shared.asked.lock().unwrap().clone()
     }
 
+    /// All requests to `path` so far.
+    pub(crate) fn asked_at(&self, path: &str) -> Vec<Asked> {
+        let mut asked = self.asked();
+        asked.retain(|asked| asked.path == path);
+        asked
+    }
+
     /// The request to `path`, waiting for it.
     #[track_caller]
     pub(crate) fn expect(&self, path: &str) -> Asked {
+        self.expect_after(0, path, |_| true)
+    }
+
+    /// The first request to `path` after so many to all that is `wanted`, waiting for it.
+    #[track_caller]
+    pub(crate) fn expect_after(
+        &self,
+        before: usize,
+        path: &str,
+        wanted: impl Fn(&Asked) -> bool,
+    ) -> Asked {
         let until = Instant::now() + Duration::from_secs(20);
         let mut asked = self.shared.asked.lock().unwrap();
         loop {
-            if let Some(found) = asked.iter().find(|asked| asked.path == path) {
+            let mut later = asked.iter().skip(before);
+            if let Some(found) = later.find(|asked| asked.path == path && wanted(asked)) {
                 return found.clone();
             }
             let left = until.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{path} was not asked, but {asked:#?}");
+            assert!(!left.is_zero(), "{path} was not asked so, but {asked:#?}");
             asked = self.shared.more.wait_timeout(asked, left).unwrap().0;
         }
     }
@@ -171,13 +175,7 @@ fn serve(stream: &TcpStream, shared: &Shared) {
             all.len() - 1
         };
         let page = shared.pages.lock().unwrap().get(&asked.path).cloned();
-        let page = page.unwrap_or_else(|| Page {
-            status: 404,
-            kind: "text/plain".to_owned(),
-            body: Vec::new(),
-            after: Duration::ZERO,
-            raw: None,
-        });
+        let page = page.unwrap_or_else(|| Page::new(404, "text/plain", ""));
         if let Some(raw) = page.raw {
             return raw(stream);
         }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use executor::conference::{Conferences, Effect};
 use executor::run::{ConferenceCallback, ConferencePlan, Recording, RecordingCallback};
 use executor::twiml::{Beep, ConferenceEvents, JitterBuffer, RecordingEvents};
-use executor::webhook::{CallContext, Direction, Hook, Purpose, Session, SipContext};
-use executor::{Secret, Sid, SidKind};
+use executor::webhook::{Hook, Purpose};
+use executor::{Sid, SidKind};
 use proptest::prelude::*;
 use url::Url;
+
+use crate::legs::{call, sid};
 
 /// The legs are letters.
 struct World {
@@ -29,7 +31,9 @@ impl World {
         change(&mut plan);
         self.fresh += 1;
         let fresh = Sid::new(SidKind::Conference, [self.fresh; 16]);
-        let effects = self.conferences.join(key, &call(key), &plan, fresh);
+        let effects = self
+            .conferences
+            .join(key, &Arc::new(call(key)), &plan, fresh);
         effects.iter().map(shown).collect()
     }
 
@@ -37,24 +41,6 @@ impl World {
         let effects = self.conferences.leave(key);
         effects.iter().map(shown).collect()
     }
-}
-
-fn call(key: char) -> Arc<CallContext> {
-    Arc::new(CallContext {
-        call_sid: sid(key),
-        account_sid: Sid::derive(SidKind::Account, "test"),
-        auth_token: Secret::new("token"),
-        from: "sip:a@b.test".to_owned(),
-        to: "sip:c@d.test".to_owned(),
-        direction: Direction::Inbound,
-        parent_call_sid: None,
-        sip: SipContext::default(),
-        session: Session::default(),
-    })
-}
-
-fn sid(key: char) -> Sid {
-    Sid::new(SidKind::Call, [key as u8; 16])
 }
 
 fn plan() -> ConferencePlan {
@@ -441,7 +427,7 @@ fn a_name_is_free_with_the_end_though_the_recording_is_still_written() {
 fn accounts_do_not_meet() {
     let mut world = World::new();
     world.join('a', |_| {});
-    let mut other = (*call('b')).clone();
+    let mut other = call('b');
     other.account_sid = Sid::derive(SidKind::Account, "other");
     let fresh = Sid::new(SidKind::Conference, [99; 16]);
     let effects = world

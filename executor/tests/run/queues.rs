@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use executor::queue::{Effect, QUEUE_SIZE, Queues};
 use executor::run::{DialId, DialQueuePlan, EnqueuePlan, Event};
-use executor::webhook::{CallContext, Direction, Hook, Session, SipContext};
-use executor::{Secret, Sid, SidKind};
+use executor::webhook::Hook;
+use executor::{Sid, SidKind};
 use proptest::prelude::*;
 use sip::Instant;
 use url::Url;
+
+use crate::legs::call;
 
 /// The legs are letters: who waits is a small one, who takes is a capital.
 struct World {
@@ -62,20 +64,6 @@ impl World {
 
     fn ready(&mut self, key: char) -> Vec<String> {
         self.queues.ready(key).iter().map(shown).collect()
-    }
-}
-
-fn call(key: char) -> CallContext {
-    CallContext {
-        call_sid: Sid::new(SidKind::Call, [key as u8; 16]),
-        account_sid: Sid::derive(SidKind::Account, "test"),
-        auth_token: Secret::new("token"),
-        from: "sip:a@b.test".to_owned(),
-        to: "sip:c@d.test".to_owned(),
-        direction: Direction::Inbound,
-        parent_call_sid: None,
-        sip: SipContext::default(),
-        session: Session::default(),
     }
 }
 

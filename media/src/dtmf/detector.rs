@@ -117,12 +117,6 @@ impl Detector {
         self.waiting.pop_front()
     }
 
-    /// The key that is down now.
-    #[cfg(test)]
-    pub(crate) fn key_down(&self) -> Option<char> {
-        self.down
-    }
-
     /// What a block holds.
     fn measure(&self, block: &[f32]) -> Option<char> {
         let power: f32 = block.iter().map(|sample| sample * sample).sum();

@@ -195,21 +195,6 @@ fn what_is_made_is_found() {
     assert_eq!(tone('5', 0, u32::MAX).len(), 80_000);
 }
 
-#[test]
-fn says_which_key_is_down() {
-    let mut detector = Detector::new();
-    let pcm = PLAIN.dial("9", 100, 100);
-    let down: Vec<_> = pcm
-        .chunks(160)
-        .map(|frame| {
-            detector.push(frame);
-            detector.key_down()
-        })
-        .collect();
-    assert_eq!(down[3], Some('9'));
-    assert_eq!(*down.last().unwrap(), None);
-}
-
 /// What a synthesiser says, where one is installed, at 8 kHz.
 fn speech(voice: &str) -> Option<Vec<i16>> {
     const TEXT: &str = "The quick brown fox jumps over the lazy dog. Please listen to the whole \
