@@ -29,7 +29,8 @@ pub enum FetchFailed {
     /// 200, an announcement, BYE.
     #[default]
     Announce,
-    /// 503 if nothing could be fetched, 500 if the document is broken; BYE if already answered.
+    /// 503 if nothing could be fetched, 500 if the document is broken; BYE if already answered. A proxy
+    /// makes 500 of that 503, which has no Retry-After (RFC 3261 §16.7 step 6).
     Reject,
 }
 
