@@ -39,7 +39,8 @@ pub mod webhook;
 
 pub use ::media::codec::Codec;
 pub use ::media::{
-    Config as MediaConfig, Counters as MediaCounters, Engine as MediaEngine, Meter, RtpPorts,
+    Config as MediaConfig, Counters as MediaCounters, Engine as MediaEngine,
+    Histogram as MediaHistogram, Meter, Quality as MediaQuality, RtpPorts,
 };
 pub use error_code::{ErrorCode, Level};
 pub use executor::{Bound, Executor, Handle, SetupError};

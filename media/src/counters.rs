@@ -3,6 +3,9 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::Quality;
+use crate::quality::QualityCells;
+
 /// What an engine has done since it started, and what it has now.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Counters {
@@ -37,6 +40,8 @@ pub struct Counters {
     pub commands_lost: u64,
     /// How far the time between two packets of one session was from 20 ms.
     pub jitter: Jitter,
+    /// How well the peers of ended sessions were received.
+    pub quality: Quality,
 }
 
 /// A histogram of deviations from the time at which a packet is due.
@@ -108,6 +113,7 @@ pub(crate) struct Cells {
     recorded_lost_ms: AtomicU64,
     commands_lost: AtomicU64,
     jitter: [AtomicU64; Jitter::BOUNDS.len() + 1],
+    pub(crate) quality: QualityCells,
 }
 
 /// What one thread has counted since it last added it to the cells.
@@ -176,6 +182,7 @@ impl Cells {
             jitter: Jitter {
                 counts: self.jitter.each_ref().map(get),
             },
+            quality: self.quality.read(),
         }
     }
 }

@@ -241,6 +241,9 @@ impl Leg {
     pub(crate) fn close(&mut self, desk: &mut Desk) {
         self.recorders.close(desk);
         self.report(desk, true);
+        if let Some((jitter, lost)) = self.inbound.quality() {
+            desk.links.counters.quality.ended(jitter, lost);
+        }
     }
 
     /// Whether what others say has its way to the peer: nothing is played, and it wants to hear.

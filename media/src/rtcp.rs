@@ -62,8 +62,16 @@ impl Reception {
         more
     }
 
+    /// The jitter as a report tells it, in microseconds by the clock of the timestamps; `None` if
+    /// nothing has come.
+    pub(crate) fn jitter_micros(&self, clock: u32) -> Option<u64> {
+        let sixteenths = u64::try_from(self.jitter).unwrap_or(0);
+        let micros = sixteenths * 1_000_000 / 16;
+        micros.checked_div(clock.into()).filter(|_| self.started)
+    }
+
     /// Packets that should have come and did not.
-    fn lost(&self) -> u32 {
+    pub(crate) fn lost(&self) -> u32 {
         self.expected().saturating_sub(self.received)
     }
 
@@ -233,6 +241,10 @@ mod tests {
         assert_eq!(&block[8..12], &(65_599_u32).to_be_bytes());
         let jitter = u32::from_be_bytes(block[12..16].try_into().unwrap());
         assert!((60..=80).contains(&jitter), "{jitter}");
+        let micros = reception.jitter_micros(8000).unwrap();
+        assert_eq!(micros / 125, u64::from(jitter));
+        assert_eq!(reception.jitter_micros(0), None);
+        assert_eq!(Reception::default().jitter_micros(8000), None);
         // A second interval in which nothing is lost.
         reception.count(64, 16_000, 7_016_000);
         block.clear();

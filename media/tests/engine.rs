@@ -16,6 +16,8 @@ mod network;
 mod packets;
 #[path = "engine/playing.rs"]
 mod playing;
+#[path = "engine/quality.rs"]
+mod quality;
 #[path = "engine/recording.rs"]
 mod recording;
 #[path = "engine/rooms.rs"]

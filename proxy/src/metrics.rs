@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use executor::webhook::WebhookCounters;
-use executor::{MediaCounters, Snapshot};
+use executor::{MediaCounters, MediaHistogram, MediaQuality, Snapshot};
 
 use crate::counters::Counters;
 use crate::executor_role::Watched;
@@ -44,6 +44,7 @@ pub(crate) fn render(
                 value,
             );
         }
+        push_quality(&mut text, &media.quality);
     }
     let name = "hookswitch_filter_events_total";
     writeln!(
@@ -115,6 +116,26 @@ fn executor_series(
     ]
 }
 
+/// What came of the peers' streams of sessions that have ended.
+fn push_quality(text: &mut String, quality: &MediaQuality) {
+    push_histogram(
+        text,
+        "hookswitch_executor_media_session_jitter_seconds",
+        "Interarrival jitter (RFC 3550) at the end of ended sessions that something came to.",
+        &MediaQuality::JITTER_BOUNDS,
+        &quality.jitter,
+        1e-6,
+    );
+    push_histogram(
+        text,
+        "hookswitch_executor_media_session_lost_packets",
+        "RTP packets lost on the way to ended sessions that something came to.",
+        &MediaQuality::LOST_BOUNDS,
+        &quality.lost,
+        1.0,
+    );
+}
+
 fn webhook_series(done: &WebhookCounters) -> [(&'static str, &'static str, u64); 3] {
     [
         (
@@ -147,4 +168,76 @@ fn push(text: &mut String, name: &str, help: &str, value: u64) {
         "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
     )
     .unwrap_or_default();
+}
+
+/// A histogram whose bounds and sum are told in units of `unit` each.
+fn push_histogram(
+    text: &mut String,
+    name: &str,
+    help: &str,
+    bounds: &[u64],
+    histogram: &MediaHistogram,
+    unit: f64,
+) {
+    let mut count = 0;
+    let mut lines = format!("# HELP {name} {help}\n# TYPE {name} histogram\n");
+    let bounds = bounds.iter().map(|bound| told(*bound, unit));
+    let bounds = bounds.chain(std::iter::once("+Inf".to_owned()));
+    for (bound, more) in bounds.zip(histogram.counts) {
+        count += more;
+        writeln!(lines, "{name}_bucket{{le=\"{bound}\"}} {count}").unwrap_or_default();
+    }
+    let sum = told(histogram.sum, unit);
+    writeln!(lines, "{name}_sum {sum}\n{name}_count {count}").unwrap_or_default();
+    text.push_str(&lines);
+}
+
+/// A number in units, to the microsecond.
+fn told(value: u64, unit: f64) -> String {
+    let text = format!("{:.6}", value as f64 * unit);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_is_cumulative() {
+        let mut quality = MediaQuality::default();
+        quality.jitter.counts[0] = 2;
+        quality.jitter.counts[4] = 3;
+        quality.jitter.counts[10] = 1;
+        quality.jitter.sum = 1_234_500;
+        quality.lost.counts[0] = 6;
+        let mut text = String::new();
+        push_quality(&mut text, &quality);
+        let jitter = "hookswitch_executor_media_session_jitter_seconds";
+        let lost = "hookswitch_executor_media_session_lost_packets";
+        for line in [
+            format!("# TYPE {jitter} histogram"),
+            format!("{jitter}_bucket{{le=\"0.0005\"}} 2"),
+            format!("{jitter}_bucket{{le=\"0.005\"}} 2"),
+            format!("{jitter}_bucket{{le=\"0.01\"}} 5"),
+            format!("{jitter}_bucket{{le=\"0.5\"}} 5"),
+            format!("{jitter}_bucket{{le=\"+Inf\"}} 6"),
+            format!("{jitter}_sum 1.2345"),
+            format!("{jitter}_count 6"),
+            format!("{lost}_bucket{{le=\"0\"}} 6"),
+            format!("{lost}_bucket{{le=\"5000\"}} 6"),
+            format!("{lost}_sum 0"),
+            format!("{lost}_count 6"),
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        // Each series once: 11 buckets, a sum, a count and two lines before them.
+        assert_eq!(text.lines().count(), 30);
+    }
+
+    #[test]
+    fn numbers_have_no_tail() {
+        for (value, unit, text) in [(0, 1.0, "0"), (5000, 1.0, "5000"), (10, 1e-6, "0.00001")] {
+            assert_eq!(told(value, unit), text);
+        }
+    }
 }

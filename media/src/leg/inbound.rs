@@ -1,7 +1,7 @@
 //! The stream from the peer: from packets to frames.
 
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::codec::{Codec, Decoder, FRAME_MILLIS};
 use crate::convert::{Between, samples};
@@ -34,6 +34,8 @@ pub(crate) struct Inbound {
     concealed: u32,
     keys: KeyReader,
     pub(crate) reception: Reception,
+    /// Losses of the streams before this one.
+    lost_before: u32,
     /// How much sound is in a packet.
     length: Length,
     report: Option<(u32, Instant)>,
@@ -71,6 +73,7 @@ impl Inbound {
             concealed: CONCEALED_MAX,
             keys: KeyReader::default(),
             reception: Reception::default(),
+            lost_before: 0,
             length: Length::default(),
             report: None,
         }
@@ -269,6 +272,14 @@ impl Inbound {
         u64::from(self.reception.losses())
     }
 
+    /// The jitter of what came last and the losses of all that came, if anything did.
+    pub(crate) fn quality(&self) -> Option<(Duration, u32)> {
+        let clock = self.codec().map_or(8000, Codec::clock_rate);
+        let micros = self.reception.jitter_micros(clock)?;
+        let lost = self.lost_before.saturating_add(self.reception.lost());
+        Some((Duration::from_micros(micros), lost))
+    }
+
     /// A sender report came.
     pub(crate) fn reported(&mut self, ssrc: u32, middle: u32, now: Instant) {
         if self.ssrc == Some(ssrc) {
@@ -305,6 +316,7 @@ impl Inbound {
             self.buffer.restart();
             self.keys.restart();
         }
+        self.lost_before = self.lost_before.saturating_add(self.reception.lost());
         self.reception.restart();
         self.length = Length::default();
         self.report = None;
@@ -357,8 +369,7 @@ impl Decoders {
         if from == rate {
             return;
         }
-        self.between
-            .process(&self.own, from, rate, &mut self.ready);
+        self.between.process(&self.own, from, rate, &mut self.ready);
     }
 }
 
