@@ -6,6 +6,8 @@
 mod fetching;
 #[path = "sound/hearing.rs"]
 mod hearing;
+#[path = "sound/listing.rs"]
+mod listing;
 #[path = "sound/recording.rs"]
 mod recording;
 #[path = "sound/speaking.rs"]

@@ -19,17 +19,17 @@ use crate::wave;
 use crate::web::{Answer, ask};
 
 /// A folder that goes with the test.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let name = format!("hookswitch-recordings-{name}-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    fn config(&self) -> RecordingsConfig {
+    pub(crate) fn config(&self) -> RecordingsConfig {
         RecordingsConfig {
             folder: self.0.clone(),
             listen: Some("127.0.0.1:0".parse().unwrap()),
@@ -37,7 +37,7 @@ impl Folder {
         }
     }
 
-    fn files(&self) -> usize {
+    pub(crate) fn files(&self) -> usize {
         fs::read_dir(&self.0).unwrap().count()
     }
 }
@@ -48,7 +48,7 @@ impl Drop for Folder {
     }
 }
 
-fn new() -> NewRecording {
+pub(crate) fn new() -> NewRecording {
     NewRecording {
         account: Sid::derive(SidKind::Account, "demo.example"),
         call: Sid::new(SidKind::Call, [7; 16]),
@@ -63,13 +63,13 @@ fn sound() -> Vec<u8> {
 }
 
 /// Begins a recording, and describes it.
-fn begin(recordings: &Recordings) -> Begun {
+pub(crate) fn begin(recordings: &Recordings) -> Begun {
     let begun = recordings.begin(new()).unwrap();
     recordings.describe(begun.sid).unwrap();
     begun
 }
 
-fn record(recordings: &Recordings) -> Sid {
+pub(crate) fn record(recordings: &Recordings) -> Sid {
     let begun = begin(recordings);
     fs::write(&begun.path, sound()).unwrap();
     let duration = Duration::from_millis(1500);
@@ -88,10 +88,10 @@ fn domains() -> Domains {
 }
 
 /// A running server; it ends with this.
-struct Serving(SocketAddr, AbortHandle);
+pub(crate) struct Serving(SocketAddr, AbortHandle);
 
 impl Serving {
-    fn start(recordings: &Recordings) -> Self {
+    pub(crate) fn start(recordings: &Recordings) -> Self {
         let server = RecordingServer::bind(recordings, &domains()).unwrap();
         let server = server.expect("an address is configured");
         let address = server.address();
@@ -99,7 +99,7 @@ impl Serving {
         Self(address, task.abort_handle())
     }
 
-    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         ask(self.0, method, path, headers).await
     }
 }
@@ -115,7 +115,7 @@ fn path(sid: Sid) -> String {
     format!("/2010-04-01/Accounts/{account}/Recordings/{sid}")
 }
 
-fn basic(user: &str, password: &str) -> String {
+pub(crate) fn basic(user: &str, password: &str) -> String {
     let pair = format!("{user}:{password}");
     format!(
         "Basic {}",
@@ -123,7 +123,7 @@ fn basic(user: &str, password: &str) -> String {
     )
 }
 
-fn owner() -> String {
+pub(crate) fn owner() -> String {
     basic(&new().account.to_string(), "12345")
 }
 

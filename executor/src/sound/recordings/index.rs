@@ -1,11 +1,13 @@
 //! All recordings by identifier and by age, and which of them have to go.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::time::{Duration, SystemTime};
 
 use crate::Sid;
 
 use super::entry::{Done, Entry};
+use super::list::Place;
 
 /// The table of recordings.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub(super) struct Index {
     finished: BTreeSet<(SystemTime, Sid)>,
     /// Those that go on, the oldest first.
     going_on: BTreeSet<(SystemTime, Sid)>,
+    /// Those of each account, the oldest first.
+    of_accounts: HashMap<Sid, BTreeSet<Place>>,
     /// What the finished ones take.
     bytes: u64,
 }
@@ -32,6 +36,23 @@ impl Index {
         self.entries.get(&sid).copied()
     }
 
+    /// So many recordings of an account, the newest first; all older than one, if that is given.
+    pub(super) fn of_account(
+        &self,
+        account: Sid,
+        than: Option<Place>,
+        most: usize,
+    ) -> Vec<(Sid, Entry)> {
+        let end = than.map_or(Bound::Unbounded, Bound::Excluded);
+        self.of_accounts
+            .get(&account)
+            .into_iter()
+            .flat_map(|places| places.range((Bound::Unbounded, end)).rev())
+            .take(most)
+            .filter_map(|(_, sid)| Some((*sid, self.find(*sid)?)))
+            .collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -47,6 +68,8 @@ impl Index {
                 self.going_on.insert((entry.started, sid));
             }
         }
+        let of_account = self.of_accounts.entry(entry.of.account).or_default();
+        of_account.insert((entry.started, sid));
         self.entries.insert(sid, entry);
     }
 
@@ -59,6 +82,12 @@ impl Index {
             }
             None => {
                 self.going_on.remove(&(entry.started, sid));
+            }
+        }
+        if let Some(places) = self.of_accounts.get_mut(&entry.of.account) {
+            places.remove(&(entry.started, sid));
+            if places.is_empty() {
+                self.of_accounts.remove(&entry.of.account);
             }
         }
         Some(entry)
@@ -159,5 +188,37 @@ pub(super) mod tests {
         assert_eq!(index.sweep(at(25 * 3600), bounds, 0), []);
         assert_eq!(index.sweep(at(25 * 3600 + 1), bounds, 0), [sid(0)]);
         assert_eq!(index.len(), 0);
+    }
+
+    #[test]
+    fn an_account_has_its_own_the_newest_first() {
+        let mut index = Index::default();
+        let account = entry(0, None).of.account;
+        for number in 1..=5 {
+            index.insert(sid(number), entry(number.into(), Some(1)));
+        }
+        index.insert(sid(6), entry(6, None));
+        let mut other = entry(7, Some(1));
+        other.of.account = Sid::new(SidKind::Account, [9; 16]);
+        index.insert(sid(7), other);
+        let listed = |index: &Index, than, most| -> Vec<Sid> {
+            let found = index.of_account(account, than, most);
+            found.into_iter().map(|(sid, _)| sid).collect()
+        };
+        assert_eq!(listed(&index, None, 2), [sid(6), sid(5)]);
+        assert_eq!(
+            listed(&index, Some((at(5), sid(5))), 9),
+            [sid(4), sid(3), sid(2), sid(1)]
+        );
+        // What is gone still has a place.
+        index.remove(sid(5));
+        assert_eq!(listed(&index, Some((at(5), sid(5))), 2), [sid(4), sid(3)]);
+        index.grow(sid(4), 10);
+        assert_eq!(listed(&index, None, 9).len(), 5);
+        for number in 1..=6 {
+            index.remove(sid(number));
+        }
+        assert_eq!(listed(&index, None, 9), []);
+        assert_eq!(index.of_accounts.len(), 1);
     }
 }

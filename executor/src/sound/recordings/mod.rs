@@ -5,6 +5,7 @@ mod body;
 mod entry;
 mod folder;
 mod index;
+mod list;
 mod range;
 mod respond;
 mod route;
@@ -40,7 +41,7 @@ pub struct RecordingsConfig {
     /// web server listens on.
     pub public_url: Option<Url>,
     /// Whether a sound is given only for the account's identifier and token (HTTP Basic). The
-    /// description of a recording, and its deletion, always want them.
+    /// description of a recording, its deletion, and the list of all always want them.
     pub authenticate: bool,
 }
 

@@ -11,9 +11,10 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use crate::Sid;
 use crate::settings::Domains;
 use crate::sound::{audio, scratch};
 use crate::webhook::rfc2822;
@@ -21,8 +22,9 @@ use crate::webhook::rfc2822;
 use super::access;
 use super::body::Body;
 use super::entry::Entry;
+use super::list::Query;
 use super::range::{self, Part};
-use super::route::Route;
+use super::route::{Route, Target};
 use super::store::{Kind, Recordings};
 
 /// Answers requests for recordings.
@@ -44,41 +46,70 @@ impl Responder {
 
     /// Answers one request. The answer to HEAD has the headers of GET and no body.
     pub(super) async fn answer(&self, request: &Parts) -> Response<Body> {
-        let Some(route) = Route::parse(request.uri.path()) else {
+        let Some(target) = Target::parse(request.uri.path()) else {
             return refuse(StatusCode::NOT_FOUND, "nothing is here");
         };
+        let (account, methods) = match target {
+            Target::All(account) => (account, "GET, HEAD"),
+            Target::One(route) => (route.account, "GET, HEAD, DELETE"),
+        };
         let method = &request.method;
-        if ![Method::GET, Method::HEAD, Method::DELETE].contains(method) {
+        if !methods.split(", ").any(|known| known == method.as_str()) {
             let mut refused = refuse(StatusCode::METHOD_NOT_ALLOWED, "not with this method");
-            set(&mut refused, ALLOW, "GET, HEAD, DELETE");
+            set(&mut refused, ALLOW, methods);
             return refused;
         }
-        let open = method != Method::DELETE
-            && route.kind != Kind::Description
-            && !self.recordings.config().authenticate;
+        // What is said about recordings is the account's alone, and so is their deletion.
+        let open = match target {
+            Target::One(Route { kind, .. }) if kind != Kind::Description => {
+                method != Method::DELETE && !self.recordings.config().authenticate
+            }
+            _ => false,
+        };
         let domains = self.domains.all();
-        if !open && !access::permits(&request.headers, route.account, &domains) {
+        if !open && !access::permits(&request.headers, account, &domains) {
             let mut refused = refuse(StatusCode::UNAUTHORIZED, "this needs the account's token");
             let challenge = "Basic realm=\"recordings\", charset=\"UTF-8\"";
             set(&mut refused, WWW_AUTHENTICATE, challenge);
             return refused;
         }
-        let entry = self.recordings.find(route.sid);
-        let Some(entry) = entry.filter(|entry| entry.of.account == route.account) else {
-            return refuse(StatusCode::NOT_FOUND, "there is no such recording");
-        };
-        if method == Method::DELETE {
-            return self.delete(route).await;
-        }
-        let mut response = match (route.kind, entry.done) {
-            (Kind::Description, _) => self.describe(route, entry),
-            (_, None) => refuse(StatusCode::NOT_FOUND, "the recording still goes on"),
-            (kind, Some(_)) => self.sound(request, route, kind).await,
+        let mut response = match target {
+            Target::All(account) => self.list(account, request.uri.query().unwrap_or_default()),
+            Target::One(route) => self.one(request, route).await,
         };
         if method == Method::HEAD {
             *response.body_mut() = Body::empty();
         }
         response
+    }
+
+    /// A page of an account's recordings.
+    fn list(&self, account: Sid, query: &str) -> Response<Body> {
+        let query = match Query::parse(query) {
+            Ok(query) => query,
+            Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
+        };
+        let (found, next) = self.recordings.page(account, query);
+        let described: Vec<_> = found
+            .into_iter()
+            .map(|(sid, entry)| self.description(account, sid, entry))
+            .collect();
+        told(&query.page(account, &described, next))
+    }
+
+    async fn one(&self, request: &Parts, route: Route) -> Response<Body> {
+        let entry = self.recordings.find(route.sid);
+        let Some(entry) = entry.filter(|entry| entry.of.account == route.account) else {
+            return refuse(StatusCode::NOT_FOUND, "there is no such recording");
+        };
+        if request.method == Method::DELETE {
+            return self.delete(route).await;
+        }
+        match (route.kind, entry.done) {
+            (Kind::Description, _) => told(&self.description(route.account, route.sid, entry)),
+            (_, None) => refuse(StatusCode::NOT_FOUND, "the recording still goes on"),
+            (kind, Some(_)) => self.sound(request, route, kind).await,
+        }
     }
 
     async fn delete(&self, route: Route) -> Response<Body> {
@@ -91,14 +122,13 @@ impl Responder {
     }
 
     /// The description, as the provider's API has it.
-    fn describe(&self, route: Route, entry: Entry) -> Response<Body> {
-        let Route { account, sid, .. } = route;
+    fn description(&self, account: Sid, sid: Sid, entry: Entry) -> Value {
         let started = rfc2822(entry.started);
         let ended = entry
             .done
             .and_then(|done| entry.started.checked_add(done.duration));
         let seconds = entry.done.map(|done| done.duration.as_secs().to_string());
-        let description = json!({
+        json!({
             "account_sid": account.to_string(),
             "api_version": "2010-04-01",
             "call_sid": entry.of.call.to_string(),
@@ -118,10 +148,7 @@ impl Responder {
             "status": if entry.done.is_some() { "completed" } else { "in-progress" },
             "track": entry.of.track.as_str(),
             "uri": format!("/2010-04-01/Accounts/{account}/Recordings/{sid}.json"),
-        });
-        let mut response = with_status(StatusCode::OK, description.to_string().into());
-        set(&mut response, CONTENT_TYPE, JSON);
-        response
+        })
     }
 
     async fn sound(&self, request: &Parts, route: Route, kind: Kind) -> Response<Body> {
@@ -202,6 +229,13 @@ fn open(path: PathBuf) -> std::io::Result<(File, u64, SystemTime)> {
     let data = file.metadata()?;
     let modified = data.modified()?;
     Ok((file, data.len(), modified))
+}
+
+/// A description.
+fn told(what: &Value) -> Response<Body> {
+    let mut response = with_status(StatusCode::OK, what.to_string().into());
+    set(&mut response, CONTENT_TYPE, JSON);
+    response
 }
 
 /// An answer without sound, in the words of the provider's API.

@@ -14,6 +14,7 @@ use crate::{Sid, SidKind};
 
 use super::entry::{Done, Entry};
 use super::index::{Bounds, Index};
+use super::list::{Place, Query};
 use super::{Begun, NewRecording, RecordingsConfig, folder};
 
 /// The recordings of a node. Clones share them.
@@ -169,6 +170,30 @@ impl Recordings {
         self.index().len()
     }
 
+    /// A page of an account's recordings, the newest first, and where the next one begins.
+    pub(super) fn page(&self, account: Sid, query: Query) -> (Vec<(Sid, Entry)>, Option<Place>) {
+        let mut found: Vec<(Sid, Entry)> = Vec::new();
+        let mut place = query.after;
+        while found.len() <= query.size {
+            // Never long under the lock that a recording has to take to begin.
+            let more = self.index().of_account(account, place, AT_ONCE);
+            let Some((sid, entry)) = more.last() else {
+                break;
+            };
+            place = Some((entry.started, *sid));
+            let wanted = |(_, entry): &(Sid, Entry)| {
+                let call = entry.of.call;
+                query.call.is_none_or(|wanted| wanted == call)
+            };
+            found.extend(more.into_iter().filter(wanted));
+        }
+        let has_more = found.len() > query.size;
+        found.truncate(query.size);
+        let last = found.last().filter(|_| has_more);
+        let next = last.map(|(sid, entry)| (entry.started, *sid));
+        (found, next)
+    }
+
     /// Deletes what is too old or too much.
     pub(super) fn sweep(&self) {
         let gone = self.index().sweep(SystemTime::now(), self.bounds(), 0);
@@ -296,6 +321,9 @@ impl Kind {
 fn failed(error: &io::Error) -> SoundError {
     SoundError::internal(format!("the recording cannot be kept: {error}"))
 }
+
+/// Recordings that are looked at under one lock.
+const AT_ONCE: usize = 256;
 
 #[cfg(test)]
 mod tests {
