@@ -69,4 +69,4 @@ pub use robot::Robot;
 pub use scratch::Scratch;
 pub use sipp::{Report, Running, Sipp};
 pub use stream::Stream;
-pub use webhook::{Hit, Webhook, decode, encode};
+pub use webhook::{Hit, Webhook, decode, encode, script};

@@ -185,6 +185,29 @@ fn events<'a>(text: &'a str, kind: &'a str) -> impl Iterator<Item = Value> + 'a 
     values.filter(move |value| value["event"] == kind)
 }
 
+/// What a script of `python/` says.
+///
+/// # Panics
+///
+/// When it fails.
+#[must_use]
+pub fn script(name: &str, arguments: &[&str]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("python")
+        .join(name);
+    // Nothing on loopback goes by a proxy of the environment.
+    let output = Command::new(python())
+        .arg(script)
+        .args(arguments)
+        .env("NO_PROXY", "*")
+        .output()
+        .expect("the interpreter starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {said}{complaint}");
+    said
+}
+
 /// The interpreter of the suite's virtual environment, or `HOOKSWITCH_PYTHON`.
 pub(crate) fn python() -> PathBuf {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");

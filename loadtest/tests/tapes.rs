@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use loadtest::hear::{Sound, channels};
-use loadtest::{App, Edge, Handset, Hit, Setup, Verb, Webhook, fetch, serving, serving_with};
+use loadtest::{
+    AUTH_TOKEN, App, Edge, Handset, Hit, Setup, Verb, Webhook, fetch, script, serving, serving_with,
+};
 
 const DEMO: &str = "sip:bob@demo.test";
 
@@ -282,4 +284,32 @@ fn a_recognizer_that_is_not_there_is_told_as_a_failure() {
     // The call has gone on without it.
     assert!(phone.is_over().seconds_of(900) > 0.4);
     hook.all_signed();
+}
+
+#[test]
+fn the_official_library_lists_them() {
+    let short = [("max_length", "2"), ("trim", "do-not-trim")];
+    let app = App::new()
+        .page("/answer", [record(&short).set("action", "/second")])
+        .page("/second", [record(&short).set("action", "/third")])
+        .page("/third", [record(&short)])
+        .page("/recorded", []);
+    let (hook, _edge, phone) = called(app, &Sound::tone(8000, 700, 60.0));
+    let hit = path(&hook, "/recorded");
+    phone.is_over();
+    let url = hit.param("RecordingUrl");
+    let (base, _) = url.split_once("/2010-04-01").expect("a URL");
+    let (account, call) = (hit.param("AccountSid"), hit.param("CallSid"));
+    let listed = |call: &str| script("recordings.py", &[base, account, AUTH_TOKEN, call]);
+    let told = listed(call);
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines.len(), 3, "{told}");
+    let newest = format!(
+        "{} {call} completed 2 1 RecordVerb",
+        hit.param("RecordingSid")
+    );
+    assert_eq!(lines[0], newest, "{told}");
+    let all = script("recordings.py", &[base, account, AUTH_TOKEN]);
+    assert_eq!(all, told);
+    assert_eq!(listed(&format!("CA{}", "0".repeat(32))), "");
 }
