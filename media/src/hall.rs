@@ -144,7 +144,7 @@ impl Hall {
             let Tie::Room { member, .. } = leg.tie else {
                 continue;
             };
-            if member.muted || member.hold || !leg.heard.sounds {
+            if member.muted || !leg.heard.sounds {
                 continue;
             }
             self.voices.push(Voice {

@@ -36,8 +36,6 @@ impl Default for RoomSpec {
 pub struct Member {
     /// Hears, and is not heard.
     pub muted: bool,
-    /// Neither hears nor is heard; what is played to the session is all it hears.
-    pub hold: bool,
     /// Is heard by this member alone.
     pub coach: Option<SessionId>,
     /// All hear a beep when it comes.

@@ -191,7 +191,6 @@ impl Agent {
         };
         let member = Member {
             muted: member.muted,
-            hold: false,
             coach,
             beep_on_enter: member.beep_on_enter,
             beep_on_exit: member.beep_on_exit,

@@ -88,7 +88,7 @@ impl Worker {
         leg.hears()
             || match &leg.tie {
                 Tie::None => false,
-                Tie::Room { member, .. } => !member.muted && !member.hold,
+                Tie::Room { member, .. } => !member.muted,
                 Tie::Partner(partner) => self.legs.get(*partner).is_some_and(|other| {
                     other.overhears() || other.is_free() && !leg.relays_to(other)
                 }),
@@ -102,7 +102,6 @@ impl Worker {
         };
         let partner = match &leg.tie {
             Tie::None => return Input::Nobody,
-            Tie::Room { member, .. } if member.hold => return Input::Nobody,
             // The room has put it there.
             Tie::Room { .. } => return Input::Sound,
             Tie::Partner(partner) => *partner,
