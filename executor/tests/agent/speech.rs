@@ -1,6 +1,6 @@
 //! `<Gather input="speech">`, with a recognition service over HTTP.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use executor::sound::HearingConfig;
 use executor::sound::hear::HttpHearingConfig;
@@ -23,9 +23,11 @@ fn what_the_caller_says_is_understood() {
     world.web.says("/said", "<Hangup/>");
     world.web.says("/partial", "");
     let sound = Sound::new();
+    let began = Instant::now();
     let (line, answer) = answered(&world, &sound, "0 101");
+    sound.expect_tone(&[500.0], began);
     std::thread::sleep(Duration::from_millis(1500));
-    let length = Duration::from_millis(1200);
+    let length = Duration::from_millis(2500);
     sound.say(address_of(&answer), 0, &[600.0, 750.0], length);
     let asked = world.web.expect("/said");
     assert_eq!(asked.param("SpeechResult"), "two tones");

@@ -42,7 +42,7 @@ fn spoken(world: &World, length: Duration) {
 /// What has happened of this in the call, once it has.
 #[track_caller]
 fn noted<T>(world: &World, what: impl Fn(&CallEvent) -> Option<T>) -> T {
-    let until = Instant::now() + Duration::from_secs(8);
+    let until = Instant::now() + Duration::from_secs(20);
     loop {
         let records = world.log.records();
         if let Some(found) = records.iter().find_map(|record| what(&record.event)) {
@@ -98,7 +98,7 @@ fn the_text_is_told_after_the_call() {
         !names.contains(&"TranscriptionUrl") && !names.contains(&"Timestamp"),
         "{names:?}"
     );
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_text_that_nobody_asks_for_is_in_the_record_of_the_call() {
         text.starts_with("TR") && text.ends_with(": two tones"),
         "{text}"
     );
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn what_is_too_short_has_failed() {
     assert_eq!(told.param("TranscriptionText"), "");
     assert!(told.param("RecordingSid").starts_with("RE"), "{told:?}");
     assert!(warning(&world, 13617).contains("is not transcribed"));
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_service_that_is_not_there_has_failed() {
     let told = world.web.expect("/text");
     assert_eq!(told.param("TranscriptionStatus"), "failed");
     assert!(warning(&world, 90112).contains("is not transcribed"));
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_callback_that_is_refused_is_a_warning() {
     spoken(&world, LONG);
     world.web.expect("/text");
     warning(&world, 15003);
-    world.expect_rest(Duration::from_secs(10));
+    world.expect_rest(Duration::from_secs(30));
 }
 
 /// Whoever waits for a text is told that there is none, rather than nothing.
