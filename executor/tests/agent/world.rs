@@ -1,7 +1,7 @@
 //! An executor with its neighbours: a caller's phone, a callee's phone, a web server.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
@@ -195,11 +195,14 @@ impl TextToSpeech for Humming {
 }
 
 /// So many ports that no other executor of this process has, nor any socket that the kernel finds a port for: those of
-/// its own are above these.
+/// its own are above these. The first two are free.
 pub(crate) fn ports(count: u16) -> RtpPorts {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let taken = NEXT.fetch_add(count, Ordering::Relaxed) % 11_800;
-    let first = 20_000 + taken;
+    let next = || 20_000 + NEXT.fetch_add(count, Ordering::Relaxed) % 11_800;
+    let is_free = |port: u16| UdpSocket::bind(("0.0.0.0", port)).is_ok();
+    let mut firsts = std::iter::repeat_with(next);
+    let first = firsts.find(|first| is_free(*first) && is_free(first + 1));
+    let first = first.unwrap();
     RtpPorts {
         first,
         last: first + count - 1,
