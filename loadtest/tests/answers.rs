@@ -2,6 +2,7 @@
 
 use loadtest::hear::Sound;
 use loadtest::{App, Handset, Hit, Picks, Setup, Verb, serving};
+use punctual::punctually;
 
 const ALICE: u32 = 500;
 const GREETING: &str =
@@ -37,28 +38,36 @@ fn told(says: &Sound, detection: &str) -> Hit {
 
 #[test]
 fn a_person_says_hello() {
-    let hit = told(&Sound::spoken("Hello?"), "Enable");
-    assert_eq!(hit.param("AnsweredBy"), "human");
+    punctually(|| {
+        let hit = told(&Sound::spoken("Hello?"), "Enable");
+        assert_eq!(hit.param("AnsweredBy"), "human");
+    });
 }
 
 #[test]
 fn a_machine_speaks_on() {
-    let hit = told(&Sound::spoken(GREETING), "Enable");
-    assert_eq!(hit.param("AnsweredBy"), "machine_start");
+    punctually(|| {
+        let hit = told(&Sound::spoken(GREETING), "Enable");
+        assert_eq!(hit.param("AnsweredBy"), "machine_start");
+    });
 }
 
 #[test]
 fn a_machine_is_waited_for_until_its_beep() {
-    let beep = Sound::silence(8000, 0.3).then(&Sound::tone(8000, 1000, 0.4));
-    let greeting = Sound::spoken(GREETING).then(&beep);
-    let hit = told(&greeting, "DetectMessageEnd");
-    assert_eq!(hit.param("AnsweredBy"), "machine_end_beep");
+    punctually(|| {
+        let beep = Sound::silence(8000, 0.3).then(&Sound::tone(8000, 1000, 0.4));
+        let greeting = Sound::spoken(GREETING).then(&beep);
+        let hit = told(&greeting, "DetectMessageEnd");
+        assert_eq!(hit.param("AnsweredBy"), "machine_end_beep");
+    });
 }
 
 #[test]
 fn a_fax_and_nobody() {
-    let hit = told(&Sound::tone(8000, 1100, 0.5), "Enable");
-    assert_eq!(hit.param("AnsweredBy"), "fax");
-    let hit = told(&Sound::silence(8000, 1.0), "Enable");
-    assert_eq!(hit.param("AnsweredBy"), "unknown");
+    punctually(|| {
+        let hit = told(&Sound::tone(8000, 1100, 0.5), "Enable");
+        assert_eq!(hit.param("AnsweredBy"), "fax");
+        let hit = told(&Sound::silence(8000, 1.0), "Enable");
+        assert_eq!(hit.param("AnsweredBy"), "unknown");
+    });
 }

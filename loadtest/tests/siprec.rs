@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use loadtest::hear::Sound;
 use loadtest::{App, Ear, Edge, Handset, Hit, Setup, Sipp, Verb, Webhook, serving_with};
+use punctual::punctually;
 
 const DEMO: &str = "sip:bob@demo.test";
 
@@ -101,72 +102,78 @@ fn texts(document: &str, name: &str) -> Vec<String> {
 
 #[test]
 fn a_recording_server_hears_both_sides() {
-    let ears = [Ear::new(), Ear::new()];
-    let server = server(&ears);
-    let (hook, _edge, phone) = calling(app("vault", &[stop()]), &server);
-    let server = server.start();
-    phone.calls(DEMO);
-    let started = told(&hook, "siprec-started");
-    assert!(started.param("SiprecSid").starts_with("SR"));
-    let [first, second] = &ears;
-    let inbound = first.hears("sweep", |heard| heard.find(&sweep()).degree > 0.95);
-    assert!(inbound.seconds_of(HUM) < 0.1, "{inbound:?}");
-    phone.is_over();
-    // What was played after the stop is not in it.
-    let outbound = second.heard();
-    let hum = outbound.seconds_of(HUM);
-    assert!((0.8..1.2).contains(&hum), "{outbound:?}");
-    assert!(outbound.seconds_of(AFTER) < 0.1, "{outbound:?}");
-    assert!(outbound.find(&sweep()).degree < 0.5, "{outbound:?}");
+    punctually(|| {
+        let ears = [Ear::new(), Ear::new()];
+        let server = server(&ears);
+        let (hook, _edge, phone) = calling(app("vault", &[stop()]), &server);
+        let server = server.start();
+        phone.calls(DEMO);
+        let started = told(&hook, "siprec-started");
+        assert!(started.param("SiprecSid").starts_with("SR"));
+        let [first, second] = &ears;
+        let inbound = first.hears("sweep", |heard| heard.find(&sweep()).degree > 0.95);
+        assert!(inbound.seconds_of(HUM) < 0.1, "{inbound:?}");
+        phone.is_over();
+        // What was played after the stop is not in it.
+        let outbound = second.heard();
+        let hum = outbound.seconds_of(HUM);
+        assert!((0.8..1.2).contains(&hum), "{outbound:?}");
+        assert!(outbound.seconds_of(AFTER) < 0.1, "{outbound:?}");
+        assert!(outbound.find(&sweep()).degree < 0.5, "{outbound:?}");
 
-    let report = server.finish();
-    let invite = report.request("INVITE");
-    assert_eq!(invite.need("Require"), "siprec");
-    assert!(invite.header("X-Hookswitch-Parent-Call-Id").is_none());
-    let (_, metadata) = invite
-        .body
-        .split_once("recording-session")
-        .expect("metadata");
-    let (_, metadata) = metadata.split_once("<?xml").expect("a document");
-    let (metadata, _) = metadata.split_once("</recording>").expect("its end");
-    let document = format!("<?xml{metadata}</recording>");
-    assert_eq!(texts(&document, "label"), ["1", "2"]);
-    assert_eq!(texts(&document, "Parameter"), ["<4711> & more"]);
-    assert_eq!(texts(&document, "send").len(), 2);
-    let stopped = told(&hook, "siprec-stopped");
-    assert_eq!(stopped.param("SiprecSid"), started.param("SiprecSid"));
-    hook.all_signed();
+        let report = server.finish();
+        let invite = report.request("INVITE");
+        assert_eq!(invite.need("Require"), "siprec");
+        assert!(invite.header("X-Hookswitch-Parent-Call-Id").is_none());
+        let (_, metadata) = invite
+            .body
+            .split_once("recording-session")
+            .expect("metadata");
+        let (_, metadata) = metadata.split_once("<?xml").expect("a document");
+        let (metadata, _) = metadata.split_once("</recording>").expect("its end");
+        let document = format!("<?xml{metadata}</recording>");
+        assert_eq!(texts(&document, "label"), ["1", "2"]);
+        assert_eq!(texts(&document, "Parameter"), ["<4711> & more"]);
+        assert_eq!(texts(&document, "send").len(), 2);
+        let stopped = told(&hook, "siprec-stopped");
+        assert_eq!(stopped.param("SiprecSid"), started.param("SiprecSid"));
+        hook.all_signed();
+    });
 }
 
 #[test]
 fn the_end_of_the_call_is_the_end_of_the_recording() {
-    let ears = [Ear::new(), Ear::new()];
-    let server = server(&ears);
-    let (hook, _edge, phone) = calling(app("vault", &[]), &server);
-    let server = server.start();
-    phone.calls(DEMO);
-    told(&hook, "siprec-started");
-    ears[0].hears("sweep", |heard| heard.find(&sweep()).degree > 0.95);
-    phone.hang_up();
-    // It ends with the BYE.
-    server.finish();
-    told(&hook, "siprec-stopped");
+    punctually(|| {
+        let ears = [Ear::new(), Ear::new()];
+        let server = server(&ears);
+        let (hook, _edge, phone) = calling(app("vault", &[]), &server);
+        let server = server.start();
+        phone.calls(DEMO);
+        told(&hook, "siprec-started");
+        ears[0].hears("sweep", |heard| heard.find(&sweep()).degree > 0.95);
+        phone.hang_up();
+        // It ends with the BYE.
+        server.finish();
+        told(&hook, "siprec-stopped");
+    });
 }
 
 #[test]
 fn a_call_goes_on_without_its_recording_server() {
-    let ears = [Ear::new(), Ear::new()];
-    // Nobody listens there.
-    let nobody = server(&ears);
-    let (hook, _edge, phone) = calling(app("vault", &[start("elsewhere")]), &nobody);
-    phone.calls(DEMO);
-    let codes = ["90134", "90130"];
-    for code in codes {
-        let hit = hook.wait_until(code, |hit| hit.get("SiprecErrorCode") == Some(code));
-        assert_eq!(hit.param("SiprecEvent"), "siprec-error");
-        assert!(!hit.param("SiprecError").is_empty());
-    }
-    let heard = phone.is_over();
-    assert!((0.8..1.2).contains(&heard.seconds_of(HUM)), "{heard:?}");
-    assert!((0.8..1.2).contains(&heard.seconds_of(AFTER)), "{heard:?}");
+    punctually(|| {
+        let ears = [Ear::new(), Ear::new()];
+        // Nobody listens there.
+        let nobody = server(&ears);
+        let (hook, _edge, phone) = calling(app("vault", &[start("elsewhere")]), &nobody);
+        phone.calls(DEMO);
+        let codes = ["90134", "90130"];
+        for code in codes {
+            let hit = hook.wait_until(code, |hit| hit.get("SiprecErrorCode") == Some(code));
+            assert_eq!(hit.param("SiprecEvent"), "siprec-error");
+            assert!(!hit.param("SiprecError").is_empty());
+        }
+        let heard = phone.is_over();
+        assert!((0.8..1.2).contains(&heard.seconds_of(HUM)), "{heard:?}");
+        assert!((0.8..1.2).contains(&heard.seconds_of(AFTER)), "{heard:?}");
+    });
 }
