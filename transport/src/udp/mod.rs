@@ -238,6 +238,7 @@ impl UdpSocket {
                 truncated: received.truncated,
             });
         }
+        self.pool.end_batch();
     }
 }
 
