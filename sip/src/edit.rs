@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use crate::ascii::{is_token, is_value_text, push_number, trim};
 use crate::headers::{Header, Headers, Row, Wanted, view};
 use crate::limits::MESSAGE_BYTES_MAX;
+use crate::line::Line;
 use crate::list::{after_first, elements, unfold};
 use crate::parse::content_length;
 use crate::span::{Place, Span, Text};
@@ -25,6 +26,27 @@ impl Headers {
     /// Content-Length that is not the body's or stands twice, a message that grows too large.
     pub fn append(&mut self, name: &[u8], value: &[u8]) -> Result<(), EditError> {
         self.insert(self.rows.len(), name, value)
+    }
+
+    /// Adds a row at the end that was checked before.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::TooLarge`].
+    pub fn append_line(&mut self, line: &Line) -> Result<(), EditError> {
+        let start = self.scratch.len();
+        let end = start + line.text.len();
+        if end > MESSAGE_BYTES_MAX || self.rows.len() >= self.rows_max {
+            return Err(EditError::TooLarge);
+        }
+        self.scratch.ready().extend_from_slice(&line.text);
+        self.rows.ready().push(Row {
+            id: line.id,
+            place: Place::Scratch,
+            line: Span::new(start, end),
+            name_end: (start + line.name_length) as u16,
+        });
+        Ok(())
     }
 
     /// Adds a row before all others.
@@ -371,4 +393,4 @@ impl Headers {
 }
 
 /// The longest header line that an edit may write.
-const HEADER_BYTES_MAX: usize = 8 * 1024;
+pub(crate) const HEADER_BYTES_MAX: usize = 8 * 1024;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use sip::frame::{Frame, Framer};
 use sip::{
-    CSeq, EditError, HeaderName, Headers, Limits, Message, NameAddr, Params, Reply, Request,
+    CSeq, EditError, HeaderName, Headers, Limits, Line, Message, NameAddr, Params, Reply, Request,
     Slices, Uri, Via,
 };
 
@@ -194,6 +194,7 @@ fn same_name(a: &[u8], b: &[u8]) -> bool {
 #[derive(Clone, Debug)]
 enum Edit {
     Append(&'static str, String),
+    AppendLine(&'static str, String),
     Prepend(&'static str, String),
     InsertBefore(&'static str, &'static str, String),
     Insert(usize, &'static str, String),
@@ -213,6 +214,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     let index = 0usize..60;
     prop_oneof![
         (edited_name(), edited_value()).prop_map(|(n, v)| Edit::Append(n, v)),
+        (edited_name(), edited_value()).prop_map(|(n, v)| Edit::AppendLine(n, v)),
         (edited_name(), edited_value()).prop_map(|(n, v)| Edit::Prepend(n, v)),
         (edited_name(), edited_name(), edited_value())
             .prop_map(|(b, n, v)| Edit::InsertBefore(b, n, v)),
@@ -236,6 +238,9 @@ fn apply(request: &mut Request, edit: &Edit) -> Result<(), EditError> {
     let headers = &mut request.headers;
     match edit {
         Edit::Append(name, value) => headers.append(name.as_bytes(), value.as_bytes()),
+        Edit::AppendLine(name, value) => {
+            headers.append_line(&Line::new(name.as_bytes(), value.as_bytes())?)
+        }
         Edit::Prepend(name, value) => headers.prepend(name.as_bytes(), value.as_bytes()),
         Edit::InsertBefore(before, name, value) => {
             let before = HeaderName::of(before.as_bytes());
@@ -282,7 +287,7 @@ fn apply_to_model(model: &mut Model, edit: &Edit) {
             .position(|(other, _)| HeaderName::of(other) == id)
     };
     match edit {
-        Edit::Append(name, value) => model.push(row(name, value)),
+        Edit::Append(name, value) | Edit::AppendLine(name, value) => model.push(row(name, value)),
         Edit::Prepend(name, value) => model.insert(0, row(name, value)),
         Edit::InsertBefore(before, name, value) => {
             let at = find_id(model, before).unwrap_or(model.len());
