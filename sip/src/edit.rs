@@ -175,16 +175,21 @@ impl Headers {
         if id == HeaderName::Other {
             return Err(EditError::Name);
         }
-        // A row of commas alone holds no element.
         while let Some(index) = self.rows.iter().position(|row| row.id == id) {
             let value = self.get(index).map_or(&[][..], |header| header.value);
-            let empty = elements(value).next().is_none();
-            match unfold(after_first(value)) {
-                rest if rest.is_empty() => self.remove_at(index),
-                rest => {
-                    let rest: SmallVec<[u8; 256]> = SmallVec::from_slice(&rest);
-                    self.rewrite(index, None, &rest)?;
-                }
+            // Hardly any row holds more than one element.
+            let alone = memchr::memchr(b',', value).is_none();
+            let rest = if alone { b"" } else { after_first(value) };
+            // A row of commas alone holds no element.
+            let empty = match alone {
+                true => value.is_empty(),
+                false => elements(value).next().is_none(),
+            };
+            if rest.is_empty() {
+                self.rows.remove(index);
+            } else {
+                let rest: SmallVec<[u8; 256]> = SmallVec::from_slice(&unfold(rest));
+                self.rewrite(index, None, &rest)?;
             }
             if !empty {
                 return Ok(true);
@@ -358,13 +363,14 @@ impl Headers {
         name: &[u8],
         value: &[u8],
     ) -> Result<Row, EditError> {
-        if !is_token(name) {
+        let id = HeaderName::of(name);
+        // A name that is known is a token.
+        if id == HeaderName::Other && !is_token(name) {
             return Err(EditError::Name);
         }
         if !is_value_text(value) {
             return Err(EditError::Value);
         }
-        let id = HeaderName::of(name);
         self.check_length(index, id, value)?;
         self.push_row(id, name, value)
     }
