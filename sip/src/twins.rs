@@ -8,6 +8,7 @@ use crate::headers::Rows;
 use crate::list::elements;
 use crate::params::{any_param, plain_param};
 use crate::parse::{quick_section, read_section, read_start_line};
+use crate::transaction::plain_branch;
 use crate::{
     CSeq, HeaderName, Limits, Message, NameAddr, Params, Uri, Via, check_request, check_response,
     parse,
@@ -18,6 +19,7 @@ const VIAS: &[&str] = &[
     "SIP/2.0/TCP host-1.example_x ; branch=z9hG4bK;alias;ttl=1",
     "SIP / 2.0 / TLS [2001:db8::9]:5061;received=[2001:db8::1];rport=1",
     "SIP/2.0/UDP a,SIP/2.0/UDP b;branch=\"q,;\"",
+    "SIP/2.0/UDP 203.0.113.7:5060;x=<;branch=a>;Branch=b;rport=5060;branch=c",
 ];
 
 const ADDRESSES: &[&str] = &[
@@ -119,6 +121,14 @@ proptest! {
         if let Some(via) = Via::plain(&value) {
             prop_assert_eq!(Via::read(&value), Ok(via));
             prop_assert!(is_one(&value));
+        }
+    }
+
+    #[test]
+    fn branch(value in near(VIAS)) {
+        let read = elements(&value).next().and_then(|first| Via::read(first).ok());
+        if let (Some(via), Some(branch)) = (read, plain_branch(&value)) {
+            prop_assert_eq!(via.branch(), Some(branch));
         }
     }
 
@@ -229,6 +239,10 @@ fn common_shapes_are_taken() {
     assert!(quick_section(message.as_bytes(), 0, &limits, &mut rows).is_some());
     assert_eq!(rows.len(), 78);
     assert!(Via::plain(VIAS[0].as_bytes()).is_some());
+    assert_eq!(
+        plain_branch(VIAS[0].as_bytes()),
+        Some(&b"z9hG4bK7a91c0de4f"[..])
+    );
     assert!(NameAddr::plain(ADDRESSES[0].as_bytes()).is_some());
     assert!(NameAddr::plain(ADDRESSES[1].as_bytes()).is_some());
     assert!(NameAddr::plain(b"Bell <sip:a@b>;tag=1").is_some());

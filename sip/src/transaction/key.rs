@@ -4,6 +4,7 @@
 //! a non-2xx response and a CANCEL all come from the element that wrote the first request, with the
 //! same Via.
 
+use crate::ascii::split_once;
 use crate::{CSeq, HeaderName, NameAddr, Request, Response, Via};
 
 use super::fingerprint::{Fingerprint, Printer};
@@ -125,19 +126,48 @@ impl<'a> Legacy<'a> {
 }
 
 impl<'a> ClientKey<'a> {
-    /// The key of the transaction that `response` answers, if its Via and CSeq can be read.
+    /// The key of the transaction that `response` answers, if its Via and CSeq can be read. Of a
+    /// response that [`check_response`](crate::check_response) does not let through it may be wrong.
     pub fn of(response: &'a Response) -> Option<Self> {
-        let via = response.headers.list(HeaderName::Via).next()?;
-        let cseq = response.headers.first(HeaderName::CSeq)?;
+        let headers = &response.headers;
+        let via = headers.first(HeaderName::Via)?;
+        let branch = match plain_branch(via) {
+            Some(branch) => branch,
+            None => Via::parse(headers.list(HeaderName::Via).next()?)
+                .ok()?
+                .branch()?,
+        };
+        let cseq = CSeq::parse(headers.first(HeaderName::CSeq)?).ok()?;
         Some(Self {
-            branch: Via::parse(via).ok()?.branch()?,
-            method: CSeq::parse(cseq).ok()?.method,
+            branch,
+            method: cseq.method,
         })
     }
 
     #[inline]
     pub(super) fn print(&self, printer: &Printer) -> Fingerprint {
         printer.of([self.branch, self.method])
+    }
+}
+
+/// The branch of a Via row that is known to be valid, where it is one element without quotes,
+/// brackets and white space around the parameters.
+pub(crate) fn plain_branch(via: &[u8]) -> Option<&[u8]> {
+    if memchr::memchr3(b',', b'"', b'<', via).is_some() {
+        return None;
+    }
+    let mut rest = via;
+    loop {
+        rest = split_once(rest, b';').1?;
+        if matches!(rest, [] | [..=b' ', ..]) {
+            return None;
+        }
+        let (name, value) = rest.split_at_checked(BRANCH.len())?;
+        if name.eq_ignore_ascii_case(BRANCH) {
+            let (branch, _) = split_once(value.strip_prefix(b"=")?, b';');
+            let whole = matches!(branch, [first, .., last] if *first > b' ' && *last > b' ');
+            return whole.then_some(branch);
+        }
     }
 }
 
@@ -150,3 +180,4 @@ fn has_cookie(branch: &[u8]) -> bool {
 }
 
 const COOKIE: &[u8] = b"z9hG4bK";
+const BRANCH: &[u8] = b"branch";

@@ -48,6 +48,8 @@ pub use derived::{ack_for, cancel_for};
 pub use essence::Essence;
 pub use event::{Canceled, Counters, CreateError, Disposition, Event, Phase, Received, Responded};
 pub use id::{ClientId, ServerId, TransactionId};
+#[cfg(test)]
+pub(crate) use key::plain_branch;
 pub use key::{ClientKey, Legacy, ServerKey};
 pub use layer::{Layer, LayerLimits};
 pub use timers::Timers;
