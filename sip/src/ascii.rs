@@ -1,5 +1,7 @@
 //! Byte classes of RFC 3261 §25.1 and the small text operations that every view shares.
 
+use std::io::Write;
+
 /// Whether `byte` may stand in a `token` (RFC 3261 §25.1).
 #[inline]
 #[allow(clippy::indexing_slicing)] // Every byte is an index of the table.
@@ -113,22 +115,22 @@ pub fn number(text: &[u8]) -> Option<u32> {
     }
 }
 
-/// Appends `value` in decimal digits.
-pub fn push_number(out: &mut impl Extend<u8>, value: u64) {
+/// Appends `value` in decimal digits to text in memory.
+pub fn push_number(out: &mut impl Write, value: u64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     let mut rest = value;
-    loop {
-        at -= 1;
-        if let Some(slot) = digits.get_mut(at) {
-            *slot = b'0' + (rest % 10) as u8;
-        }
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
+        at = place;
         if rest == 0 {
             break;
         }
     }
-    out.extend(digits.iter().skip(at).copied());
+    // Writing to memory does not fail.
+    let text = digits.get(at..).unwrap_or_default();
+    out.write_all(text).unwrap_or_default();
 }
 
 /// Splits `text` at the first `separator`, wherever it stands: the part before, and the part behind
