@@ -9,7 +9,7 @@ use super::derived::ack_for_wire;
 use super::event::{CreateError, Event};
 use super::fingerprint::Fingerprint;
 use super::layer::Layer;
-use super::machine::{Input, Report, Stage};
+use super::machine::{Effects, Input, Report, Stage};
 use super::record::Record;
 use super::timers::Timer;
 
@@ -50,10 +50,16 @@ impl<P: Clone> Layer<P> {
 
     /// Does what the timer of a transaction asks for that has come off the wheel.
     pub(super) fn fire(&mut self, key: Key, now: Instant) {
-        if let Some(record) = self.table.get_mut(key) {
-            let timer = record.running.fired(key, &mut self.wheel);
-            self.drive(key, Input::fired(timer), Enclosed::default(), now);
+        let Some(record) = self.table.get_mut(key) else {
+            return;
+        };
+        let timer = record.running.fired(key, &mut self.wheel);
+        let stage = record.machine.stage();
+        // Nothing else comes of a tombstone's last timer.
+        if stage == Stage::Tombstone && !timer.repeats() {
+            return self.end(key, stage);
         }
+        self.drive(key, Input::fired(timer), Enclosed::default(), now);
     }
 
     /// Feeds an event and what follows from it.
@@ -85,9 +91,13 @@ impl<P: Clone> Layer<P> {
         let Some(record) = self.table.get_mut(key) else {
             return (None, false);
         };
-        let (machine, before) = (record.machine, record.running.next());
-        let held = record.held();
+        let machine = record.machine;
         let effects = record.machine.step(input);
+        let moved = record.machine != machine;
+        if !moved && effects == Effects::NONE {
+            return (None, false);
+        }
+        let held = record.held();
         if effects.send_ack && machine.stage() == Stage::Live {
             record.acknowledge(enclosed.to);
         }
@@ -103,9 +113,12 @@ impl<P: Clone> Layer<P> {
                 self.events.extend(report.event(record.machine.id(key)));
             }
         }
-        let fired = record.running.apply(&effects, &self.periods, now);
-        record.running.rearm(before, key, &mut self.wheel);
-        let moved = record.machine != machine;
+        let mut fired = None;
+        if effects.moves_timers() {
+            let before = record.running.next();
+            fired = record.running.apply(&effects, &self.periods, now);
+            record.running.rearm(before, key, &mut self.wheel);
+        }
         if moved {
             record.let_go();
         }

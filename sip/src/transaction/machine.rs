@@ -202,6 +202,12 @@ impl Effects {
         ending: Change::Keep,
     };
 
+    /// Whether a timer starts or stops.
+    #[inline]
+    pub(super) fn moves_timers(&self) -> bool {
+        (self.repeat, self.ending) != (Change::Keep, Change::Keep)
+    }
+
     pub(super) const fn of(actions: &[Action]) -> Self {
         let mut effects = Self::NONE;
         let mut rest = actions;
@@ -291,5 +297,51 @@ impl Class {
             200..=299 => Self::Success,
             _ => Self::Failure,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{client_invite, client_other, server_invite, server_other};
+    use super::*;
+
+    /// Of the states of a machine in order: whoever becomes a tombstone starts the timer that ends it,
+    /// and nobody hears of that end.
+    fn ends_silently<S, const STATES: usize>(
+        rows: &Rows<S, STATES>,
+        states: [S; STATES],
+        stage: impl Fn(S) -> Stage,
+    ) where
+        S: Copy + PartialEq,
+    {
+        let mut tombstones = 0;
+        for (state, row) in states.iter().zip(rows) {
+            for (next, effects) in row {
+                if stage(*next) != Stage::Tombstone || next == state {
+                    continue;
+                }
+                let Change::Start(timer) = effects.ending else {
+                    panic!("a tombstone without an end");
+                };
+                let at = states.iter().position(|other| other == next).unwrap();
+                let (end, effects) = rows[at][Input::fired(timer).column()];
+                assert_eq!((stage(end), effects), (Stage::Ended, Effects::NONE));
+                tombstones += 1;
+            }
+        }
+        assert!(tombstones > 0);
+    }
+
+    #[test]
+    fn tombstones_end_silently() {
+        use client_invite::State as ClientInvite;
+        use client_other::State as ClientOther;
+        use server_invite::State as ServerInvite;
+        use server_other::State as ServerOther;
+
+        ends_silently(&client_invite::ROWS, ClientInvite::ALL, ClientInvite::stage);
+        ends_silently(&client_other::ROWS, ClientOther::ALL, ClientOther::stage);
+        ends_silently(&server_invite::ROWS, ServerInvite::ALL, ServerInvite::stage);
+        ends_silently(&server_other::ROWS, ServerOther::ALL, ServerOther::stage);
     }
 }

@@ -26,7 +26,7 @@ impl<P: Clone> Layer<P> {
     }
 
     /// Removes a transaction whose stage was `was` until now, and says so.
-    fn end(&mut self, key: Key, was: Stage) {
+    pub(super) fn end(&mut self, key: Key, was: Stage) {
         if let Some(id) = self.forget(key, was) {
             self.events.push_back(Event::Ended(id));
         }
