@@ -69,7 +69,7 @@ pub(crate) fn is_value_byte(byte: u8) -> bool {
 #[inline]
 pub(crate) fn is_value_text(text: &[u8]) -> bool {
     // A word with a byte below 0x20 or with 0x7f may still hold nothing worse than HTAB.
-    let odd = |word: u64| (below(word, 0x20) | below(word ^ (ONES * 0x7f), 1)) != 0;
+    let odd = |word: u64| below(word, 0x20) | word.wrapping_add(ONES) & !word;
     !any_word(text, odd) || text.iter().all(|&byte| is_value_byte(byte))
 }
 
@@ -210,32 +210,36 @@ pub(crate) mod class {
 /// Whether a byte of `text` is a space or below it: white space is.
 #[inline]
 pub(crate) fn has_blank(text: &[u8]) -> bool {
-    any_word(text, |word| below(word, 0x21) != 0)
+    any_word(text, |word| below(word, 0x21))
 }
 
-/// Whether `test` is true of eight neighbouring bytes; a text with fewer is filled with a letter.
+/// Whether `test` sets the high bit of a byte for some eight neighbouring bytes; a text with fewer is
+/// filled with a letter.
 #[inline(always)]
-fn any_word(text: &[u8], test: impl Fn(u64) -> bool) -> bool {
+fn any_word(text: &[u8], test: impl Fn(u64) -> u64) -> bool {
     let Some(last) = text.last_chunk() else {
         let mut word = [b'x'; 8];
         for (to, from) in word.iter_mut().zip(text) {
             *to = *from;
         }
-        return test(u64::from_le_bytes(word));
+        return test(u64::from_le_bytes(word)) & HIGH != 0;
     };
     let (words, _) = text.as_chunks();
     // The last eight bytes, of which some were read before.
     let all = words.iter().chain(std::iter::once(last));
-    all.fold(false, |any, word| any | test(u64::from_le_bytes(*word)))
+    all.fold(0, |any, word| any | test(u64::from_le_bytes(*word))) & HIGH != 0
 }
 
-/// Not zero where a byte of `word` is below `limit`, which is 128 at most.
+/// A high bit is set where a byte of `word` is below `limit`, which is 128 at most; the other bits say
+/// nothing.
 #[inline(always)]
 fn below(word: u64, limit: u64) -> u64 {
     // The subtraction borrows into the high bit of a small byte, which had none.
-    word.wrapping_sub(ONES * limit) & !word & (ONES * 0x80)
+    word.wrapping_sub(ONES * limit) & !word
 }
 
+/// The high bit of each byte.
+const HIGH: u64 = ONES * 0x80;
 const ONES: u64 = 0x0101_0101_0101_0101;
 
 /// Decodes one hexadecimal digit.
@@ -306,6 +310,35 @@ static CLASSES: [u8; 256] = {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every byte at every place of a text of any length, beside every other.
+    #[test]
+    fn words_hold_what_their_bytes_do() {
+        for length in 1..20 {
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    for beside in [b'a', b' ', b'~', b'\t', 0xff] {
+                        let mut text = vec![beside; length];
+                        text[at] = byte;
+                        let plain = text.iter().all(|&byte| is_value_byte(byte));
+                        assert_eq!(is_value_text(&text), plain, "{}", text.escape_ascii());
+                        let blank = text.iter().any(|&byte| byte <= b' ');
+                        assert_eq!(has_blank(&text), blank, "{}", text.escape_ascii());
+                    }
+                }
+            }
+        }
+        assert!(is_value_text(b"") && !has_blank(b""));
+    }
+
+    #[test]
+    fn numbers_are_written_as_they_are_read() {
+        for value in [0, 7, 10, 70, 255, 5060, 99_999, 1_000_000_007, u64::MAX] {
+            let mut text = Vec::new();
+            push_number(&mut text, value);
+            assert_eq!(text, value.to_string().as_bytes());
+        }
+    }
 
     #[test]
     fn numbers_up_to_the_largest() {
