@@ -496,23 +496,23 @@ impl Running {
         }
         let mut outbox = std::mem::take(&mut self.outbox);
         let mut failed: SmallVec<[TransactionId; 4]> = SmallVec::new();
-        for at in 0..self.worker.sockets.len() {
-            let Some(bound) = self.worker.sockets.get_mut(at) else {
-                break;
+        let wires: SmallVec<[[&[u8]; 1]; 64]> =
+            outbox.iter().map(|queued| [&queued.wire[..]]).collect();
+        for (at, bound) in self.worker.sockets.iter_mut().enumerate() {
+            let own = || {
+                let all = outbox.iter().zip(&wires);
+                all.filter(|(queued, _)| queued.socket == at)
             };
-            let queued: SmallVec<[&Queued; 64]> =
-                outbox.iter().filter(|queued| queued.socket == at).collect();
-            let slices: SmallVec<[[&[u8]; 1]; 64]> =
-                queued.iter().map(|queued| [&queued.wire[..]]).collect();
-            let batch: SmallVec<[Outgoing<'_>; 64]> = queued
-                .iter()
-                .zip(&slices)
+            let batch: SmallVec<[Outgoing<'_>; 64]> = own()
                 .map(|(queued, slices)| Outgoing {
                     slices,
                     destination: queued.destination,
                     source: queued.source,
                 })
                 .collect();
+            if batch.is_empty() {
+                continue;
+            }
             let report = bound.socket.send_batch(&batch);
             for fault in &report.failed {
                 count(&self.worker.counters.send_errors);
@@ -521,13 +521,11 @@ impl Running {
                 if fault.fault == SendFault::Full {
                     continue;
                 }
-                failed.extend(
-                    queued
-                        .get(fault.index)
-                        .and_then(|queued| queued.transaction),
-                );
+                let queued = own().nth(fault.index);
+                failed.extend(queued.and_then(|(queued, _)| queued.transaction));
             }
         }
+        drop(wires);
         outbox.clear();
         self.outbox = outbox;
         let now = self.worker.now();
