@@ -269,23 +269,29 @@ impl Headers {
         Ok(())
     }
 
-    /// Copies the first `most` rows of `other` with `id` as they stand, byte for byte, to the end.
-    pub(crate) fn copy_rows(&mut self, other: &Self, id: HeaderName, most: usize) {
-        for row in other.rows.iter().filter(|row| row.id == id).take(most) {
-            let line = other.bytes_of(row.place, row.line);
-            let start = self.scratch.len();
-            if start + line.len() > MESSAGE_BYTES_MAX || self.rows.len() >= self.rows_max {
-                return;
-            }
-            self.scratch.ready().extend_from_slice(line);
-            let name_length = usize::from(row.name_end - row.line.start);
-            self.rows.ready().push(Row {
-                id,
-                place: Place::Scratch,
-                line: Span::new(start, start + line.len()),
-                name_end: (start + name_length) as u16,
-            });
+    /// Copies all rows of `other` with `id` as they stand, byte for byte, to the end.
+    pub(crate) fn copy_rows(&mut self, other: &Self, id: HeaderName) {
+        let mut rows = other.rows.iter().filter(|row| row.id == id);
+        while rows.next().is_some_and(|row| self.copy_row(other, row)) {}
+    }
+
+    /// Copies `row` of `other` as it stands, byte for byte, to the end; false where it does not fit.
+    pub(crate) fn copy_row(&mut self, other: &Self, row: &Row) -> bool {
+        let line = other.bytes_of(row.place, row.line);
+        let start = self.scratch.len();
+        let end = start + line.len();
+        if end > MESSAGE_BYTES_MAX || self.rows.len() >= self.rows_max {
+            return false;
         }
+        self.scratch.ready().extend_from_slice(line);
+        let name_length = usize::from(row.name_end - row.line.start);
+        self.rows.ready().push(Row {
+            id: row.id,
+            place: Place::Scratch,
+            line: Span::new(start, end),
+            name_end: (start + name_length) as u16,
+        });
+        true
     }
 
     /// Gives the row at `index` another name or value, of which `value` was received or checked:

@@ -23,18 +23,27 @@ impl<'a> Reply<'a> {
     /// A response with `status` (clamped to 100–699) and `reason`.
     pub fn new(request: &'a Request, status: u16, reason: &str) -> Self {
         let mut response = Response::new(status, reason.as_bytes());
-        let headers = &mut response.headers;
-        headers.copy_rows(&request.headers, HeaderName::Via, usize::MAX);
-        for id in [
-            HeaderName::From,
-            HeaderName::To,
-            HeaderName::CallId,
-            HeaderName::CSeq,
-        ] {
-            headers.copy_rows(&request.headers, id, 1);
+        let (from, to) = (&request.headers, &mut response.headers);
+        let mut singles = [None; 5];
+        let mut fit = true;
+        for row in from.rows.iter() {
+            let [sender, callee, call_id, cseq, timestamp] = &mut singles;
+            let single = match row.id {
+                HeaderName::Via => {
+                    fit = fit && to.copy_row(from, row);
+                    continue;
+                }
+                HeaderName::From => sender,
+                HeaderName::To => callee,
+                HeaderName::CallId => call_id,
+                HeaderName::CSeq => cseq,
+                HeaderName::Timestamp if status == 100 => timestamp,
+                _ => continue,
+            };
+            single.get_or_insert(row);
         }
-        if status == 100 {
-            headers.copy_rows(&request.headers, HeaderName::Timestamp, 1);
+        for row in singles.into_iter().flatten() {
+            to.copy_row(from, row);
         }
         Self {
             request,
@@ -53,7 +62,7 @@ impl<'a> Reply<'a> {
     /// Copies Record-Route, as responses that form a dialog do (§12.1.1).
     pub fn record_route(mut self) -> Self {
         let headers = &mut self.response.headers;
-        headers.copy_rows(&self.request.headers, HeaderName::RecordRoute, usize::MAX);
+        headers.copy_rows(&self.request.headers, HeaderName::RecordRoute);
         self
     }
 
