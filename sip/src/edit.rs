@@ -284,12 +284,11 @@ impl Headers {
             return false;
         }
         self.scratch.ready().extend_from_slice(line);
-        let name_length = usize::from(row.name_end - row.line.start);
         self.rows.ready().push(Row {
             id: row.id,
             place: Place::Scratch,
             line: Span::new(start, end),
-            name_end: (start + name_length) as u16,
+            name_end: (start + row.name_length()) as u16,
         });
         true
     }

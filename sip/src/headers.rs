@@ -69,6 +69,11 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    #[inline]
+    pub(crate) fn name_length(&self) -> usize {
+        usize::from(self.name_end - self.line.start)
+    }
+
     /// The value, without white space at its ends.
     #[inline]
     pub(crate) fn value<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
@@ -82,6 +87,7 @@ impl Row {
             [b':', b' ', first, .., last, _, _] if *first > b' ' && *last > b' ' => {
                 rest.get(2..rest.len() - 2).unwrap_or_default()
             }
+            [b':', b' ', only, _, _] if *only > b' ' => std::slice::from_ref(only),
             _ => far_value(rest),
         }
     }
@@ -211,9 +217,12 @@ impl Headers {
     pub(crate) fn position(&self, from: usize, wanted: Wanted<'_>) -> Option<usize> {
         let rows = self.rows.get(from..)?;
         let found = match wanted.id {
-            HeaderName::Other => rows
-                .iter()
-                .position(|row| wanted.is(&self.buffer, &self.scratch, row)),
+            // Most rows are told apart without a look at their names.
+            HeaderName::Other => rows.iter().position(|row| {
+                row.id == HeaderName::Other
+                    && row.name_length() == wanted.name.len()
+                    && wanted.is(&self.buffer, &self.scratch, row)
+            }),
             id => rows.iter().position(|row| row.id == id),
         };
         found.map(|at| from + at)
@@ -260,7 +269,7 @@ impl<'a> Wanted<'a> {
     pub(crate) fn is(&self, buffer: &[u8], scratch: &[u8], row: &Row) -> bool {
         row.id == self.id
             && (self.id != HeaderName::Other
-                || (usize::from(row.name_end - row.line.start) == self.name.len()
+                || (row.name_length() == self.name.len()
                     && view(buffer, scratch, row)
                         .name
                         .eq_ignore_ascii_case(self.name)))
