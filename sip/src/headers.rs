@@ -74,6 +74,24 @@ impl Row {
         usize::from(self.name_end - self.line.start)
     }
 
+    #[inline]
+    fn name<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let name = Span {
+            start: self.line.start,
+            end: self.name_end,
+        };
+        name.of(bytes)
+    }
+
+    /// Which of the two it lies in.
+    #[inline]
+    fn storage<'a>(&self, buffer: &'a [u8], scratch: &'a [u8]) -> &'a [u8] {
+        match self.place {
+            Place::Buffer => buffer,
+            Place::Scratch => scratch,
+        }
+    }
+
     /// The value, without white space at its ends.
     #[inline]
     pub(crate) fn value<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
@@ -270,25 +288,22 @@ impl<'a> Wanted<'a> {
         row.id == self.id
             && (self.id != HeaderName::Other
                 || (row.name_length() == self.name.len()
-                    && view(buffer, scratch, row)
-                        .name
-                        .eq_ignore_ascii_case(self.name)))
+                    && is_same(row.name(row.storage(buffer, scratch)), self.name)))
     }
+}
+
+/// Whether two names are one but for their case; most are written alike.
+#[inline]
+fn is_same(name: &[u8], other: &[u8]) -> bool {
+    name == other || name.eq_ignore_ascii_case(other)
 }
 
 #[inline]
 pub(crate) fn view<'a>(buffer: &'a [u8], scratch: &'a [u8], row: &Row) -> Header<'a> {
-    let bytes = match row.place {
-        Place::Buffer => buffer,
-        Place::Scratch => scratch,
-    };
-    let name = Span {
-        start: row.line.start,
-        end: row.name_end,
-    };
+    let bytes = row.storage(buffer, scratch);
     Header {
         id: row.id,
-        name: name.of(bytes),
+        name: row.name(bytes),
         value: row.value(bytes),
     }
 }

@@ -163,7 +163,7 @@ pub(crate) fn plain_branch(via: &[u8]) -> Option<&[u8]> {
             return None;
         }
         let (name, value) = rest.split_at_checked(BRANCH.len())?;
-        if name.eq_ignore_ascii_case(BRANCH) {
+        if name == BRANCH || name.eq_ignore_ascii_case(BRANCH) {
             let (branch, _) = split_once(value.strip_prefix(b"=")?, b';');
             let whole = matches!(branch, [first, .., last] if *first > b' ' && *last > b' ');
             return whole.then_some(branch);
