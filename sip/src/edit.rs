@@ -305,8 +305,8 @@ impl Headers {
             return Err(EditError::Value);
         }
         let header = self.get(index).ok_or(EditError::Index)?;
+        let id = name.map_or(header.id, HeaderName::of);
         let name: SmallVec<[u8; 32]> = SmallVec::from_slice(name.unwrap_or(header.name));
-        let id = HeaderName::of(&name);
         self.check_length(Some(index), id, value)?;
         let row = self.push_row(id, &name, value)?;
         self.put(index, row);

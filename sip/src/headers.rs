@@ -100,14 +100,15 @@ impl Row {
             end: self.line.end,
         };
         let rest = rest.of(bytes);
-        match rest {
-            // One space in front and none behind, as nearly all write it.
-            [b':', b' ', first, .., last, _, _] if *first > b' ' && *last > b' ' => {
-                rest.get(2..rest.len() - 2).unwrap_or_default()
-            }
-            [b':', b' ', only, _, _] if *only > b' ' => std::slice::from_ref(only),
-            _ => far_value(rest),
+        // One space in front and none behind, as nearly all write it.
+        if let [b':', b' ', value @ .., _, _] = rest
+            && let ([first, ..], [.., last]) = (value, value)
+            && *first > b' '
+            && *last > b' '
+        {
+            return value;
         }
+        far_value(rest)
     }
 }
 
