@@ -6,6 +6,8 @@ use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 use sip::{CSeq, HeaderName, HeaderSet, Request, Via};
 
+use crate::branch_id;
+
 /// Hashes the fields of a request that routing depends on, with this process's own key.
 ///
 /// A request that comes back with the same hash would be routed the same way again: a loop. One
@@ -64,16 +66,13 @@ impl LoopHash {
     pub fn is_loop(&self, request: &Request, hash: u64, is_own: impl Fn(&Via<'_>) -> bool) -> bool {
         let text = hex(hash);
         request.headers.all(HeaderName::Via).any(|row| {
-            // Hardly any row has it, so it is looked for before anything is read; in a branch of
-            // ours a dot stands before it.
-            memchr::memchr_iter(b'.', row).any(|at| {
-                row.get(at + 1..)
-                    .is_some_and(|rest| rest.starts_with(&text))
-            }) && sip::elements(row).any(|value| {
-                Via::parse(value).is_ok_and(|via| {
-                    via.branch().is_some_and(|branch| branch.ends_with(&text)) && is_own(&via)
+            // Hardly any row has it, so it is looked for before anything is read.
+            branch_id::have_hash(row, &text)
+                && sip::elements(row).any(|value| {
+                    Via::parse(value).is_ok_and(|via| {
+                        via.branch().is_some_and(|branch| branch.ends_with(&text)) && is_own(&via)
+                    })
                 })
-            })
         })
     }
 }
@@ -98,10 +97,22 @@ impl std::fmt::Debug for LoopHash {
 /// Sixteen lower-case hexadecimal digits.
 pub fn hex(number: u64) -> [u8; 16] {
     let mut text = [0u8; 16];
-    for (at, slot) in text.iter_mut().enumerate() {
-        *slot = b"0123456789abcdef"[(number >> (60 - 4 * at)) as usize & 15];
-    }
+    let (high, low) = text.split_at_mut(8);
+    high.copy_from_slice(&hex_half((number >> 32) as u32));
+    low.copy_from_slice(&hex_half(number as u32));
     text
+}
+
+/// Eight digits at once: each half byte goes to a byte of its own.
+fn hex_half(number: u32) -> [u8; 8] {
+    let mut digits = u64::from(number);
+    digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
+    digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
+    digits = (digits | digits << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // Six more than a letter's digit reach the next half byte.
+    let letters = ((digits + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    let ascii = digits + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10);
+    ascii.to_be_bytes()
 }
 
 /// Reads hexadecimal digits of either case.
@@ -112,4 +123,18 @@ pub fn unhex(text: &[u8]) -> Option<u64> {
     text.iter().try_fold(0u64, |sum, byte| {
         Some(sum << 4 | u64::from((*byte as char).to_digit(16)?))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits() {
+        for number in [0, 1, 0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, u64::MAX] {
+            let text = hex(number);
+            assert_eq!(text, *format!("{number:016x}").as_bytes());
+            assert_eq!(unhex(&text), Some(number));
+        }
+    }
 }
