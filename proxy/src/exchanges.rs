@@ -59,7 +59,7 @@ impl Default for Exchanges {
 
 impl Exchanges {
     /// Keeps `exchange` and names it.
-    pub(crate) fn insert(&mut self, exchange: Exchange) -> Key {
+    pub(crate) fn insert(&mut self, exchange: Box<Exchange>) -> Key {
         if self.free == NIL {
             self.grow();
         }
@@ -77,7 +77,7 @@ impl Exchanges {
             *place = Place {
                 generation: key.generation,
                 listed: true,
-                tenant: Tenant::Awake(Box::new(exchange)),
+                tenant: Tenant::Awake(exchange),
             };
             self.awake.push_back(key);
             self.len += 1;
@@ -210,7 +210,7 @@ impl Place {
             return;
         }
         self.tenant = match std::mem::replace(&mut self.tenant, Tenant::Vacant(NIL)) {
-            Tenant::Awake(exchange) => Tenant::Parked(Parked::of(*exchange)),
+            Tenant::Awake(exchange) => Tenant::Parked(Parked::of(exchange)),
             other => other,
         };
     }

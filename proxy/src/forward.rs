@@ -1,20 +1,19 @@
 //! The edits that forwarding makes to a message (RFC 3261 §16.4, §16.6, §18.2.1): pure functions.
 
-use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
-use sip::{EditError, HeaderName, Headers, NameAddr, Request, ServerKey, Transport, Uri, Via};
+use sip::{
+    EditError, HeaderName, HeaderSet, Headers, NameAddr, Request, ServerKey, Transport, Uri, Via,
+};
 use smallvec::SmallVec;
 use transport::{Destination, Flow};
 
 use crate::hop::{self, Wanted};
 use crate::pipeline::LocalIp;
 use crate::plan::Plan;
+use crate::sent_by::{Text, push_ip};
 use crate::token::{self, Token};
-
-/// Text built for one header.
-pub(crate) type Text = SmallVec<[u8; 256]>;
 
 /// What the top Via of a request says of its sender: read once, before anything is edited.
 #[derive(Debug, Default)]
@@ -32,15 +31,13 @@ impl Sender {
     fn of(via: &Via<'_>) -> Self {
         let (mut branch, mut rport, mut received) = (None, None, None);
         for (name, value) in via.params.iter() {
-            for (known, first) in [
-                (b"branch".as_slice(), &mut branch),
-                (b"rport", &mut rport),
-                (b"received", &mut received),
-            ] {
-                if name.len() == known.len() && name.eq_ignore_ascii_case(known) {
-                    first.get_or_insert(value);
-                }
-            }
+            let first = match name {
+                _ if is(name, b"branch") => &mut branch,
+                _ if is(name, b"rport") => &mut rport,
+                _ if is(name, b"received") => &mut received,
+                _ => continue,
+            };
+            first.get_or_insert(value);
         }
         let branch = branch.flatten().unwrap_or_default();
         let mut text = SmallVec::from_slice(branch);
@@ -73,12 +70,17 @@ impl Sender {
     }
 }
 
+/// Whether a parameter has the name `known`.
+fn is<const N: usize>(name: &[u8], known: &[u8; N]) -> bool {
+    name.len() == N && (name == known || name.eq_ignore_ascii_case(known))
+}
+
 /// Writes where the request came from into its top Via (§18.2.1, RFC 3581 §4), and says what the
 /// rest of it says.
 ///
 /// A `received` or `rport` value that the sender wrote itself is replaced.
 pub(crate) fn note_source(request: &mut Request, source: SocketAddr) -> Result<Sender, EditError> {
-    let Some(first) = request.headers.list(HeaderName::Via).next() else {
+    let Some(first) = top(&request.headers, HeaderName::Via) else {
         return Ok(Sender::default());
     };
     let Ok(via) = Via::parse(first) else {
@@ -117,10 +119,19 @@ pub(crate) fn note_source(request: &mut Request, source: SocketAddr) -> Result<S
 
 /// Where the response to `request` goes (§18.2.2), which may be no request that we take.
 pub(crate) fn reply_destination(flow: &Flow, request: &Request) -> Destination {
-    let via = request.headers.list(HeaderName::Via).next();
+    let via = top(&request.headers, HeaderName::Via);
     let via = via.and_then(|value| Via::parse(value).ok());
     let sender = via.map(|via| Sender::of(&via)).unwrap_or_default();
     sender.destination(flow)
+}
+
+/// The first element of the list header `id`.
+fn top(headers: &Headers, id: HeaderName) -> Option<&[u8]> {
+    match headers.first(id)? {
+        // Without a comma it is all that there is.
+        row if !row.is_empty() && memchr::memchr(b',', row).is_none() => Some(row),
+        _ => headers.list(id).next(),
+    }
 }
 
 /// What the Route headers said about us.
@@ -143,13 +154,24 @@ pub(crate) fn pop_own_routes(
     local: SocketAddr,
     local_ip: &LocalIp,
 ) -> Result<OwnRoute, EditError> {
+    // Without one there is nothing to take off, and none that a strict router could have put last.
+    if request.headers.first(HeaderName::Route).is_none() {
+        return Ok(OwnRoute::Absent);
+    }
     undo_strict_route(request, plan, local)?;
     let mut found = OwnRoute::Absent;
     let mut stands_in = false;
     for _ in 0..OWN_ROUTES_MAX {
-        let (own, here) = match request.headers.list(HeaderName::Route).next() {
-            None => break,
-            Some(value) => own_route(value, request, plan, local, local_ip),
+        let Some((row, route)) = request.headers.among(ROUTE).next() else {
+            break;
+        };
+        let written = written_route(route.value, &request.headers, plan);
+        let (own, here) = match written {
+            Some(token) => (OwnRoute::Dialog(token), true),
+            None => match top(&request.headers, HeaderName::Route) {
+                None => break,
+                Some(value) => own_route(value, request, plan, local, local_ip),
+            },
         };
         match own {
             OwnRoute::Absent => break,
@@ -162,9 +184,21 @@ pub(crate) fn pop_own_routes(
             OwnRoute::Dialog(_) if !here && (!stands_in || own != found) => break,
             OwnRoute::Dialog(_) => found = own,
         }
-        request.headers.pop_first(HeaderName::Route)?;
+        match written {
+            Some(_) => request.headers.remove_at(row),
+            None => drop(request.headers.pop_first(HeaderName::Route)?),
+        }
     }
     Ok(found)
+}
+
+/// The token of a row of Route that is, byte for byte, a Record-Route value that a socket of ours writes:
+/// nearly all senders give it back as they got it.
+fn written_route(row: &[u8], headers: &Headers, plan: &Plan) -> Option<Token> {
+    let mut names = plan.listeners.iter().filter_map(|own| own.fixed.as_ref());
+    let text = names.find_map(|fixed| fixed.token(row))?;
+    let call_id = headers.first(HeaderName::CallId).unwrap_or_default();
+    plan.token_key.read(text, call_id)
 }
 
 /// What a Route value says about us, and whether it names a socket of this process.
@@ -181,7 +215,7 @@ fn own_route(
     match own_uri(&uri, &request.headers, plan, local) {
         // A socket that is bound to all addresses is called otherwise on the other side.
         (own @ OwnRoute::Dialog(_), false) => {
-            let wanted = hop::wanted(uri.raw);
+            let wanted = hop::wanted_by(&uri, uri.ip());
             let home = matches!(wanted, Some(Wanted::Hop(hop)) if plan.leads_home(hop, local_ip));
             (own, home)
         }
@@ -209,7 +243,7 @@ fn undo_strict_route(
     plan: &Plan,
     local: SocketAddr,
 ) -> Result<(), EditError> {
-    if !names_token(request.uri_bytes()) {
+    if !names(request.uri_bytes(), token::PARAM) {
         return Ok(());
     }
     let is_ours = match request.uri() {
@@ -249,13 +283,15 @@ fn undo_strict_route(
     Ok(())
 }
 
-/// Whether `hs=` stands in a URI, in any case: without it there is no token, and nothing to read.
-fn names_token(uri: &[u8]) -> bool {
+/// Whether `name=` stands in a URI, in any case: without it there is no such parameter, and nothing to
+/// read.
+pub(crate) fn names(uri: &[u8], name: &[u8]) -> bool {
     memchr::memchr_iter(b'=', uri).any(|at| {
-        let name = uri.get(..at).unwrap_or_default();
-        let start = name.len().saturating_sub(token::PARAM.len());
-        name.get(start..)
-            .is_some_and(|name| name.eq_ignore_ascii_case(token::PARAM))
+        let before = uri.get(..at).unwrap_or_default();
+        let start = before.len().saturating_sub(name.len());
+        before
+            .get(start..)
+            .is_some_and(|before| before.eq_ignore_ascii_case(name))
     })
 }
 
@@ -263,12 +299,13 @@ fn names_token(uri: &[u8]) -> bool {
 /// it names none. A strict router on top gets the Request-URI, and ours goes to the end of Route
 /// (§16.6 step 6).
 pub(crate) fn next_hop(request: &mut Request) -> Result<Option<Wanted>, EditError> {
-    let top = request.headers.list(HeaderName::Route).next();
-    let Some(top) = top.and_then(|value| NameAddr::parse(value).ok()) else {
+    let route = top(&request.headers, HeaderName::Route);
+    let Some(top) = route.and_then(|value| NameAddr::parse(value).ok()) else {
         return Ok(hop::wanted(request.uri_bytes()));
     };
-    let wanted = hop::wanted(top.uri);
-    let loose = top.uri().is_ok_and(|uri| uri.params.has(b"lr"));
+    let uri = top.uri().ok();
+    let wanted = uri.and_then(|uri| hop::wanted_by(&uri, uri.ip()));
+    let loose = uri.is_some_and(|uri| uri.params.has(b"lr"));
     if !loose {
         let target = Text::from_slice(top.uri);
         let mut end = Text::new();
@@ -302,91 +339,6 @@ pub(crate) fn count_hop(request: &mut Request) -> Result<bool, EditError> {
     Ok(true)
 }
 
-/// The text of a Via value of ours. `;rport` asks for symmetric responses (RFC 3581).
-pub(crate) fn via(transport: Transport, sent_by: SentBy<'_>, branch: &[u8]) -> Text {
-    let mut value = Text::new();
-    value.extend_from_slice(b"SIP/2.0/");
-    value.extend_from_slice(transport.as_str().as_bytes());
-    value.push(b' ');
-    sent_by.push(&mut value);
-    if transport == Transport::Udp {
-        value.extend_from_slice(b";rport");
-    }
-    value.extend_from_slice(b";branch=");
-    value.extend_from_slice(branch);
-    value
-}
-
-/// The text of a Record-Route value of ours (§16.6 step 4).
-pub(crate) fn record_route(transport: Transport, sent_by: SentBy<'_>, token: &[u8]) -> Text {
-    let mut value = Text::new();
-    value.extend_from_slice(b"<sip:");
-    sent_by.push(&mut value);
-    if transport != Transport::Udp {
-        value.extend_from_slice(b";transport=");
-        value.extend_from_slice(transport.param().as_bytes());
-    }
-    value.extend_from_slice(b";lr;");
-    value.extend_from_slice(token::PARAM);
-    value.push(b'=');
-    value.extend_from_slice(token);
-    value.push(b'>');
-    value
-}
-
-/// Host and port that Via and Record-Route show for a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SentBy<'a> {
-    /// What the configuration advertises.
-    Advertised(&'a str, u16),
-    /// The address itself.
-    Bound(IpAddr, u16),
-}
-
-impl SentBy<'_> {
-    fn push(&self, out: &mut Text) {
-        let port = match *self {
-            Self::Advertised(host, port) if host.contains(':') => {
-                for part in [b"[", host.as_bytes(), b"]"] {
-                    out.extend_from_slice(part);
-                }
-                port
-            }
-            Self::Advertised(host, port) => {
-                out.extend_from_slice(host.as_bytes());
-                port
-            }
-            Self::Bound(IpAddr::V6(ip), port) => {
-                // Writing to a vector cannot fail.
-                drop(write!(out, "[{ip}]"));
-                port
-            }
-            Self::Bound(ip, port) => {
-                push_ip(out, ip);
-                port
-            }
-        };
-        out.push(b':');
-        sip::push_number(out, port.into());
-    }
-}
-
-/// Writes `ip`; an IPv4 address without the formatter, which takes longer than the rest of a Via.
-fn push_ip(out: &mut Text, ip: IpAddr) {
-    match ip {
-        IpAddr::V4(ip) => {
-            for (at, octet) in ip.octets().into_iter().enumerate() {
-                if at > 0 {
-                    out.push(b'.');
-                }
-                sip::push_number(out, octet.into());
-            }
-        }
-        // Writing to a vector cannot fail.
-        IpAddr::V6(ip) => drop(write!(out, "{ip}")),
-    }
-}
-
 /// `uri` with `user` in it where it has none: a trunk target without a user part gets the number
 /// that was dialled. Its headers are left out (§19.1.1, Table 1).
 pub(crate) fn target_uri(uri: &Uri<'_>, dialled: Option<&[u8]>) -> Bytes {
@@ -418,5 +370,111 @@ pub(crate) fn require_length(headers: &mut Headers, transport: Transport) -> Res
     headers.append(b"Content-Length", &digits)
 }
 
+const ROUTE: HeaderSet = HeaderSet::of(&[HeaderName::Route]);
 /// Own Route values on top at most: two of a double Record-Route, and one spare.
 const OWN_ROUTES_MAX: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use filters::Trust;
+    use sip::{Limits, Message};
+
+    use super::*;
+    use crate::config::Loader;
+    use crate::token::Side;
+
+    const CONFIG: &str = r#"
+        [[listen]]
+        name = "a"
+        socket = "udp:192.0.2.1:5060"
+        chain = "c"
+        [[listen]]
+        name = "b"
+        socket = "tcp:0.0.0.0:5060"
+        advertise = "edge.example:5080"
+        chain = "c"
+        [[listen]]
+        name = "c"
+        socket = "udp:0.0.0.0:5070"
+        chain = "c"
+        [[chain]]
+        name = "c"
+    "#;
+
+    fn plan() -> Arc<Plan> {
+        let loader = Loader {
+            registry: Arc::new(filters::Registry::builtin()),
+            counters: Arc::default(),
+            entropy: [1; 32],
+        };
+        let settings = loader.parse("test.toml", CONFIG);
+        settings.unwrap_or_else(|errors| panic!("{errors}")).plan
+    }
+
+    fn request(routes: &str) -> Request {
+        let text = format!("BYE sip:b@h SIP/2.0\r\nCall-ID: 1\r\n{routes}\r\n\r\n");
+        match sip::parse(text.into(), &Limits::default()) {
+            Ok(Message::Request(request)) => request,
+            other => panic!("no request: {other:?}"),
+        }
+    }
+
+    /// What [`written_route`] reads, [`own_route`] reads alike.
+    #[test]
+    fn routes_as_we_write_them() {
+        let plan = plan();
+        let side = Side {
+            trust: Trust::Untrusted,
+            trunk: 0,
+            by_flow: false,
+        };
+        let token = Token {
+            caller_tag: 7,
+            chain: 8,
+            caller: side,
+            callee: side,
+        };
+        let [good, other] = [b"1", b"2"].map(|call| plan.token_key.sign(&token, call));
+        let [good, other] = [good, other].map(|text| String::from_utf8(text.into()).unwrap());
+        let (local, local_ip): (_, LocalIp) = (
+            "192.0.2.1:5060".parse().unwrap(),
+            Box::new(|_| [192, 0, 2, 1].into()),
+        );
+        let mut quick = 0;
+        for address in [
+            "192.0.2.1:5060",
+            "192.0.2.1:5070",
+            "192.0.2.9:5060",
+            "edge.example:5080;transport=tcp",
+            "EDGE.example:5080;transport=tcp",
+            "edge.example:5080",
+            "a@192.0.2.1:5060",
+        ] {
+            for params in ["lr;hs=", "lr;hs=x;hs=", "LR;hs=", "hs="] {
+                for (text, signed) in [(&good, true), (&other, false)] {
+                    for end in ["", ";x=1", "?a=b"] {
+                        for behind in ["", ";y", ", <sip:h;lr>", "\r\nRoute: <sip:h;lr>"] {
+                            let value = format!("<sip:{address};{params}{text}{end}>");
+                            let mut request = request(&format!("Route: {value}{behind}"));
+                            let slow =
+                                own_route(value.as_bytes(), &request, &plan, local, &local_ip);
+                            let row = request.headers.first(HeaderName::Route).unwrap();
+                            if let Some(read) = written_route(row, &request.headers, &plan) {
+                                quick += 1;
+                                assert!(signed);
+                                assert_eq!(slow, (OwnRoute::Dialog(read), true), "{value}");
+                            }
+                            let left = pop_own_routes(&mut request, &plan, local, &local_ip);
+                            let left = left.unwrap();
+                            assert_eq!(left, slow.0, "{value}");
+                        }
+                    }
+                }
+            }
+        }
+        // Two names that are fixed; the row ends behind the value.
+        assert_eq!(quick, 2 * 2);
+    }
+}

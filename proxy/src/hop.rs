@@ -1,13 +1,13 @@
 //! Next hops: the URI that names one, the socket that reaches it, and how we are called there.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use sip::Transport;
+use sip::{Transport, Uri};
 use transport::{Flow, Hop, ListenerId};
 
-use crate::forward::SentBy;
 use crate::pipeline::{LocalIp, Lookup, Subject};
 use crate::plan::{Listener, Plan};
+use crate::sent_by::SentBy;
 
 /// The next hop as its URI names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +42,21 @@ impl Name {
 
 /// What `uri` asks for; `None` where it is no SIP URI or names an unknown transport.
 pub(crate) fn wanted(uri: &[u8]) -> Option<Wanted> {
-    let uri = sip::Uri::parse(uri).ok().filter(sip::Uri::is_sip)?;
+    let uri = Uri::parse(uri).ok()?;
+    wanted_by(&uri, uri.ip())
+}
+
+/// What `uri` asks for, whose host spells `ip`.
+pub(crate) fn wanted_by(uri: &Uri<'_>, ip: Option<IpAddr>) -> Option<Wanted> {
+    if !uri.is_sip() {
+        return None;
+    }
     let named = match uri.params.value(b"transport") {
         None => None,
         Some(name) => Some(Transport::of(name)?),
     };
     let secure = uri.scheme == sip::Scheme::Sips;
-    let Some(ip) = sip::host_ip(uri.host) else {
+    let Some(ip) = ip else {
         return Some(Wanted::Name(Box::new(Name {
             host: String::from_utf8_lossy(uri.host).into_owned(),
             port: uri.port,
@@ -90,19 +98,16 @@ pub(crate) fn sent_by<'a>(
     remote: SocketAddr,
     local_ip: &LocalIp,
 ) -> SentBy<'a> {
-    match &listener.advertise {
-        Some((host, port)) => SentBy::Advertised(host, *port),
-        None if listener.bind.ip().is_unspecified() => {
-            SentBy::Bound(local_ip(remote), listener.bind.port())
-        }
-        None => SentBy::Bound(listener.bind.ip(), listener.bind.port()),
+    match &listener.fixed {
+        Some(fixed) => SentBy::Fixed(fixed),
+        None => SentBy::Bound(local_ip(remote), listener.bind.port()),
     }
 }
 
 /// How the sender knows the socket that its request came in by.
 pub(crate) fn own_address<'a>(listener: &'a Listener, ingress: &Flow) -> SentBy<'a> {
-    match &listener.advertise {
-        Some((host, port)) => SentBy::Advertised(host, *port),
-        None => SentBy::Bound(ingress.local.ip().to_canonical(), listener.bind.port()),
+    match &listener.fixed {
+        Some(fixed) if listener.advertise.is_some() => SentBy::Fixed(fixed),
+        _ => SentBy::Bound(ingress.local.ip().to_canonical(), listener.bind.port()),
     }
 }

@@ -28,37 +28,45 @@ impl Kept {
     /// What is kept of `request`, which came with the Request-URI `ruri`, in one allocation.
     pub(crate) fn of(request: &Request, ruri: &[u8]) -> Self {
         let headers = &request.headers;
-        let mut parts: SmallVec<[&[u8]; 16]> = SmallVec::new();
-        parts.push(START);
-        let mut singles = [&[][..]; SINGLES.len()];
+        let mut vias: SmallVec<[&[u8]; 8]> = SmallVec::new();
+        let mut singles = [&[][..]; SINGLES];
         let mut call_id = &[][..];
         for (index, header) in headers.among(ANSWERED) {
-            if header.id == HeaderName::Via {
-                parts.extend(headers.line(index));
-                continue;
-            }
-            let Some(at) = SINGLES.iter().position(|id| *id == header.id) else {
-                continue;
+            let line = headers.line(index).unwrap_or_default();
+            let place = match header.id {
+                HeaderName::From => 0,
+                HeaderName::To => 1,
+                HeaderName::CallId => 2,
+                HeaderName::CSeq => 3,
+                HeaderName::Timestamp => 4,
+                _ => {
+                    vias.push(line);
+                    continue;
+                }
             };
-            if let Some(line) = singles.get_mut(at).filter(|line| line.is_empty()) {
-                *line = headers.line(index).unwrap_or_default();
+            if singles[place].is_empty() {
+                singles[place] = line;
                 if header.id == HeaderName::CallId {
                     call_id = header.value;
                 }
             }
         }
-        parts.extend(singles);
-        parts.extend([END, request.method_bytes(), call_id, ruri]);
-        let length = parts.iter().map(|part| part.len()).sum();
+        let method = request.method_bytes();
+        let last = [END, method, call_id, ruri];
+        let length = |parts: &[&[u8]]| parts.iter().map(|part| part.len()).sum::<usize>();
+        let length = START.len() + length(&vias) + length(&singles) + length(&last);
         let mut text = Vec::with_capacity(length);
-        for part in parts {
-            text.extend_from_slice(part);
+        text.extend_from_slice(START);
+        for parts in [&vias[..], &singles, &last] {
+            for part in parts {
+                text.extend_from_slice(part);
+            }
         }
         // A few times 64 KiB at most: each part is one of a message.
         let call_id_end = text.len() - ruri.len();
         let method_end = call_id_end - call_id.len();
         Self {
-            trying: (method_end - request.method_bytes().len()) as u32,
+            trying: (method_end - method.len()) as u32,
             method: method_end as u32,
             call_id: call_id_end as u32,
             text: text.into(),
@@ -104,13 +112,7 @@ impl Kept {
 
 const START: &[u8] = b"SIP/2.0 100 Trying\r\n";
 /// The rows behind Via, of which each is taken once (RFC 3261 §8.2.6).
-const SINGLES: [HeaderName; 5] = [
-    HeaderName::From,
-    HeaderName::To,
-    HeaderName::CallId,
-    HeaderName::CSeq,
-    HeaderName::Timestamp,
-];
+const SINGLES: usize = 5;
 /// All of the rows.
 const ANSWERED: HeaderSet = HeaderSet::of(&[
     HeaderName::Via,

@@ -16,6 +16,7 @@ use crate::pipeline::{LocalIp, Peer, call_id, strip_reserved};
 use crate::plan::Plan;
 use crate::registrar::{Exit, WayBack};
 use crate::router::{self, Aim, Way};
+use crate::sent_by;
 use crate::token::Token;
 
 /// Makes `request` the copy for `aim` (§16.6 steps 2, 3, 5, 6), and says which hop it wants; where it
@@ -59,11 +60,19 @@ pub(crate) fn dress(
         Err(_) => return Err(513),
     }
     let wanted = match &aim.way {
-        Way::Headers => forward::next_hop(request).map_err(|_| 513u16)?,
+        Way::Headers(asked) => match asked {
+            Some(wanted) if is_as_routed(request, aim) => Some(wanted.clone()),
+            _ => forward::next_hop(request).map_err(|_| 513u16)?,
+        },
         Way::Known(wanted) => Some(wanted.clone()),
         Way::Nowhere => None,
     };
     wanted.ok_or(480)
+}
+
+/// Whether the Request-URI alone still decides the next hop, and is the one of the target.
+fn is_as_routed(request: &Request, aim: &Aim) -> bool {
+    request.headers.first(HeaderName::Route).is_none() && request.uri_bytes() == &*aim.target.uri
 }
 
 /// Puts on `request` what names the way to `hop`: Record-Route where the dialog is to be ours, Via,
@@ -90,7 +99,7 @@ pub(crate) fn depart(
         None => hop::egress(plan, hop, exit.trust, arrival.listener),
     }
     .ok_or(503u16)?;
-    let sent_by = hop::sent_by(listener, hop.addr, local_ip);
+    let name = hop::sent_by(listener, hop.addr, local_ip);
     let written = (|| {
         if let Some(token) = record {
             let token = plan.token_key.sign(token, call_id(&request.headers));
@@ -100,17 +109,17 @@ pub(crate) fn depart(
                 .filter(|_| arrival.listener != listener_id)
             {
                 let facing = hop::own_address(inner, &arrival.flow);
-                let value = forward::record_route(arrival.flow.transport, facing, &token);
+                let value = sent_by::record_route(arrival.flow.transport, facing, &token);
                 request
                     .headers
                     .insert_before(HeaderName::RecordRoute, b"Record-Route", &value)?;
             }
-            let value = forward::record_route(hop.transport, sent_by, &token);
+            let value = sent_by::record_route(hop.transport, name, &token);
             request
                 .headers
                 .insert_before(HeaderName::RecordRoute, b"Record-Route", &value)?;
         }
-        let via = forward::via(hop.transport, sent_by, branch);
+        let via = sent_by::via(hop.transport, name, branch);
         request
             .headers
             .insert_before(HeaderName::Via, b"Via", &via)?;

@@ -91,36 +91,37 @@ impl Parked {
     }
 
     /// What is left of `exchange`, which is settled.
-    pub(crate) fn of(mut exchange: Exchange) -> Self {
+    pub(crate) fn of(mut exchange: Box<Exchange>) -> Self {
         debug_assert!(exchange.is_settled());
         let last = exchange.branches.last_mut();
         let (mark, timer, essence) = last.map_or((0, None, None), |branch| {
             (branch.mark, branch.timer, branch.essence.take())
         });
-        let arrival = exchange.arrival;
+        // Taken apart where it stands: it is large.
         Self {
-            plan: arrival.plan,
-            chain: arrival.chain,
-            ends: Ends::of(&arrival.flow),
-            source_trust: arrival.cx.source.trust,
-            cx: arrival.cx.rest(),
+            ends: Ends::of(&exchange.arrival.flow),
+            source_trust: exchange.arrival.cx.source.trust,
+            listener: exchange.arrival.listener,
+            plan: exchange.arrival.plan,
+            chain: exchange.arrival.chain,
+            cx: exchange.arrival.cx.rest(),
             branches: exchange
                 .branches
                 .into_iter()
                 .map(ParkedBranch::of)
                 .collect(),
-            live: (!exchange.finished).then(|| {
-                Box::new(Live {
+            live: match exchange.finished {
+                true => None,
+                false => Some(Box::new(Live {
                     kept: exchange.kept,
-                    at: arrival.at,
+                    at: exchange.arrival.at,
                     mark,
                     timer,
                     essence,
-                })
-            }),
+                })),
+            },
             server: exchange.server,
             attempts: exchange.attempts,
-            listener: arrival.listener,
             reply_port: exchange.reply_to.destination.remote.port(),
             method: exchange.method,
             cancelled: exchange.cancelled,

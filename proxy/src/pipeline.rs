@@ -21,9 +21,10 @@ use bytes::Bytes;
 use filters::{Context, Flow as Verdict, Relay, Resume, Trust, Wait};
 use sip::{
     ClientId, ClientKey, Disposition, Essence, Event, HeaderName, Instant, Layer, LayerLimits,
-    Message, Method, NameAddr, ParseError, Received, Reply, Request, Responded, Response, ServerId,
+    Message, Method, ParseError, Received, Reply, Request, Responded, Response, ServerId,
     ServerKey, TransactionId, Transport,
 };
+use smallvec::SmallVec;
 use transport::{Destination, Flow, Hop, ListenerId};
 
 use crate::admission::{Admission, Admit};
@@ -47,6 +48,7 @@ use crate::reach::Reach;
 use crate::refusal::{self, Refusal};
 use crate::registrar::{Desk, Exit, Registrar};
 use crate::router::{self, Aim, Aims, Decision};
+use crate::tags;
 use steps::{
     has_to_tag, is_loop, log_peer, own_response, reply_peer, stands_for, strip_if_distrusted,
     tell_done, token_of,
@@ -362,16 +364,12 @@ impl Core {
             // §9.2: there is nothing to cancel. Only who may speak to us is told so.
             Verdict::Continue | Verdict::Wait(_) if request.method() == Method::Cancel => {
                 let refusal = Refusal::new(481, "Call/Transaction Does Not Exist", "cancel");
-                self.refuse(request, arrival, refusal, now);
+                self.refuse(&request, arrival, &refusal, now);
             }
             Verdict::Continue | Verdict::Wait(_) if looped => {
                 count(&self.counters.loops);
-                self.refuse(
-                    request,
-                    arrival,
-                    Refusal::new(482, "Loop Detected", "loop"),
-                    now,
-                );
+                let refusal = Refusal::new(482, "Loop Detected", "loop");
+                self.refuse(&request, arrival, &refusal, now);
             }
             Verdict::Continue => match targets(
                 &mut request,
@@ -380,13 +378,13 @@ impl Core {
                 &self.observer,
             ) {
                 Err(refusal) if refusal.remembered => {
-                    if let Some((key, _)) = self.open(request, arrival, sender, now) {
+                    if let Some(key) = self.open(&request, arrival, sender, now) {
                         self.answer(key, &refusal, None, now);
                     }
                 }
-                Err(refusal) => self.refuse(request, arrival, refusal, now),
+                Err(refusal) => self.refuse(&request, arrival, &refusal, now),
                 Ok(aims) => {
-                    if let Some((key, request)) = self.open(request, arrival, sender, now) {
+                    if let Some(key) = self.open(&request, arrival, sender, now) {
                         self.aim(key, request, aims, now);
                     }
                 }
@@ -397,10 +395,10 @@ impl Core {
             }
             Verdict::Reply(reply) => {
                 count(&self.counters.filter_refusals);
-                self.refuse(request, arrival, refusal::of_reply(reply), now);
+                self.refuse(&request, arrival, &refusal::of_reply(reply), now);
             }
             Verdict::Wait(wait) => {
-                if let Some((key, request)) = self.open(request, arrival, sender, now) {
+                if let Some(key) = self.open(&request, arrival, sender, now) {
                     self.park(key, request, wait);
                 }
             }
@@ -457,7 +455,7 @@ impl Core {
             return Err(Refusal::new(500, "Server Internal Error", "no_listener"));
         };
         let loop_hash = plan.loop_hash.of(request);
-        let ruri = request.uri_bytes().into();
+        let ruri = SmallVec::from_slice(request.uri_bytes());
         let own_route = match forward::pop_own_routes(request, &plan, flow.local, &self.local_ip) {
             Err(_) => return Err(refusal::too_large()),
             Ok(OwnRoute::Forged) => {
@@ -531,45 +529,44 @@ impl Core {
         verdict
     }
 
-    /// Makes the exchange and its server transaction; an INVITE gets its 100 (§17.2.1). The request
-    /// comes back, to go on.
+    /// Makes the exchange and its server transaction; an INVITE gets its 100 (§17.2.1).
     fn open(
         &mut self,
-        request: Request,
+        request: &Request,
         arrival: Arrival,
         sender: &Sender,
         now: Instant,
-    ) -> Option<(Key, Request)> {
+    ) -> Option<Key> {
         let flow = arrival.flow;
         let reply_to = Peer {
             destination: sender.destination(&flow),
             listener: flow.listener,
         };
-        let created = sender.key(&request).map(|key| {
+        let created = sender.key(request).map(|key| {
             let reach = Reach::of(&reply_to);
             self.layer
                 .create_server(&key, reach, flow.transport.is_reliable(), now)
         });
         let Some(Ok(server)) = created else {
             count(&self.counters.overload);
-            self.refuse(request, arrival, refusal::overload(), now);
+            self.refuse(request, arrival, &refusal::overload(), now);
             return None;
         };
-        let kept = Kept::of(&request, &arrival.ruri);
+        let kept = Kept::of(request, &arrival.ruri);
         if request.method() == Method::Invite {
             let wire = kept.trying();
             self.observer
                 .shows_answer(&flow, kept.call_id(), 100, &wire);
             self.layer.respond(server, 100, wire, now);
         }
-        let mut exchange = Exchange::new(arrival, kept, server, reply_to);
+        let mut exchange = Box::new(Exchange::new(arrival, kept, server, reply_to));
         if exchange.method.forms_dialog() {
-            exchange.caller_tag = router::caller_tag(&request);
+            exchange.caller_tag = router::caller_tag(request);
         }
         let key = self.exchanges.insert(exchange);
         self.unfinished += 1;
         self.places.insert(server, key, 0);
-        Some((key, request))
+        Some(key)
     }
 
     /// Parks the exchange on a filter's future.
@@ -715,10 +712,10 @@ impl Core {
             count(&self.counters.resolve_errors);
         }
         match subject {
-            Subject::Ack(ack) => {
+            Subject::Ack(mut ack) => {
                 self.acks_waiting = self.acks_waiting.saturating_sub(1);
                 if let Some(hop) = hops.first() {
-                    self.send_ack(*ack, *hop);
+                    self.send_ack(&mut ack.request, ack.exit, &ack.arrival, *hop);
                 }
             }
             Subject::Branch(key, index) => {
@@ -1141,17 +1138,17 @@ impl Core {
             }
         }
         let wire = self.observer.answered(&arrival.flow, &response);
-        let responded = self
-            .layer
-            .respond(exchange.server, status, wire.clone(), now);
         let late = exchange.finished && (200..300).contains(&status);
-        let reply_to = exchange.reply_to;
+        let again = late.then(|| (exchange.reply_to, wire.clone()));
+        let responded = self.layer.respond(exchange.server, status, wire, now);
         if status >= 200 {
             self.finish(key, status, "", index, now);
         }
         // §16.7 step 5: a 2xx to an INVITE goes upstream whatever went there before. A transaction
         // that has had another final response does not send it.
-        if late && responded != Responded::Sent {
+        if let Some((reply_to, wire)) = again
+            && responded != Responded::Sent
+        {
             self.send(reply_to, wire, None);
         }
     }
@@ -1330,33 +1327,33 @@ impl Core {
         let Ok(wanted) = dressed else {
             return count(&self.counters.stray_acks);
         };
-        let ack = WaitingAck {
-            request,
-            exit: aim.exit(),
-            arrival,
-        };
+        let exit = aim.exit();
         match wanted {
-            Wanted::Hop(hop) => self.send_ack(ack, hop),
+            Wanted::Hop(hop) => self.send_ack(&mut request, exit, &arrival, hop),
             Wanted::Name(_) if self.acks_waiting >= ACKS_WAITING_MAX => {
                 count(&self.counters.stray_acks);
             }
             Wanted::Name(name) => {
                 self.acks_waiting += 1;
+                let ack = WaitingAck {
+                    request,
+                    exit,
+                    arrival,
+                };
                 let lookup = name.lookup(Subject::Ack(Box::new(ack)));
                 self.outputs.push_back(Output::Resolve(lookup));
             }
         }
     }
 
-    fn send_ack(&mut self, mut ack: WaitingAck, hop: Hop) {
-        let (request, arrival) = (&mut ack.request, &ack.arrival);
+    fn send_ack(&mut self, request: &mut Request, exit: Exit, arrival: &Arrival, hop: Hop) {
         let text = branch_id::branch_text(
             self.worker,
             Key::NOBODY,
             self.random.number(),
             arrival.loop_hash,
         );
-        let Ok(peer) = depart(request, hop, ack.exit, arrival, &text, None, &self.local_ip) else {
+        let Ok(peer) = depart(request, hop, exit, arrival, &text, None, &self.local_ip) else {
             return count(&self.counters.stray_acks);
         };
         let wire = request.to_bytes();
@@ -1371,13 +1368,9 @@ impl Core {
 
     /// Whether this is the ACK of a refusal that left no transaction: its To tag is ours (§8.2.7).
     fn is_ack_of_refusal(&self, request: &Request) -> bool {
-        let to = request
-            .headers
-            .first(HeaderName::To)
-            .and_then(|value| NameAddr::parse(value).ok());
         // Made only where it can be ours: an ACK to a 2xx comes by here too.
         let is_ours = |told: &[u8]| told == hex(self.plan.loop_hash.tag_of(request));
-        let told = to.and_then(|to| to.tag());
+        let told = request.headers.first(HeaderName::To).and_then(tags::of);
         told.is_some_and(|told| told.len() == size_of_val(&hex(0)) && is_ours(told))
     }
 
@@ -1519,22 +1512,22 @@ impl Core {
     }
 
     /// Refuses a request that its chain has seen: the chain sees the answer too, and is told the end.
-    fn refuse(&mut self, request: Request, mut arrival: Arrival, refusal: Refusal, now: Instant) {
+    fn refuse(&mut self, request: &Request, mut arrival: Arrival, refusal: &Refusal, now: Instant) {
         let response = own_response(
-            &request,
-            &refusal,
+            request,
+            refusal,
             &mut arrival,
             &self.observer,
             &self.counters,
         );
         tell_done(
-            &request,
+            request,
             &mut arrival,
             response.status(),
             refusal.cause,
             now,
         );
-        self.send_stateless(arrival.flow, &request, &response, refusal.cause);
+        self.send_stateless(arrival.flow, request, &response, refusal.cause);
     }
 
     /// Answers once and keeps nothing.

@@ -19,6 +19,7 @@ use crate::pipeline::LocalIp;
 use crate::registrar::Bounds;
 use crate::route_index::RouteIndex;
 use crate::router::Way;
+use crate::sent_by::Fixed;
 use crate::token::{TokenKey, name_hash};
 
 /// Everything that a request needs, built once from a valid file and shared by all workers.
@@ -101,6 +102,8 @@ pub struct Listener {
     pub bind: SocketAddr,
     /// Host and port that others are told.
     pub advertise: Option<(String, u16)>,
+    /// What it is called where that is the same for everybody.
+    pub(crate) fixed: Option<Fixed>,
     /// Who is on the other side, until a trunk says more.
     pub trust: Trust,
     /// The chain that its requests run through.
@@ -320,7 +323,17 @@ impl Plan {
     /// Whether `host:port` is one of our sockets, bound or advertised. `local` is where the message
     /// came in, which names the address of a wildcard socket.
     pub fn is_own(&self, host: &[u8], port: Option<u16>, local: SocketAddr) -> bool {
-        let ip = sip::host_ip(host);
+        self.is_own_at(host, sip::host_ip(host), port, local)
+    }
+
+    /// The same of a host that spells `ip`.
+    pub(crate) fn is_own_at(
+        &self,
+        host: &[u8],
+        ip: Option<IpAddr>,
+        port: Option<u16>,
+        local: SocketAddr,
+    ) -> bool {
         let on_local = ip.is_some_and(|ip| ip == local.ip().to_canonical());
         self.listeners.iter().any(|listener| {
             let default = listener.transport.default_port();

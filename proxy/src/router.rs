@@ -15,6 +15,7 @@ use crate::plan::{Domain, Plan, Reroute, Route, RouteTo, StaticTarget, Trunk};
 use crate::random::Random;
 use crate::registrar::{Exit, Location, WayBack};
 use crate::route_index::Asked;
+use crate::tags;
 use crate::token::{Side, Token, tag_hash};
 
 /// One place to send the request to.
@@ -51,7 +52,7 @@ impl Aim {
         Exit {
             trust: self.target.trust,
             way_back: self.phone.as_ref().map(|phone| phone.way_back),
-            named: self.phone.is_some() || matches!(self.way, Way::Headers),
+            named: self.phone.is_some() || matches!(self.way, Way::Headers(_)),
         }
     }
 
@@ -65,8 +66,9 @@ impl Aim {
 /// The way to a target.
 #[derive(Clone, Debug)]
 pub(crate) enum Way {
-    /// The top Route, else the Request-URI, as they stand when the request leaves.
-    Headers,
+    /// The top Route, else the Request-URI, as they stand when the request leaves; with what the URI of the
+    /// target asks for, where that is known.
+    Headers(Option<Wanted>),
     /// A hop that is known before.
     Known(Wanted),
     /// None: the URI of the target names no hop.
@@ -106,8 +108,9 @@ pub(crate) fn route(
 ) -> Decision {
     let (plan, facts, local) = (&*arrival.plan, &arrival.cx.facts, arrival.flow.local);
     let routed = request.headers.first(HeaderName::Route).is_some();
-    let own_host = |uri: &Uri<'_>| plan.is_own(uri.host, uri.port, local);
     let uri = request.uri();
+    let ip = uri.ok().and_then(|uri| uri.ip());
+    let own_host = |uri: &Uri<'_>| plan.is_own_at(uri.host, ip, uri.port, local);
     let mut trust = facts.trust;
     if let OwnRoute::Dialog(token) = arrival.own_route
         && facts.in_dialog
@@ -118,11 +121,17 @@ pub(crate) fn route(
         };
         if routed || !uri.is_ok_and(|uri| own_host(&uri)) {
             let target = uri.map_or_else(|_| request.uri_bytes(), |uri| uri.without_headers());
-            let way = match routed {
-                true => None,
-                false => WayBack::take(target, plan, call_id(&request.headers)),
+            let (way, asked) = match routed {
+                true => (None, None),
+                false => (
+                    WayBack::take(target, plan, call_id(&request.headers)),
+                    // A name is read again when it is looked up.
+                    uri.ok()
+                        .filter(|_| ip.is_some())
+                        .and_then(|uri| hop::wanted_by(&uri, ip)),
+                ),
             };
-            return forward_to(dialog(target, way, other, token.chain, arrival));
+            return forward_to(dialog(target, way, asked, (other, token.chain), arrival));
         }
         // A remote target that names us is routed like any other request: we are not a target. The
         // other side chose it, so it leads no further than what that side may ask for.
@@ -178,8 +187,8 @@ fn forward_to(aim: Aim) -> Decision {
 fn dialog(
     target: &[u8],
     way: Option<(Vec<u8>, WayBack)>,
-    other: Side,
-    begun: u32,
+    asked: Option<Wanted>,
+    (other, begun): (Side, u32),
     arrival: &Arrival,
 ) -> Aim {
     let plan = &arrival.plan;
@@ -198,7 +207,10 @@ fn dialog(
             trust: other.trust,
         },
         request_uri: request_uri.map(Bytes::from),
-        way: way_back.map_or(Way::Headers, |way| Way::Known(Wanted::Hop(way.hop))),
+        way: match way_back {
+            Some(way) => Way::Known(Wanted::Hop(way.hop)),
+            None => Way::Headers(asked),
+        },
         reroute: Reroute::Never,
         chain: trunk.and_then(|trunk| trunk.chain.clone()).or_else(guard),
         domain: None,
@@ -219,8 +231,7 @@ pub(crate) fn from_caller(request: &Request, token: &Token) -> bool {
 /// The hash of the From tag of `request`, as tokens have it.
 pub(crate) fn caller_tag(request: &Request) -> u32 {
     let from = request.headers.first(HeaderName::From);
-    let from = from.and_then(|value| sip::NameAddr::parse(value).ok());
-    tag_hash(from.and_then(|from| from.tag()).unwrap_or_default())
+    tag_hash(from.and_then(tags::of).unwrap_or_default())
 }
 
 /// The trunk that an internal sender asks for: `Some(None)` where there is none of that name.
@@ -392,7 +403,7 @@ fn to_uri(uri: &Uri<'_>) -> Aim {
             trust: Trust::Untrusted,
         },
         request_uri: None,
-        way: Way::Headers,
+        way: Way::Headers(None),
         reroute: Reroute::Never,
         chain: None,
         domain: None,

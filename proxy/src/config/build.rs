@@ -17,6 +17,7 @@ use crate::loops::LoopHash;
 use crate::plan::{Domain, Hashed, Listener, Plan, Reroute, Trunk, TrunkTarget};
 use crate::registrar::Bounds;
 use crate::route_index::RouteIndex;
+use crate::sent_by::Fixed;
 use crate::token::TokenKey;
 
 /// A valid configuration: the snapshot for requests, and what only starting needs.
@@ -350,14 +351,16 @@ fn listeners(
                 "another listener has the same socket",
             );
         }
+        let advertise = file.advertise.as_ref().map(|told| {
+            let port = told.port.unwrap_or_else(|| socket.address.port());
+            (told.host.clone(), port)
+        });
         listeners.push(Listener {
             name: Arc::from(file.name.as_str()),
-            transport: file.socket.transport,
-            bind: file.socket.address,
-            advertise: file.advertise.as_ref().map(|told| {
-                let port = told.port.unwrap_or_else(|| file.socket.address.port());
-                (told.host.clone(), port)
-            }),
+            transport: socket.transport,
+            bind: socket.address,
+            fixed: Fixed::of(socket.transport, socket.address, advertise.as_ref()),
+            advertise,
             trust: file.trust.into(),
             chain: chain.clone(),
             recv_buffer: file.recv_buffer.0,

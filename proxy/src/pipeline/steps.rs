@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use filters::{Context, Relay, Trust};
-use sip::{HeaderName, Headers, Instant, NameAddr, Request, Response};
+use sip::{HeaderName, Headers, Instant, Request, Response};
 use transport::{Flow, Hop, ListenerId};
 
 use super::Peer;
@@ -17,6 +17,7 @@ use crate::observe::{self, Observer};
 use crate::refusal::Refusal;
 use crate::registrar::Exit;
 use crate::router::Aim;
+use crate::tags;
 use crate::token::{Side, Token, name_hash};
 
 /// A response of our own to a request that its chain has seen: the filters see it on its way back,
@@ -132,8 +133,7 @@ pub(super) fn reply_peer(flow: &Flow, request: &Request) -> Peer {
 pub(super) fn has_to_tag(request: &Request) -> bool {
     let to = request.headers.first(HeaderName::To);
     // Who writes an empty one means none.
-    to.and_then(|value| NameAddr::parse(value).ok())
-        .is_some_and(|to| to.tag().is_some_and(|tag| !tag.is_empty()))
+    to.and_then(tags::of).is_some_and(|tag| !tag.is_empty())
 }
 
 pub(super) fn log_peer(aim: &Aim, hop: Hop) -> LogPeer {

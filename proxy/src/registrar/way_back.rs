@@ -22,9 +22,10 @@ use filters::Trust;
 use sip::{HeaderName, Headers, NameAddr, Transport, Uri};
 use transport::{ConnectionId, Destination, Flow, Hop, ListenerId};
 
-use crate::forward::Text;
+use crate::forward;
 use crate::pipeline::call_id;
 use crate::plan::Plan;
+use crate::sent_by::Text;
 use crate::token::TokenKey;
 
 /// A flow to send requests by.
@@ -133,6 +134,9 @@ impl WayBack {
     /// the way.
     pub(crate) fn take(uri: &[u8], plan: &Plan, call_id: &[u8]) -> Option<(Vec<u8>, Self)> {
         // Hardly any URI has one.
+        if !forward::names(uri, PARAM) {
+            return None;
+        }
         let at = memchr::memmem::find(uri, MARK)?;
         let parsed = Uri::parse(uri).ok()?;
         let way = Self::read(parsed.params.value(PARAM)?, plan, call_id)?;
