@@ -25,8 +25,10 @@ pub(crate) fn quoted_attempt(quoted: &[u8]) -> Option<(Key, u64)> {
 /// Whether a branch of ours with the loop hash `hash` stands somewhere in `text`.
 pub(crate) fn have_hash(text: &[u8], hash: &[u8; 16]) -> bool {
     // No letter is rarer in a Via than the one that the cookie begins with.
-    memchr::memchr_iter(COOKIE[0], text)
-        .any(|at| text.get(at + 39..at + BRANCH).is_some_and(|end| end == hash))
+    memchr::memchr_iter(COOKIE[0], text).any(|at| {
+        text.get(at + 39..at + BRANCH)
+            .is_some_and(|end| end == hash)
+    })
 }
 
 /// The worker whose branch stands in `quoted`, the start of a request that we sent.

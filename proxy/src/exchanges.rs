@@ -196,23 +196,26 @@ impl Exchanges {
 
 impl Place {
     fn wake(&mut self) {
-        self.tenant = match std::mem::replace(&mut self.tenant, Tenant::Vacant(NIL)) {
-            Tenant::Parked(parked) => Tenant::Awake(Box::new(parked.wake())),
-            other => other,
-        };
+        if matches!(self.tenant, Tenant::Parked(_))
+            && let Tenant::Parked(parked) = self.take()
+        {
+            self.tenant = Tenant::Awake(Box::new(parked.wake()));
+        }
     }
 
     /// Parks an exchange that is settled. Any other stays as it is, and is listed again when something
     /// happens to it.
     fn park(&mut self) {
         self.listed = false;
-        if !matches!(&self.tenant, Tenant::Awake(exchange) if exchange.is_settled()) {
-            return;
+        if matches!(&self.tenant, Tenant::Awake(exchange) if exchange.is_settled())
+            && let Tenant::Awake(exchange) = self.take()
+        {
+            self.tenant = Tenant::Parked(Parked::of(exchange));
         }
-        self.tenant = match std::mem::replace(&mut self.tenant, Tenant::Vacant(NIL)) {
-            Tenant::Awake(exchange) => Tenant::Parked(Parked::of(exchange)),
-            other => other,
-        };
+    }
+
+    fn take(&mut self) -> Tenant {
+        std::mem::replace(&mut self.tenant, Tenant::Vacant(NIL))
     }
 }
 

@@ -50,7 +50,7 @@ use crate::registrar::{Desk, Exit, Registrar};
 use crate::router::{self, Aim, Aims, Decision};
 use crate::tags;
 use steps::{
-    has_to_tag, is_loop, log_peer, own_response, reply_peer, stands_for, strip_if_distrusted,
+    has_to_tag, is_loop, log_peer, own_response, reply_peer, show, stands_for, strip_if_distrusted,
     tell_done, token_of,
 };
 
@@ -796,12 +796,12 @@ impl Core {
             }
         };
         let essence = (exchange.method == Method::Invite).then(|| Essence::of(&request));
-        self.observer
-            .log
-            .record_with(call_id(&request.headers), || CallEvent::Forwarded {
+        show(&self.observer.log, &request.headers, || {
+            CallEvent::Forwarded {
                 to: log_peer(&branch.aim, hop),
                 message: wire.clone(),
-            });
+            }
+        });
         let client_key = ClientKey {
             branch: &text,
             method: request.method_bytes(),
@@ -853,13 +853,13 @@ impl Core {
         if sip::check_response(&response, &self.plan.message_limits).is_err() {
             return count(&self.counters.faults);
         }
-        self.observer
-            .log
-            .record_with(call_id(&response.headers), || CallEvent::Response {
+        show(&self.observer.log, &response.headers, || {
+            CallEvent::Response {
                 from: LogPeer::new(flow.transport, flow.remote),
                 status: response.status(),
                 message: response.to_bytes(),
-            });
+            }
+        });
         let Some(key) = ClientKey::of(&response) else {
             return count(&self.counters.stray_responses);
         };
@@ -1357,12 +1357,12 @@ impl Core {
             return count(&self.counters.stray_acks);
         };
         let wire = request.to_bytes();
-        self.observer
-            .log
-            .record_with(call_id(&request.headers), || CallEvent::Forwarded {
+        show(&self.observer.log, &request.headers, || {
+            CallEvent::Forwarded {
                 to: LogPeer::new(hop.transport, hop.addr),
                 message: wire.clone(),
-            });
+            }
+        });
         self.send(peer, wire, None);
     }
 
@@ -1520,13 +1520,7 @@ impl Core {
             &self.observer,
             &self.counters,
         );
-        tell_done(
-            request,
-            &mut arrival,
-            response.status(),
-            refusal.cause,
-            now,
-        );
+        tell_done(request, &mut arrival, response.status(), refusal.cause, now);
         self.send_stateless(arrival.flow, request, &response, refusal.cause);
     }
 
@@ -1595,14 +1589,16 @@ fn targets(
     match desk.route(request, arrival) {
         Decision::Forward(aims) => {
             desk.admit(request, arrival, &aims)?;
-            let facts = &arrival.cx.facts;
-            observer.describe(call_id(&request.headers), || About {
-                trunk: facts.trunk.as_ref().map(|trunk| trunk.name.to_string()),
-                domain: aims
-                    .first()
-                    .and_then(|aim| Some(aim.domain.as_ref()?.name.clone())),
-                ..About::default()
-            });
+            if observer.log.enabled() {
+                let facts = &arrival.cx.facts;
+                observer.describe(call_id(&request.headers), || About {
+                    trunk: facts.trunk.as_ref().map(|trunk| trunk.name.to_string()),
+                    domain: aims
+                        .first()
+                        .and_then(|aim| Some(aim.domain.as_ref()?.name.clone())),
+                    ..About::default()
+                });
+            }
             Ok(aims)
         }
         Decision::Own => Err(refusal::own_answer()),

@@ -8,7 +8,7 @@ use sip::{HeaderName, Headers, Instant, Request, Response};
 use transport::{Flow, Hop, ListenerId};
 
 use super::Peer;
-use crate::console::Peer as LogPeer;
+use crate::console::{CallEvent, CallLog, Peer as LogPeer};
 use crate::counters::Counters;
 use crate::exchange::{Arrival, Exchange};
 use crate::forward::{self, OwnRoute};
@@ -134,6 +134,13 @@ pub(super) fn has_to_tag(request: &Request) -> bool {
     let to = request.headers.first(HeaderName::To);
     // Who writes an empty one means none.
     to.and_then(tags::of).is_some_and(|tag| !tag.is_empty())
+}
+
+/// Shows what happened to the call that `headers` are of, where calls are shown at all.
+pub(super) fn show(log: &CallLog, headers: &Headers, event: impl FnOnce() -> CallEvent) {
+    if log.enabled() {
+        log.record_with(call_id(headers), event);
+    }
 }
 
 pub(super) fn log_peer(aim: &Aim, hop: Hop) -> LogPeer {
