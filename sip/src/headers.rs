@@ -186,6 +186,21 @@ impl Headers {
             .map(|(index, row)| (index, self.header(row)))
     }
 
+    /// Index, name and the name as it is written of the rows whose names are in `among`, in order. No
+    /// value is read.
+    #[inline]
+    pub fn names(&self, among: HeaderSet) -> impl Iterator<Item = (usize, HeaderName, &[u8])> {
+        let rows = self.rows.iter().enumerate();
+        rows.filter(move |(_, row)| among.contains(row.id))
+            .map(|(index, row)| {
+                let name = Span {
+                    start: row.line.start,
+                    end: row.name_end,
+                };
+                (index, row.id, self.bytes_of(row.place, name))
+            })
+    }
+
     /// The value of the first row with `id`.
     #[inline]
     pub fn first(&self, id: HeaderName) -> Option<&[u8]> {
