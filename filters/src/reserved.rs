@@ -6,7 +6,13 @@ use sip::{HeaderName, HeaderSet, Headers};
 pub const PREFIX: &str = "X-Hookswitch-";
 
 /// Whether `name` is reserved, in any case.
+#[inline]
 pub fn is_reserved(name: &[u8]) -> bool {
+    // The letter behind `X-` tells nearly all other names.
+    matches!(name, [b'X' | b'x', b'-', b'H' | b'h', ..]) && begins_so(name)
+}
+
+fn begins_so(name: &[u8]) -> bool {
     name.get(..PREFIX.len())
         .is_some_and(|head| head.eq_ignore_ascii_case(PREFIX.as_bytes()))
 }
@@ -17,10 +23,8 @@ pub fn is_reserved(name: &[u8]) -> bool {
 /// filters do: on the way in against forgery, on the way out against leaks.
 pub fn strip(headers: &mut Headers) -> usize {
     // Hardly any message has one, and moving rows costs more than looking at them.
-    if !headers
-        .among(UNKNOWN)
-        .any(|(_, header)| is_reserved(header.name))
-    {
+    let any = headers.names(UNKNOWN).any(|(_, _, name)| is_reserved(name));
+    if !any {
         return 0;
     }
     headers.retain(|header| !is_reserved(header.name))
@@ -43,10 +47,12 @@ mod tests {
             "X-Hookswitch-",
             "X-Hookswitc",
             "X-Hook",
+            "XxHookswitch-",
+            "h",
         ] {
             request.headers.append(name.as_bytes(), b"1").unwrap();
         }
         assert_eq!(strip(&mut request.headers), 2);
-        assert_eq!(request.headers.len(), 2);
+        assert_eq!(request.headers.len(), 4);
     }
 }
