@@ -1,6 +1,7 @@
 //! The filters of this crate and their keys.
 
 mod access_log;
+mod extension;
 mod names;
 mod record_route;
 mod sanity;

@@ -28,8 +28,8 @@ pub struct RecordRoute {
 impl Filter for RecordRoute {
     fn on_request(&self, request: &mut Request, cx: &mut Context) -> Flow {
         let method = request.method_bytes();
-        let named = self.methods.iter().any(|name| name.as_bytes() == method);
-        if named && (self.in_dialog || !cx.facts.in_dialog) {
+        let named = || self.methods.iter().any(|name| name.as_bytes() == method);
+        if (self.in_dialog || !cx.facts.in_dialog) && named() {
             cx.facts.record_route = true;
         }
         Flow::Continue

@@ -1,8 +1,9 @@
 //! `sanity`: requests that must not get further.
 
-use sip::{CSeq, Header, HeaderName, Headers, Limits, Method, ParseError, Request};
+use sip::{CSeq, HeaderName, HeaderSet, Headers, Limits, Method, ParseError, Request};
 use toml::Spanned;
 
+use super::extension::Extension;
 use crate::{
     BuildContext, ConfigError, Context, Filter, Flow, Hooks, Kind, Plugin, Reason, Reply, settings,
     words,
@@ -152,15 +153,6 @@ impl Filter for Sanity {
     }
 }
 
-/// What one pass over the rows found.
-#[derive(Default)]
-struct Found<'m> {
-    /// One bit a name; see [`bit`].
-    seen: u64,
-    cseq: &'m [u8],
-    hops: Option<&'m [u8]>,
-}
-
 impl Sanity {
     /// Every check that ends in a finding; returns the hops that are left, and whether there is a
     /// Proxy-Require.
@@ -168,12 +160,12 @@ impl Sanity {
         if self.measures {
             self.check_bounds(request)?;
         }
-        let found = self.check_rows(&request.headers)?;
-        if REQUIRED & !found.seen != 0 {
+        let seen = self.check_rows(&request.headers)?;
+        if REQUIRED & !seen != 0 {
             return Err(Finding::Header(MISSING_HEADER));
         }
-        let hops = self.check_named(request, &found)?;
-        Ok((hops, found.seen & bit(HeaderName::ProxyRequire) != 0))
+        let hops = self.check_named(request)?;
+        Ok((hops, seen & bit(HeaderName::ProxyRequire) != 0))
     }
 
     fn check_bounds(&self, request: &Request) -> Result<(), Finding> {
@@ -211,39 +203,33 @@ impl Sanity {
         Ok(())
     }
 
-    /// One pass over all rows: what is there, what may be there once, and what elements read
-    /// differently.
-    fn check_rows<'m>(&self, headers: &'m Headers) -> Result<Found<'m>, Finding> {
-        let mut found = Found::default();
-        for (index, header) in headers.iter().enumerate() {
-            let bit = bit(header.id);
-            let again = found.seen & bit != 0;
-            if again && header.id.is_single() {
+    /// One pass over all rows: what may be there once, and what elements read differently. Returns
+    /// what is there, one bit a name; see [`bit`].
+    fn check_rows(&self, headers: &Headers) -> Result<u64, Finding> {
+        let mut seen = 0;
+        for (index, id, name) in headers.names(EVERY) {
+            let bit = bit(id);
+            if seen & bit & SINGLE != 0 {
                 return Err(Finding::Header(DUPLICATE_HEADER));
             }
-            found.seen |= bit;
-            match header.id {
-                HeaderName::CSeq => found.cseq = header.value,
-                HeaderName::MaxForwards if !again => found.hops = Some(header.value),
-                _ => {}
-            }
-            let extension = is_extension(header.name);
+            seen |= bit;
+            let extension = is_extension(id, name);
             if extension || self.space_before_colon == SpaceBeforeColon::All {
                 let line = headers.line(index).unwrap_or_default();
-                self.check_row(&header, line, extension)?;
+                self.check_row(name, line, extension)?;
             }
         }
-        Ok(found)
+        Ok(seen)
     }
 
     /// Blanks beside the name, folds, control bytes.
-    fn check_row(&self, header: &Header<'_>, line: &[u8], extension: bool) -> Result<(), Finding> {
+    fn check_row(&self, name: &[u8], line: &[u8], extension: bool) -> Result<(), Finding> {
         let judged = match self.space_before_colon {
             SpaceBeforeColon::All => true,
             SpaceBeforeColon::Extension => extension,
             SpaceBeforeColon::None => false,
         };
-        if judged && line.get(header.name.len()) != Some(&b':') {
+        if judged && line.get(name.len()) != Some(&b':') {
             return Err(Finding::Header(SPACE_BEFORE_COLON));
         }
         if !extension {
@@ -261,15 +247,19 @@ impl Sanity {
 
     /// Headers by name: CSeq, Max-Forwards, Via, and those that the configuration lists. Returns
     /// the hops that are left.
-    fn check_named(&self, request: &Request, rows: &Found<'_>) -> Result<Option<u32>, Finding> {
+    fn check_named(&self, request: &Request) -> Result<Option<u32>, Finding> {
         let headers = &request.headers;
         let found = |reason| Err(Finding::Header(reason));
-        match CSeq::parse(rows.cseq) {
-            Err(_) => return found(MALFORMED_HEADER),
-            Ok(cseq) if cseq.method != request.method_bytes() => return found(METHOD_MISMATCH),
-            Ok(_) => {}
+        let method = request.method_bytes();
+        let cseq = headers.first(HeaderName::CSeq).unwrap_or_default();
+        if !is_plain_cseq(cseq, method) {
+            match CSeq::parse(cseq) {
+                Err(_) => return found(MALFORMED_HEADER),
+                Ok(cseq) if cseq.method != method => return found(METHOD_MISMATCH),
+                Ok(_) => {}
+            }
         }
-        let hops = match rows.hops {
+        let hops = match headers.first(HeaderName::MaxForwards) {
             None => None,
             Some(hops) => match sip::number(hops) {
                 None => return found(MALFORMED_HEADER),
@@ -342,13 +332,20 @@ fn has_known_scheme(uri: &[u8]) -> bool {
     known.iter().any(|known| known.eq_ignore_ascii_case(scheme))
 }
 
+/// Whether a CSeq is a number, one space and `method`, which is a token.
+fn is_plain_cseq(cseq: &[u8], method: &[u8]) -> bool {
+    let number = cseq.strip_suffix(method);
+    let number = number.and_then(|number| number.strip_suffix(b" "));
+    number.is_some_and(|number| sip::number(number).is_some())
+}
+
 fn unfold_extensions(request: &mut Request) -> Result<(), Finding> {
     let headers = &mut request.headers;
     for index in 0..headers.len() {
         let Some(header) = headers.get(index) else {
             break;
         };
-        if !is_extension(header.name) || memchr::memchr(b'\n', header.value).is_none() {
+        if !is_extension(header.id, header.name) || memchr::memchr(b'\n', header.value).is_none() {
             continue;
         }
         let value = header.unfolded().into_owned();
@@ -383,21 +380,17 @@ fn odd_bytes(line: &[u8]) -> Odd {
     }
 }
 
-/// Whether no byte is a control byte; eight at a time.
+/// Whether no byte is a control byte; sixteen at a time, which are one register.
 fn is_plain(text: &[u8]) -> bool {
-    const ONES: u64 = u64::MAX / 0xff;
-    const HIGH: u64 = ONES << 7;
-    // A byte is below 0x20, or 0 where it was 0x7f: then its high bit is set here.
-    let odd = |word: [u8; 8]| {
-        let word = u64::from_le_bytes(word);
-        let delete = word ^ (ONES * 0x7f);
-        (word.wrapping_sub(ONES * 0x20) & !word | delete.wrapping_sub(ONES) & !delete) & HIGH
+    let has_control = |chunk: &[u8; 16]| {
+        let each = chunk.iter().map(u8::is_ascii_control);
+        each.fold(false, |any, control| any | control)
     };
     let Some(last) = text.last_chunk() else {
         return !text.iter().any(u8::is_ascii_control);
     };
-    let (words, _) = text.as_chunks();
-    words.iter().fold(odd(*last), |any, word| any | odd(*word)) == 0
+    let (chunks, _) = text.as_chunks();
+    !has_control(last) && !chunks.iter().any(has_control)
 }
 
 /// One bit a known name; all other names share the last one.
@@ -405,8 +398,9 @@ const fn bit(id: HeaderName) -> u64 {
     1 << id as u8
 }
 
-fn is_extension(name: &[u8]) -> bool {
-    matches!(name, [b'X' | b'x' | b'P' | b'p', b'-', ..])
+#[inline]
+fn is_extension(id: HeaderName, name: &[u8]) -> bool {
+    Extension::NAMES.contains(id) && Extension::of(name).is_some()
 }
 
 impl Plugin for Sanity {
@@ -510,6 +504,24 @@ const REQUIRED: u64 = bit(HeaderName::Via)
     | bit(HeaderName::CallId)
     | bit(HeaderName::CSeq);
 const _: () = assert!((HeaderName::Other as u8) < 64, "`bit` has 64 of them");
+/// All of them.
+const EVERY: HeaderSet = {
+    let mut every = HeaderSet::of(HeaderName::ALL);
+    every.insert(HeaderName::Other);
+    every
+};
+/// Headers that may stand once only.
+const SINGLE: u64 = {
+    let mut single = 0;
+    let mut at = 0;
+    while at < HeaderName::ALL.len() {
+        if HeaderName::ALL[at].is_single() {
+            single |= bit(HeaderName::ALL[at]);
+        }
+        at += 1;
+    }
+    single
+};
 /// A space on either side of the Request-URI, the version and the line end.
 const START_LINE_REST: usize = " ".len() * 2 + "SIP/2.0\r\n".len();
 const LINE_END: usize = "\r\n".len();
@@ -522,7 +534,7 @@ mod tests {
 
     #[test]
     fn plain_is_what_has_no_control_byte() {
-        for length in 0..40 {
+        for length in 0..50 {
             for at in 0..length {
                 for byte in 0..=255u8 {
                     let mut text = vec![b'~'; length];
