@@ -117,6 +117,52 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// URI text that parses often: plain bytes and escapes of any byte.
+/// An `allow` rule: what it names, the ways, and whether it is for an INVITE.
+type Allow = (Vec<&'static str>, &'static str, Option<bool>);
+
+fn allow() -> impl Strategy<Value = Allow> {
+    let patterns = vec![
+        "X-*",
+        "P-*",
+        "x-a*",
+        "X-A",
+        "X-Ab",
+        "P-Asserted-Identity",
+        "p-a*",
+        "*",
+    ];
+    (
+        prop::sample::subsequence(patterns, 1..4),
+        prop::sample::select(vec!["both", "in", "out"]),
+        prop::sample::select(vec![None, Some(true), Some(false)]),
+    )
+}
+
+/// The rows of `rows` that cross one way; by the text of the configuration's reference.
+fn crossing(rows: &[&'static str], allows: &[Allow], denies: bool, way: &str) -> Vec<&'static str> {
+    let begins = |name: &str, begin: &str| {
+        let head = name.get(..begin.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(begin))
+    };
+    let for_us = |(_, direction, when): &&Allow| {
+        (*direction == "both" || *direction == way) && *when != Some(false)
+    };
+    let allows: Vec<&Allow> = allows.iter().filter(for_us).collect();
+    let means = |pattern: &str, name: &str| match pattern.strip_suffix('*') {
+        Some(begin) => begins(name, begin),
+        None => name.eq_ignore_ascii_case(pattern),
+    };
+    let crosses = |name: &&&str| {
+        let guarded = begins(name, "X-") || begins(name, "P-");
+        let listed = |allow: &&Allow| allow.0.iter().any(|pattern| means(pattern, name));
+        !guarded
+            || begins(name, "X-Hookswitch-")
+            || (allows.is_empty() && !denies)
+            || allows.iter().any(listed)
+    };
+    rows.iter().filter(crosses).copied().collect()
+}
+
 fn escaped() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => "[a-zA-Z0-9+._-]{1,4}",
@@ -141,6 +187,49 @@ proptest! {
             prop_assert!(!header.value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
         }
         support::assert_reads_back(&Message::Request(request));
+    }
+
+    #[test]
+    fn extension_headers_cross_by_the_allow_rules_alone(
+        allows in prop::collection::vec(allow(), 0..4),
+        rows in prop::collection::vec(prop::sample::select(vec![
+            "X-A", "x-a", "X-Ab", "X-B", "P-Asserted-Identity", "p-asserted-identity", "P-A", "P-B",
+            "Subject", "Xa", "P", "X-Hookswitch-A",
+        ]), 0..9),
+        denies in any::<bool>(),
+    ) {
+        let rule = |(names, direction, when): &Allow| {
+            let when = match when {
+                None => "",
+                Some(true) => ", when = \"method == 'INVITE'\"",
+                Some(false) => ", when = \"method == 'BYE'\"",
+            };
+            format!("{{ op = \"allow\", header = {names:?}, direction = {direction:?}{when} }}")
+        };
+        let rules: Vec<String> = allows.iter().map(rule).collect();
+        let unlisted = if denies { "deny" } else { "pass" };
+        let config = format!("default = {unlisted:?}\nrules = [{}]", rules.join(", "));
+        let chain = chain("x_headers", &config);
+        let names = |headers: &sip::Headers| -> Vec<String> {
+            let rows = headers.iter().filter(|header| !header.is(b"Via") && !header.is(b"CSeq"));
+            rows.map(|header| String::from_utf8_lossy(header.name).into_owned()).collect()
+        };
+        let text: String = rows.iter().map(|name| format!("{name}: 1\r\n")).collect();
+        let text = format!("{text}CSeq: 1 INVITE\r\nVia: SIP/2.0/UDP h\r\n\r\n");
+        let target = Target { uri: "sip:a@b".into(), trunk: None, trust: Trust::Untrusted };
+
+        let mut request = support::request(format!("INVITE sip:a@b SIP/2.0\r\n{text}"));
+        let mut branch = request.clone();
+        chain.request(&mut request, &mut support::context(Trust::Untrusted));
+        let inward = crossing(&rows, &allows, denies, "in");
+        prop_assert_eq!(names(&request.headers), &*inward);
+
+        chain.branch(&mut branch, &target, &mut support::context(Trust::Untrusted));
+        prop_assert_eq!(names(&branch.headers), crossing(&rows, &allows, denies, "out"));
+
+        let mut response = support::response(format!("SIP/2.0 200 OK\r\n{text}"));
+        chain.response(&mut response, Some(&target), &mut support::context(Trust::Untrusted));
+        prop_assert_eq!(names(&response.headers), crossing(&inward, &allows, denies, "out"));
     }
 
     /// What rules know of a message they keep up to date themselves: a rule behind others does what

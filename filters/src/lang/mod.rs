@@ -9,7 +9,7 @@ mod template;
 
 pub(crate) use expr::{Expr, regex};
 pub(crate) use path::{Path, is_var_name, path_reference};
-pub(crate) use pattern::{NameError, Pattern, check_written, is_owned};
+pub(crate) use pattern::{NameError, Pattern, check_written};
 pub(crate) use read::Read;
 pub(crate) use scope::{Captures, Message, Scope};
 pub(crate) use template::{Filled, Template};

@@ -92,6 +92,14 @@ impl Pattern {
         matches!(self, Self::Name { .. })
     }
 
+    /// Whether it means every header that begins with `begin` and that patterns with `*` mean at all.
+    pub(crate) fn has_all(&self, begin: &str) -> bool {
+        match self {
+            Self::Name { .. } => false,
+            Self::Prefix(prefix) => begins_with(begin.as_bytes(), prefix.as_bytes()),
+        }
+    }
+
     /// Whether every header that is meant begins with `prefix`.
     pub(crate) fn is_within(&self, prefix: &str) -> bool {
         let (Self::Name { name: text, .. } | Self::Prefix(text)) = self;
@@ -108,7 +116,7 @@ pub(crate) fn check_written(pattern: &Pattern) -> Result<(), NameError> {
 }
 
 /// Headers that routing, dialogs and framing hang on; the pipeline alone writes them.
-pub(crate) fn is_owned(id: HeaderName) -> bool {
+fn is_owned(id: HeaderName) -> bool {
     matches!(
         id,
         HeaderName::CallId

@@ -2,12 +2,11 @@
 
 use std::slice;
 
-use sip::{EditError, Header, Headers, Method, Request, Response};
-use smallvec::SmallVec;
+use sip::{EditError, Headers, Method, Request, Response};
 
+use super::firewall::{Gate, Indices, matches_any};
 use super::index::Look;
 use super::matcher::Matcher;
-use super::names::GUARDED;
 use super::rule::{Edit, Rule, Subject};
 use super::{
     DENIED, Direction, EMPTY_VALUE, INVALID_VALUE, MISMATCH, On, OnMismatch, REJECTED, TOO_LARGE,
@@ -38,19 +37,17 @@ pub(super) struct Refusal {
     pub(super) reason: Reason,
 }
 
-impl Walk<'_> {
+impl<'m> Walk<'m> {
     pub(super) fn run(mut self) -> Result<(), Refusal> {
         let filter = self.filter;
+        let index = &filter.index;
         let method = || Method::of(self.scope().method());
         let in_dialog = self.cx.facts.in_dialog;
-        let headers = self.message.headers();
-        let ways = self.ways();
-        let guards = ways.iter().any(Option::is_some);
-        let index = &filter.index;
-        let mut look = index.look(self.hook, in_dialog, method, headers, guards);
-        for way in ways.into_iter().flatten() {
-            if filter.firewall.place(way).is_none() {
-                self.hold_back(way, &mut look);
+        let mut look = index.look(self.hook, in_dialog, method, self.message.headers());
+        let gates = self.gates();
+        for gate in gates.into_iter().flatten() {
+            if gate.place().is_none() {
+                self.hold_back(gate, &mut look);
             }
         }
         let mut next = 0;
@@ -59,9 +56,9 @@ impl Walk<'_> {
                 break;
             };
             if rule.is_allow() {
-                for way in ways.into_iter().flatten() {
-                    if filter.firewall.place(way) == Some(at) {
-                        self.hold_back(way, &mut look);
+                for gate in gates.into_iter().flatten() {
+                    if gate.place() == Some(at) {
+                        self.hold_back(gate, &mut look);
                     }
                 }
             } else if self.applies(rule) {
@@ -71,58 +68,47 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The boundaries that the message crosses here to or from a side that is not ours.
-    fn ways(&self) -> [Option<Direction>; 2] {
+    /// The gates that the message comes to on its way to or from a side that is not ours, but for
+    /// those that hold nothing back.
+    fn gates(&self) -> [Option<&'m Gate>; 2] {
+        let firewall = &self.filter.firewall;
+        let gate = |far: bool, way| Some(firewall.gate(way)).filter(|gate| far && !gate.is_open());
         let far = |trust: Trust| !trust.is_internal();
         let source = far(self.cx.facts.trust);
-        let target = self
-            .cx
-            .target
-            .as_ref()
-            .is_some_and(|target| far(target.trust));
+        let target = self.cx.target.as_ref();
+        let target = target.is_some_and(|target| far(target.trust));
         // The chain of a trunk guards the side of the trunk alone.
         let source_too = source && self.filter.role == Role::Listener;
         match self.hook {
-            On::Request => [source.then_some(Direction::In), None],
-            On::Branch => [None, target.then_some(Direction::Out)],
+            On::Request => [gate(source, Direction::In), None],
+            On::Branch => [None, gate(target, Direction::Out)],
             On::Response => [
-                target.then_some(Direction::In),
-                source_too.then_some(Direction::Out),
+                gate(target, Direction::In),
+                gate(source_too, Direction::Out),
             ],
         }
     }
 
-    /// Removes the X- and P- headers that may not cross `way`.
-    fn hold_back(&mut self, way: Direction, look: &mut Look) {
+    /// Removes the X- and P- headers that may not come through `gate`.
+    fn hold_back(&mut self, gate: &Gate, look: &mut Look) {
         let filter = self.filter;
-        let mut allows: SmallVec<[&[Pattern]; 4]> = SmallVec::new();
-        for (at, patterns) in filter.firewall.allows(way) {
-            let rule = filter.rules.get(*at);
-            if rule.is_some_and(|rule| filter.index.fits(*at, look) && self.applies(rule)) {
-                allows.push(patterns);
-            }
-        }
-        if allows.is_empty() && !filter.firewall.denies() {
-            return;
-        }
-        let headers = self.message.headers_mut();
-        let mut gone = Indices::new();
-        for index in look.rows(GUARDED) {
-            let Some(header) = headers.get(index) else {
-                break;
-            };
-            if !allows.iter().any(|allow| matches_any(allow, &header)) {
-                gone.push(index);
-            }
-        }
-        look.remove_rows(headers, &gone);
-        if !gone.is_empty() {
-            filter.counts.add_many(DENIED, gone.len() as u64);
+        let held = gate.held(self.message.headers(), |at| {
+            let rule = filter.rules.get(at);
+            rule.is_some_and(|rule| filter.index.fits(at, look) && self.applies(rule))
+        });
+        look.remove_rows(self.message.headers_mut(), &held);
+        if !held.is_empty() {
+            filter.counts.add_many(DENIED, held.len() as u64);
         }
     }
 
     /// Whether a rule that fits the message as far as the index can tell is to be run.
+    #[inline]
     fn applies(&self, rule: &Rule) -> bool {
+        (rule.methods.is_none() && rule.when.is_none()) || self.holds(rule)
+    }
+
+    fn holds(&self, rule: &Rule) -> bool {
         let scope = self.scope();
         let method = rule.methods.as_ref().is_none_or(|methods| {
             let method = scope.method();
@@ -389,11 +375,4 @@ impl MessageMut<'_> {
             Self::Response(response) => &mut response.headers,
         }
     }
-}
-
-/// Indices of rows, in order.
-type Indices = SmallVec<[usize; 8]>;
-
-fn matches_any(patterns: &[Pattern], header: &Header<'_>) -> bool {
-    patterns.iter().any(|pattern| pattern.matches(header))
 }

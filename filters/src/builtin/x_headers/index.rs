@@ -4,11 +4,12 @@
 //! condition such as `header.X-Foo == 'a'` does not hold. One pass over the rows of the message
 //! tells which names are there. The result may name a rule too many, never one too few.
 
-use sip::{Header, HeaderName, Headers, Method};
+use sip::{HeaderName, Headers, Method};
 use smallvec::SmallVec;
 
+use super::firewall::Firewall;
 use super::names::{ALWAYS, Bits, Names};
-use super::rule::{Edit, Firewall, Rule, Subject};
+use super::rule::{Edit, Rule, Subject};
 use super::{Direction, On, OnMismatch};
 use crate::lang::Pattern;
 
@@ -19,6 +20,8 @@ pub(super) struct Index {
     steps: [Box<[Step]>; HOOKS.len()],
     /// By hook: whether names of headers matter.
     looks: [bool; HOOKS.len()],
+    /// By hook: whether nothing is done there whatever the message.
+    rests: [bool; HOOKS.len()],
     /// Whether any rule is for some methods only.
     has_methods: bool,
     /// By rule: the headers that it speaks of.
@@ -47,11 +50,11 @@ pub(super) struct Look {
     present: Bits,
     /// Its method and whether it is inside a dialog, as in [`Step::fits`].
     fits: u32,
-    /// The rows that rules or boundaries speak of, in order.
+    /// The rows that rules speak of, in order.
     rows: SmallVec<[Found; 16]>,
 }
 
-/// A row that rules or boundaries may speak of.
+/// A row that rules may speak of.
 #[derive(Clone, Copy, Debug)]
 struct Found {
     index: usize,
@@ -133,14 +136,19 @@ impl Index {
             let bits = patterns.iter().map(|pattern| names.add(pattern));
             speaks.push(bits.fold(0, |all, bits| all | bits));
         }
-        let written = |rule: &Rule| rule.edit.writes().map_or(0, |name| names.of(&named(name)));
+        let bits = |name: &str| names.of(HeaderName::of(name.as_bytes()), name.as_bytes());
+        let written = |rule: &Rule| rule.edit.writes().map_or(0, bits);
         let writes = rules.iter().map(written).collect();
         let fits: Box<[u32]> = rules.iter().map(fits).collect();
-        let places = [Direction::In, Direction::Out].map(|way| firewall.place(way));
+        let gates = |hook: On| {
+            let gates = ways(hook).iter().map(|way| firewall.gate(*way));
+            gates.filter(|gate| !gate.is_open())
+        };
         let step = |hook: On, at: usize, rule: &Rule| {
             let (needs, fits) = if rule.is_allow() {
                 // Whether the rule itself fits is asked when headers are held back.
-                places.contains(&Some(at)).then_some((ALWAYS, u32::MAX))?
+                let here = gates(hook).any(|gate| gate.place() == Some(at));
+                here.then_some((ALWAYS, u32::MAX))?
             } else if !rule.runs_on(hook) {
                 return None;
             } else if speaks[at] != 0 && is_idle(rule, catches) {
@@ -151,18 +159,23 @@ impl Index {
             let rule = u32::try_from(at).ok()?;
             Some(Step { needs, fits, rule })
         };
+        let steps = HOOKS.map(|hook| {
+            let rules = rules.iter().enumerate();
+            let steps = rules.filter_map(|(at, rule)| step(hook, at, rule));
+            steps.collect::<Box<[Step]>>()
+        });
+        // A gate that stands with a rule is one of the steps.
+        let rests = |hook: On| {
+            steps[hook as usize].is_empty() && gates(hook).all(|gate| gate.place().is_some())
+        };
         let looks = |hook: On| {
             let mut rules = rules.iter().zip(&speaks);
             rules.any(|(rule, bits)| rule.runs_on(hook) && !rule.is_allow() && *bits != 0)
         };
         Self {
-            steps: HOOKS.map(|hook| {
-                let rules = rules.iter().enumerate();
-                rules
-                    .filter_map(|(at, rule)| step(hook, at, rule))
-                    .collect()
-            }),
             looks: HOOKS.map(looks),
+            rests: HOOKS.map(rests),
+            steps,
             has_methods: rules.iter().any(|rule| rule.methods.is_some()),
             speaks: speaks.into(),
             writes,
@@ -171,15 +184,18 @@ impl Index {
         }
     }
 
-    /// What a message with `headers` has; its method is asked for where it matters. `guards` says
-    /// whether it crosses a boundary.
+    /// Whether nothing is done on `hook`, whatever the message.
+    pub(super) fn rests(&self, hook: On) -> bool {
+        self.rests[hook as usize]
+    }
+
+    /// What a message with `headers` has; its method is asked for where it matters.
     pub(super) fn look(
         &self,
         hook: On,
         in_dialog: bool,
         method: impl FnOnce() -> Method,
         headers: &Headers,
-        guards: bool,
     ) -> Look {
         let method = if self.has_methods {
             method_bit(method())
@@ -191,7 +207,7 @@ impl Index {
             fits: method | dialog_bit(in_dialog),
             rows: SmallVec::new(),
         };
-        if guards || self.looks[hook as usize] {
+        if self.looks[hook as usize] {
             self.look_again(headers, &mut look);
         }
         look
@@ -200,8 +216,8 @@ impl Index {
     /// Finds all rows anew.
     pub(super) fn look_again(&self, headers: &Headers, look: &mut Look) {
         look.rows.clear();
-        for (index, header) in headers.among(self.names.mattering()) {
-            look.push(index, self.names.of(&header));
+        for (index, id, name) in headers.names(self.names.mattering()) {
+            look.push(index, self.names.of(id, name));
         }
     }
 
@@ -238,11 +254,12 @@ impl Index {
     }
 }
 
-fn named(name: &str) -> Header<'_> {
-    Header {
-        id: HeaderName::of(name.as_bytes()),
-        name: name.as_bytes(),
-        value: b"",
+/// The ways that a message of `hook` may cross a boundary.
+fn ways(hook: On) -> &'static [Direction] {
+    match hook {
+        On::Request => &[Direction::In],
+        On::Branch => &[Direction::Out],
+        On::Response => &[Direction::In, Direction::Out],
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod apply;
 mod compile;
+mod firewall;
 mod index;
 mod keys;
 mod matcher;
@@ -13,8 +14,9 @@ pub use keys::{Direction, On, OnMismatch, Op, RuleKeys, Unlisted, XHeadersKeys};
 use sip::{Request, Response};
 
 use self::apply::{MessageMut, Refusal, Walk};
+use self::firewall::Firewall;
 use self::index::Index;
-use self::rule::{Firewall, Rule};
+use self::rule::Rule;
 use crate::counters::Counts;
 use crate::lang::path_reference;
 use crate::{
@@ -67,7 +69,13 @@ impl Filter for XHeaders {
     }
 
     fn hooks(&self) -> Hooks {
-        Hooks::REQUEST | Hooks::BRANCH | Hooks::RESPONSE
+        let hooks = [
+            (On::Branch, Hooks::BRANCH),
+            (On::Request, Hooks::REQUEST),
+            (On::Response, Hooks::RESPONSE),
+        ];
+        let hooks = hooks.into_iter().filter(|(on, _)| !self.index.rests(*on));
+        hooks.fold(Hooks::NONE, |all, (_, hook)| all | hook)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rules, ready to run.
 
 use super::matcher::Matcher;
-use super::{Direction, On, OnMismatch, Unlisted};
+use super::{Direction, On, OnMismatch};
 use crate::lang::{Expr, Pattern, Template};
 
 /// One rule with its conditions.
@@ -72,21 +72,15 @@ pub(super) enum Subject {
     Value(Template),
 }
 
-/// Where in the list of rules X- and P- headers are held back, by direction.
-#[derive(Debug)]
-pub(super) struct Firewall {
-    inward: Box<[Allow]>,
-    outward: Box<[Allow]>,
-    unlisted: Unlisted,
-}
-
-/// A rule that lets headers cross, by its place in the list, and those headers.
-type Allow = (usize, Box<[Pattern]>);
-
 impl Rule {
     /// Whether the rule is for this hook.
     pub(super) fn runs_on(&self, hook: On) -> bool {
         self.hooks & bit(hook) != 0
+    }
+
+    /// Whether it is for every message of its hooks.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.methods.is_none() && self.in_dialog.is_none() && self.when.is_none()
     }
 
     /// Whether it lets headers cross a boundary.
@@ -112,50 +106,6 @@ impl Rule {
         value.is_some_and(Template::reads_captures)
             || self.when.as_ref().is_some_and(Expr::reads_captures)
     }
-}
-
-impl Firewall {
-    pub(super) fn new(rules: &[Rule], unlisted: Unlisted) -> Self {
-        let allows = |way: Direction| {
-            let rules = rules.iter().enumerate();
-            let allows = rules.filter_map(|(at, rule)| match &rule.edit {
-                Edit::Allow {
-                    patterns,
-                    direction,
-                } if covers(*direction, way) => Some((at, patterns.clone())),
-                _ => None,
-            });
-            allows.collect()
-        };
-        Self {
-            inward: allows(Direction::In),
-            outward: allows(Direction::Out),
-            unlisted,
-        }
-    }
-
-    /// The rules that let headers cross `way`.
-    pub(super) fn allows(&self, way: Direction) -> &[Allow] {
-        match way {
-            Direction::Out => &self.outward,
-            _ => &self.inward,
-        }
-    }
-
-    /// The rule before which headers that cross `way` are held back; `None`: before all of them.
-    pub(super) fn place(&self, way: Direction) -> Option<usize> {
-        self.allows(way).first().map(|(at, _)| *at)
-    }
-
-    /// Whether headers are held back where no `allow` rule speaks.
-    pub(super) fn denies(&self) -> bool {
-        self.unlisted == Unlisted::Deny
-    }
-}
-
-/// Whether a rule for `direction` speaks for headers that cross `way`.
-fn covers(direction: Direction, way: Direction) -> bool {
-    direction == Direction::Both || direction == way
 }
 
 pub(super) fn bit(hook: On) -> u8 {
