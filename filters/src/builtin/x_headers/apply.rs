@@ -121,9 +121,15 @@ impl<'m> Walk<'m> {
     fn edit(&mut self, at: usize, rule: &Rule, look: &mut Look) -> Result<(), Refusal> {
         match &rule.edit {
             Edit::Allow { .. } => {}
-            Edit::Add { name, value } => {
+            Edit::Add { name, value, line } => {
                 let before = self.message.headers().len();
-                self.add(name, value);
+                match line {
+                    Some(line) => {
+                        let added = self.message.headers_mut().append_line(line);
+                        self.count_error(added);
+                    }
+                    None => self.add(name, value),
+                }
                 look.appended(before, self.message.headers(), self.filter.index.writes(at));
             }
             Edit::Copy { from, to } => {
@@ -221,11 +227,7 @@ impl<'m> Walk<'m> {
     }
 
     fn add(&mut self, name: &str, value: &Template) {
-        if let Some(text) = value.literal() {
-            let headers = self.message.headers_mut();
-            let added = headers.append(name.as_bytes(), text.as_bytes());
-            self.count_error(added);
-        } else if let Some(value) = self.fill(value) {
+        if let Some(value) = self.fill(value) {
             let added = self.message.headers_mut().append(name.as_bytes(), &value);
             self.count_error(added);
         }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use sip::Line;
 use toml::Spanned;
 
 use super::super::Names;
@@ -75,7 +76,12 @@ impl Compiler<'_> {
                 let value = self.template(keys.value.take(), true);
                 let (name, value) = (name?, value?);
                 Some(match op {
-                    Op::Add => Edit::Add { name, value },
+                    Op::Add => {
+                        let text = value.literal();
+                        let line = text.map(|text| Line::new(name.as_bytes(), text.as_bytes()));
+                        let line = line.and_then(Result::ok);
+                        Edit::Add { name, value, line }
+                    }
                     _ => Edit::Replace { name, value },
                 })
             }

@@ -1,5 +1,7 @@
 //! Rules, ready to run.
 
+use sip::Line;
+
 use super::matcher::Matcher;
 use super::{Direction, On, OnMismatch};
 use crate::lang::{Expr, Pattern, Template};
@@ -21,6 +23,8 @@ pub(super) enum Edit {
     Add {
         name: Box<str>,
         value: Template,
+        /// Both as they are written, where they are the same for every message.
+        line: Option<Line>,
     },
     Allow {
         patterns: Box<[Pattern]>,
