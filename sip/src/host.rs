@@ -62,9 +62,35 @@ pub(crate) fn parse_hostport(text: &[u8]) -> Result<HostPort<'_>, ViewError> {
 
 /// The address that `host` (without brackets) spells, if it is one.
 pub fn host_ip(host: &[u8]) -> Option<IpAddr> {
-    parse_ip::<Ipv4Addr>(host)
-        .map(IpAddr::V4)
-        .or_else(|| parse_ipv6(host).map(IpAddr::V6))
+    match parse_ipv4(host) {
+        Some(ip) => Some(ip.into()),
+        // A name has no colon.
+        None if memchr::memchr(b':', host).is_some() => parse_ipv6(host).map(IpAddr::V6),
+        None => None,
+    }
+}
+
+/// An IPv4 address: four numbers without leading zeros, as [`std::net`] reads them.
+fn parse_ipv4(host: &[u8]) -> Option<Ipv4Addr> {
+    let mut address = 0_u32;
+    let mut octet: Option<u32> = None;
+    let mut dots = 0;
+    for &byte in host {
+        match (byte, octet) {
+            (b'0'..=b'9', None) => octet = Some(u32::from(byte - b'0')),
+            (b'0'..=b'9', Some(before @ 1..)) => octet = Some(before * 10 + u32::from(byte - b'0')),
+            (b'.', Some(_)) if dots < 3 => {
+                address = address << 8 | octet.take()?;
+                dots += 1;
+            }
+            _ => return None,
+        }
+        if octet > Some(255) {
+            return None;
+        }
+    }
+    let last = octet.filter(|_| dots == 3)?;
+    Some(Ipv4Addr::from_bits(address << 8 | last))
 }
 
 /// An IPv6 address. The grammar of RFC 3261 also allows a third colon before an embedded IPv4

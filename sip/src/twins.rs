@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use crate::check::{are_plain, read_request, read_response};
 use crate::headers::Rows;
+use crate::host::host_ip;
 use crate::list::elements;
 use crate::params::{any_param, plain_param};
 use crate::parse::{quick_section, read_section, read_start_line};
@@ -122,6 +123,18 @@ proptest! {
             prop_assert_eq!(Via::read(&value), Ok(via));
             prop_assert!(is_one(&value));
         }
+    }
+
+    #[test]
+    fn address(host in "([0-9]{0,4}|25[0-9]|1[0-9]{2})([.]([0-9]{0,4}|25[0-9]|1[0-9]{2})){2,4}[.a]?") {
+        let read: Option<std::net::IpAddr> = host.parse().ok();
+        prop_assert_eq!(host_ip(host.as_bytes()), read, "{}", host);
+    }
+
+    #[test]
+    fn every_address(octets in any::<[u8; 4]>()) {
+        let ip = std::net::Ipv4Addr::from(octets);
+        prop_assert_eq!(host_ip(ip.to_string().as_bytes()), Some(ip.into()));
     }
 
     #[test]
