@@ -209,7 +209,7 @@ pub(crate) fn cseq(headers: &Headers) -> Option<u32> {
 }
 
 fn contact(headers: &Headers) -> Option<Bytes> {
-    let contact = NameAddr::parse(headers.list(HeaderName::Contact).next()?).ok()?;
+    let contact = NameAddr::parse(headers.top(HeaderName::Contact)?).ok()?;
     Uri::parse(contact.uri)
         .ok()
         .map(|_| Bytes::copy_from_slice(contact.uri))

@@ -12,6 +12,14 @@ pub enum Coding {
 }
 
 impl Coding {
+    /// All of them, each with the samples a second of its sound.
+    pub const ALL: [(Self, u32); 4] = [
+        (Self::Pcmu, 8000),
+        (Self::Pcma, 8000),
+        (Self::G722, 16_000),
+        (Self::Opus, 48_000),
+    ];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Pcmu => "PCMU/8000/1",

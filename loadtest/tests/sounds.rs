@@ -286,12 +286,7 @@ fn a_missing_file_goes_to_the_fallback() {
 #[test]
 fn every_coding_carries_it() {
     punctually(|| {
-        for (coding, rate) in [
-            (Coding::Pcmu, 8000),
-            (Coding::Pcma, 8000),
-            (Coding::G722, 16_000),
-            (Coding::Opus, 48_000),
-        ] {
+        for (coding, rate) in Coding::ALL {
             let app = App::new()
                 .wav("a.wav", &sweep())
                 .page("/answer", [Verb::of("play", "/files/a.wav")]);

@@ -272,23 +272,14 @@ mod tests {
         let mut outbox = Outbox::default();
         for (number, path) in [(1, folder.join("a.wav")), (2, folder.join("no/b.wav"))] {
             let key = writer.key();
-            outbox.push(Job::Open(
-                key,
-                Opening {
-                    path,
-                    channels: 1,
-                    id: RecordId(number),
-                    teller: teller.clone(),
-                    keeper: None,
-                },
-            ));
-            outbox.push(Job::Write(key, vec![5; 1600]));
-            let ending = Ending {
-                duration: Duration::from_millis(200),
-                reason: RecordReason::Stopped,
-                heard: true,
+            let opening = Opening {
+                path,
+                channels: 1,
+                id: RecordId(number),
+                teller: teller.clone(),
+                keeper: None,
             };
-            outbox.push(Job::Close(key, ending));
+            push_whole(&mut outbox, key, opening);
         }
         outbox.flush(&writer, &Cells::default());
         outbox.leave(&writer);
@@ -305,6 +296,18 @@ mod tests {
         assert_eq!(std::fs::read(&one.file).unwrap().len(), 44 + 3200);
         assert!(matches!(two.reason, RecordReason::Failed(_)));
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    /// A recording of 200 ms, from its beginning to its end.
+    fn push_whole(outbox: &mut Outbox, key: FileKey, opening: Opening) {
+        outbox.push(Job::Open(key, opening));
+        outbox.push(Job::Write(key, vec![5; 1600]));
+        let ending = Ending {
+            duration: Duration::from_millis(200),
+            reason: RecordReason::Stopped,
+            heard: true,
+        };
+        outbox.push(Job::Close(key, ending));
     }
 
     /// Writes down what it is called for; `begins` and `ended` fail if so told.
@@ -367,14 +370,7 @@ mod tests {
                 })),
                 keeper: Some(Arc::clone(&notes) as Arc<dyn RecordKeeper>),
             };
-            outbox.push(Job::Open(key, opening));
-            outbox.push(Job::Write(key, vec![5; 1600]));
-            let ending = Ending {
-                duration: Duration::from_millis(200),
-                reason: RecordReason::Stopped,
-                heard: true,
-            };
-            outbox.push(Job::Close(key, ending));
+            push_whole(&mut outbox, key, opening);
             kept.push(notes);
         }
         outbox.flush(&writer, &Cells::default());

@@ -80,7 +80,7 @@ fn is<const N: usize>(name: &[u8], known: &[u8; N]) -> bool {
 ///
 /// A `received` or `rport` value that the sender wrote itself is replaced.
 pub(crate) fn note_source(request: &mut Request, source: SocketAddr) -> Result<Sender, EditError> {
-    let Some(first) = top(&request.headers, HeaderName::Via) else {
+    let Some(first) = request.headers.top(HeaderName::Via) else {
         return Ok(Sender::default());
     };
     let Ok(via) = Via::parse(first) else {
@@ -119,19 +119,10 @@ pub(crate) fn note_source(request: &mut Request, source: SocketAddr) -> Result<S
 
 /// Where the response to `request` goes (§18.2.2), which may be no request that we take.
 pub(crate) fn reply_destination(flow: &Flow, request: &Request) -> Destination {
-    let via = top(&request.headers, HeaderName::Via);
+    let via = request.headers.top(HeaderName::Via);
     let via = via.and_then(|value| Via::parse(value).ok());
     let sender = via.map(|via| Sender::of(&via)).unwrap_or_default();
     sender.destination(flow)
-}
-
-/// The first element of the list header `id`.
-fn top(headers: &Headers, id: HeaderName) -> Option<&[u8]> {
-    match headers.first(id)? {
-        // Without a comma it is all that there is.
-        row if !row.is_empty() && memchr::memchr(b',', row).is_none() => Some(row),
-        _ => headers.list(id).next(),
-    }
 }
 
 /// What the Route headers said about us.
@@ -168,7 +159,7 @@ pub(crate) fn pop_own_routes(
         let written = written_route(route.value, &request.headers, plan);
         let (own, here) = match written {
             Some(token) => (OwnRoute::Dialog(token), true),
-            None => match top(&request.headers, HeaderName::Route) {
+            None => match request.headers.top(HeaderName::Route) {
                 None => break,
                 Some(value) => own_route(value, request, plan, local, local_ip),
             },
@@ -299,7 +290,7 @@ pub(crate) fn names(uri: &[u8], name: &[u8]) -> bool {
 /// it names none. A strict router on top gets the Request-URI, and ours goes to the end of Route
 /// (§16.6 step 6).
 pub(crate) fn next_hop(request: &mut Request) -> Result<Option<Wanted>, EditError> {
-    let route = top(&request.headers, HeaderName::Route);
+    let route = request.headers.top(HeaderName::Route);
     let Some(top) = route.and_then(|value| NameAddr::parse(value).ok()) else {
         return Ok(hop::wanted(request.uri_bytes()));
     };

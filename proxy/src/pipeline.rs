@@ -48,7 +48,6 @@ use crate::reach::Reach;
 use crate::refusal::{self, Refusal};
 use crate::registrar::{Desk, Exit, Registrar};
 use crate::router::{self, Aim, Aims, Decision};
-use crate::tags;
 use steps::{
     has_to_tag, is_loop, log_peer, own_response, reply_peer, show, stands_for, strip_if_distrusted,
     tell_done, token_of,
@@ -1370,7 +1369,7 @@ impl Core {
     fn is_ack_of_refusal(&self, request: &Request) -> bool {
         // Made only where it can be ours: an ACK to a 2xx comes by here too.
         let is_ours = |told: &[u8]| told == hex(self.plan.loop_hash.tag_of(request));
-        let told = request.headers.first(HeaderName::To).and_then(tags::of);
+        let told = request.headers.first(HeaderName::To).and_then(sip::tag_of);
         told.is_some_and(|told| told.len() == size_of_val(&hex(0)) && is_ours(told))
     }
 

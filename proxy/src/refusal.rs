@@ -67,19 +67,14 @@ pub(crate) fn own_answer() -> Refusal {
 
 /// What stands for our own verdict on a branch, to an executor or to somebody else.
 pub(crate) fn of_verdict(status: u16, executor: bool) -> Refusal {
-    let (status, reason) = match status {
-        403 => (403, "Forbidden"),
+    let status = match status {
         // What our executors would do nobody else does.
         503 if executor => return later("no_executor"),
-        408 => (408, "Request Timeout"),
-        480 => (480, "Temporarily Unavailable"),
-        483 => (483, "Too Many Hops"),
-        502 => (502, "Bad Gateway"),
-        513 => (513, "Message Too Large"),
+        403 | 408 | 480 | 483 | 502 | 513 => status,
         // §16.7 step 6: our 503 says that a target is down, not that we are.
-        _ => (500, "Server Internal Error"),
+        _ => 500,
     };
-    Refusal::new(status, reason, "no_answer")
+    Refusal::new(status, sip::reason_phrase(status), "no_answer")
 }
 
 /// An edit of ours does not fit any more.

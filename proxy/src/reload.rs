@@ -8,8 +8,8 @@ use executor::{Domain, Domains};
 
 use crate::config::{Errors, Loader, Settings, load};
 use crate::executor_role;
+use crate::owners::{Inbound, Owners};
 use crate::plan::Listener;
-use crate::worker::{Inbound, Owners};
 
 /// Reads the file again at every SIGHUP, on a thread of its own.
 ///

@@ -15,7 +15,6 @@ use crate::plan::{Domain, Plan, Reroute, Route, RouteTo, StaticTarget, Trunk};
 use crate::random::Random;
 use crate::registrar::{Exit, Location, WayBack};
 use crate::route_index::Asked;
-use crate::tags;
 use crate::token::{Side, Token, tag_hash};
 
 /// One place to send the request to.
@@ -231,7 +230,7 @@ pub(crate) fn from_caller(request: &Request, token: &Token) -> bool {
 /// The hash of the From tag of `request`, as tokens have it.
 pub(crate) fn caller_tag(request: &Request) -> u32 {
     let from = request.headers.first(HeaderName::From);
-    tag_hash(from.and_then(tags::of).unwrap_or_default())
+    tag_hash(from.and_then(sip::tag_of).unwrap_or_default())
 }
 
 /// The trunk that an internal sender asks for: `Some(None)` where there is none of that name.

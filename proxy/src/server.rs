@@ -23,12 +23,14 @@ use crate::config::{Loader, Settings, WORKERS_MAX};
 use crate::console::{Access, CallLog, CallLogLimits, Console, Example};
 use crate::counters::Counters;
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::local_ip::local_ip;
+use crate::owners::{Inbound, Owners, RING, Ring};
 use crate::pipeline::{Core, Parts};
 use crate::random::Random;
 use crate::registrar::Registrar;
 use crate::shutdown::Shutdown;
 use crate::stream_front::StreamFront;
-use crate::worker::{Bound, Inbound, Owners, RING, Ring, Worker, local_ip};
+use crate::worker::{Bound, Worker};
 use crate::{executor_role, info, metrics, reload};
 
 /// Why the process could not start.

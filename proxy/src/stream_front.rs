@@ -10,8 +10,9 @@ use transport::{ConnectionId, Flow, SendFailure, StreamEvents};
 
 use crate::config::Settings;
 use crate::counters::{Counters, count};
+use crate::owners::{Inbound, Owners};
 use crate::registrar::Registrar;
-use crate::worker::{Inbound, Owners, token_worker};
+use crate::worker::token_worker;
 
 /// What connections report to.
 pub(crate) struct StreamFront {

@@ -7,28 +7,24 @@
 //! All messages of a call meet on one worker, the owner of its Call-ID. Whoever receives a message
 //! parses it and, where another worker owns the call, hands it over by a bounded ring.
 
-use std::cell::RefCell;
-use std::hash::BuildHasher;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant as Clock};
 
 use bytes::Bytes;
-use filters::{Resume, Wait};
-use foldhash::SharedSeed;
+use filters::Wait;
 use foldhash::fast::RandomState;
-use foldhash::quality::SeedableRandomState;
 use hashbrown::HashMap;
-use sip::{HeaderName, Instant, Limits, Message, ParseError, TransactionId, Transport};
+use sip::{Instant, Limits, ParseError, TransactionId, Transport};
 use smallvec::SmallVec;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use transport::{
-    Datagram, Flow, Hop, ListenerId, Outgoing, PeerUnreachable, Ready, Resolver, SendFault,
-    Sleeper, Streams, UdpSocket, Waker,
+    Datagram, Flow, ListenerId, Outgoing, PeerUnreachable, Ready, Resolver, SendFault, Sleeper,
+    Streams, UdpSocket,
 };
 
 use crate::branch_id;
@@ -36,115 +32,8 @@ use crate::caught::caught;
 use crate::counters::{Counters, count};
 use crate::exchange::Key;
 use crate::lifecycle::{Lifecycle, Phase};
-use crate::pipeline::{Core, LocalIp, Lookup, Output, Subject};
-use crate::plan::Plan;
-
-/// What reaches a worker from outside its own sockets.
-// A message is moved into the ring once and out of it once; a box would be an allocation a message.
-#[allow(clippy::large_enum_variant)]
-#[derive(Debug)]
-pub(crate) enum Inbound {
-    /// The connection could not be used for the message with this token.
-    Failed(u64),
-    /// A stream held something that is no message.
-    Malformed(Flow, Bytes, ParseError),
-    /// A message of a call that this worker owns.
-    Message(Flow, Message),
-    /// Another configuration.
-    Plan(Arc<Plan>),
-    /// Addresses that the core asked for.
-    Resolved(Subject, Vec<Hop>),
-    /// A filter's future has ended, or was too slow.
-    Resumed(Key, Resumed),
-    /// The message with this token is with the kernel.
-    Sent(u64),
-    /// A datagram of ours reached nobody; its first bytes.
-    Unreachable(Bytes),
-}
-
-/// How a filter's future ended.
-pub(crate) struct Resumed(pub Option<Resume>);
-
-impl std::fmt::Debug for Resumed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() { "ready" } else { "expired" })
-    }
-}
-
-/// The way to one worker from any other thread.
-#[derive(Clone)]
-pub(crate) struct Ring {
-    /// What it has to take.
-    pub sender: mpsc::Sender<Inbound>,
-    /// Wakes it to take it.
-    pub waker: Waker,
-}
-
-/// Who owns which call, and the rings to the owners.
-#[derive(Clone)]
-pub(crate) struct Owners {
-    rings: Arc<[Ring]>,
-    hasher: SeedableRandomState,
-}
-
-impl Owners {
-    /// Rings in the order of the workers, and a seed that no sender knows.
-    pub(crate) fn new(rings: Vec<Ring>, seed: u64) -> Self {
-        Self {
-            rings: rings.into(),
-            hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_random()),
-        }
-    }
-
-    /// The worker that owns the call of `message`.
-    pub(crate) fn owner(&self, message: &Message) -> usize {
-        let call_id = message.headers().first(HeaderName::CallId);
-        self.owner_of(call_id.unwrap_or_default())
-    }
-
-    /// The worker that owns the call with this Call-ID.
-    fn owner_of(&self, call_id: &[u8]) -> usize {
-        if self.rings.len() <= 1 {
-            return 0;
-        }
-        (self.hasher.hash_one(call_id) % self.rings.len() as u64) as usize
-    }
-
-    /// Hands `inbound` to a worker. `false` where its ring is full: it is lost, as a datagram may be.
-    pub(crate) fn hand(&self, worker: usize, inbound: Inbound) -> bool {
-        let Some(ring) = self.rings.get(worker) else {
-            return false;
-        };
-        let handed = ring.sender.try_send(inbound).is_ok();
-        ring.waker.wake();
-        handed
-    }
-
-    /// Hands `inbound` to a worker, and waits for room: what is told here must not be lost.
-    pub(crate) async fn deliver(&self, worker: usize, inbound: Inbound) {
-        let Some(ring) = self.rings.get(worker) else {
-            return;
-        };
-        if ring.sender.send(inbound).await.is_err() {
-            tracing::trace!("the worker has ended");
-        }
-        ring.waker.wake();
-    }
-
-    /// [`Owners::deliver`] to every worker.
-    pub(crate) async fn tell_all(&self, inbound: impl Fn() -> Inbound) {
-        for worker in 0..self.rings.len() {
-            self.deliver(worker, inbound()).await;
-        }
-    }
-
-    /// Has every worker look at what has changed.
-    pub(crate) fn wake_all(&self) {
-        for ring in self.rings.iter() {
-            ring.waker.wake();
-        }
-    }
-}
+use crate::owners::{Inbound, Owners, Resumed};
+use crate::pipeline::{Core, Lookup, Output, Subject};
 
 /// A UDP socket of this worker.
 pub(crate) struct Bound {
@@ -583,40 +472,11 @@ impl Running {
     }
 }
 
-/// Asks the kernel which address of this host reaches a remote one; answers are remembered.
-pub(crate) fn local_ip() -> LocalIp {
-    let known: RefCell<HashMap<IpAddr, IpAddr, RandomState>> = RefCell::default();
-    Box::new(move |remote| {
-        if let Some(ip) = known.borrow().get(&remote.ip()) {
-            return *ip;
-        }
-        let ip = ask_kernel(remote).unwrap_or_else(|| remote.ip());
-        let mut known = known.borrow_mut();
-        if known.len() >= LOCAL_IPS_MAX {
-            known.clear();
-        }
-        known.insert(remote.ip(), ip);
-        ip
-    })
-}
-
-fn ask_kernel(remote: SocketAddr) -> Option<IpAddr> {
-    let any = match remote {
-        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    let socket = StdSocket::bind((any, 0)).ok()?;
-    socket.connect(remote).ok()?;
-    socket.local_addr().ok().map(|local| local.ip())
-}
-
 /// The worker that a stream token belongs to.
 pub(crate) fn token_worker(token: u64) -> usize {
     (token >> WORKER_SHIFT) as usize
 }
 
-/// Messages that wait for a worker at most.
-pub(crate) const RING: usize = 8192;
 /// The longest sleep: a safety net, not a timer.
 const IDLE: Duration = Duration::from_millis(500);
 /// Messages on streams whose fate is not known, at most.
@@ -633,5 +493,3 @@ const INBOX_BATCH: usize = 256;
 /// Rounds of sending in one turn.
 const SEND_ROUNDS: usize = 4;
 const WORKER_SHIFT: u32 = 48;
-/// Remote addresses whose local address is remembered.
-const LOCAL_IPS_MAX: usize = 4096;

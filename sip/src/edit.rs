@@ -34,19 +34,10 @@ impl Headers {
     ///
     /// [`EditError::TooLarge`].
     pub fn append_line(&mut self, line: &Line) -> Result<(), EditError> {
-        let start = self.scratch.len();
-        let end = start + line.text.len();
-        if end > MESSAGE_BYTES_MAX || self.rows.len() >= self.rows_max {
-            return Err(EditError::TooLarge);
+        match self.push_line(line.id, line.name_length, &line.text) {
+            true => Ok(()),
+            false => Err(EditError::TooLarge),
         }
-        self.scratch.ready().extend_from_slice(&line.text);
-        self.rows.ready().push(Row {
-            id: line.id,
-            place: Place::Scratch,
-            line: Span::new(start, end),
-            name_end: (start + line.name_length) as u16,
-        });
-        Ok(())
     }
 
     /// Adds a row before all others.
@@ -278,6 +269,11 @@ impl Headers {
     /// Copies `row` of `other` as it stands, byte for byte, to the end; false where it does not fit.
     pub(crate) fn copy_row(&mut self, other: &Self, row: &Row) -> bool {
         let line = other.bytes_of(row.place, row.line);
+        self.push_line(row.id, row.name_length(), line)
+    }
+
+    /// Adds a whole line, with its CRLF, at the end; false where it does not fit.
+    fn push_line(&mut self, id: HeaderName, name_length: usize, line: &[u8]) -> bool {
         let start = self.scratch.len();
         let end = start + line.len();
         if end > MESSAGE_BYTES_MAX || self.rows.len() >= self.rows_max {
@@ -285,10 +281,10 @@ impl Headers {
         }
         self.scratch.ready().extend_from_slice(line);
         self.rows.ready().push(Row {
-            id: row.id,
+            id,
             place: Place::Scratch,
             line: Span::new(start, end),
-            name_end: (start + row.name_length()) as u16,
+            name_end: (start + name_length) as u16,
         });
         true
     }

@@ -192,13 +192,7 @@ impl Headers {
     pub fn names(&self, among: HeaderSet) -> impl Iterator<Item = (usize, HeaderName, &[u8])> {
         let rows = self.rows.iter().enumerate();
         rows.filter(move |(_, row)| among.contains(row.id))
-            .map(|(index, row)| {
-                let name = Span {
-                    start: row.line.start,
-                    end: row.name_end,
-                };
-                (index, row.id, self.bytes_of(row.place, name))
-            })
+            .map(|(index, row)| (index, row.id, row.name(self.bytes_in(row.place))))
     }
 
     /// The value of the first row with `id`.
@@ -229,6 +223,15 @@ impl Headers {
     /// The elements of a comma-separated list over all its rows (RFC 3261 §7.3.1).
     pub fn list(&self, id: HeaderName) -> impl Iterator<Item = &[u8]> {
         self.all(id).flat_map(elements)
+    }
+
+    /// The first value of a header that takes a list: the first of [`Headers::list`].
+    pub fn top(&self, id: HeaderName) -> Option<&[u8]> {
+        match self.first(id)? {
+            // Without a comma it is all that the row holds.
+            row if !row.is_empty() && memchr::memchr(b',', row).is_none() => Some(row),
+            _ => self.list(id).next(),
+        }
     }
 
     /// The body; empty where there is none.

@@ -43,11 +43,13 @@ mod name_addr;
 mod params;
 mod parse;
 mod pool;
+mod reason_phrase;
 mod reply;
 mod request;
 mod response;
 mod scan;
 mod span;
+mod tag;
 mod transaction;
 #[cfg(test)]
 mod twins;
@@ -75,9 +77,11 @@ pub use method::Method;
 pub use name_addr::NameAddr;
 pub use params::Params;
 pub use parse::{parse, salvage};
+pub use reason_phrase::reason_phrase;
 pub use reply::Reply;
 pub use request::Request;
 pub use response::Response;
+pub use tag::tag_of;
 pub use transaction::{
     Canceled, ClientId, ClientKey, Counters, CreateError, Disposition, Essence, Event, Layer,
     LayerLimits, Legacy, Phase, Received, Responded, ServerId, ServerKey, Timers, TransactionId,

@@ -19,7 +19,7 @@ use super::reliable::Reliable;
 use super::script::call_back;
 use super::timer::Due;
 use super::transcription::transcribe;
-use super::{CallKey, LegKey, modify};
+use super::{CallKey, LegKey};
 
 /// A call.
 pub(crate) struct Call {
@@ -246,7 +246,7 @@ impl Call {
         match leg.described(core) {
             Ok(body) => leg.accept(core, body),
             Err(status) => {
-                leg.reject(core, status, modify::reason(status), &[]);
+                leg.reject(core, status, sip::reason_phrase(status), &[]);
                 self.tell(CALLER, Event::Answered(false));
             }
         }

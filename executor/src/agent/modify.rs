@@ -71,7 +71,7 @@ fn reinvited(core: &mut Core, leg: &mut Leg, incoming: &Incoming, offer: Option<
     });
     match leg.described(core) {
         Ok(body) => leg.accept(core, body),
-        Err(status) => leg.reject(core, status, reason(status), &[]),
+        Err(status) => leg.reject(core, status, sip::reason_phrase(status), &[]),
     }
 }
 
@@ -79,7 +79,7 @@ fn reinvited(core: &mut Core, leg: &mut Leg, incoming: &Incoming, offer: Option<
 fn updated(core: &mut Core, leg: &mut Leg, incoming: &Incoming, offer: Option<&Description>) {
     let body = match offer.map(|offer| leg.answer(core, offer)).transpose() {
         Ok(body) => body,
-        Err(status) => return refuse(core, leg, incoming, status, reason(status), &[]),
+        Err(status) => return refuse(core, leg, incoming, status, sip::reason_phrase(status), &[]),
     };
     let contact = leg.contact(core, &core.way(&leg.dialog.next_hop(), &leg.path));
     let mut reply = Reply::new(&incoming.request, 200, "OK").header("Contact", contact);
@@ -107,15 +107,6 @@ fn refuse(
         reply = reply.header(name, value);
     }
     core.respond(&leg.tag, server, &reply.build());
-}
-
-/// The reason phrase of a description that was refused.
-pub(crate) fn reason(status: u16) -> &'static str {
-    match status {
-        488 => "Not Acceptable Here",
-        503 => "Service Unavailable",
-        _ => "Server Internal Error",
-    }
 }
 
 /// What we accept in INVITE and UPDATE.

@@ -27,7 +27,7 @@ impl Agent {
 
     fn request(&mut self, flow: Flow, wire: Bytes, mut request: Request) {
         stamp(&mut request, flow.remote);
-        let Some(via) = request.headers.list(HeaderName::Via).next() else {
+        let Some(via) = request.headers.top(HeaderName::Via) else {
             return;
         };
         let Ok(path) = Via::parse(via).map(|via| Path::reply(&flow, &via)) else {

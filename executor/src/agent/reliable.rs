@@ -14,7 +14,6 @@ use super::body;
 use super::call::Call;
 use super::core::{Core, Incoming};
 use super::leg::Leg;
-use super::modify;
 use super::timer::{Due, Timer};
 
 /// The responses to one INVITE, and which of them waits for its PRACK.
@@ -175,7 +174,7 @@ impl Call {
             Some(Ok(body)) => {
                 Reply::new(&incoming.request, 200, "OK").body("application/sdp", body)
             }
-            Some(Err(status)) => Reply::new(&incoming.request, status, modify::reason(status)),
+            Some(Err(status)) => Reply::new(&incoming.request, status, sip::reason_phrase(status)),
         };
         core.respond(&leg.tag, server, &reply.build());
         if answers {

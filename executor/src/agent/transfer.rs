@@ -116,7 +116,7 @@ impl Call {
             return;
         };
         referral.answered = true;
-        let mut reply = Reply::new(&referral.request, status, phrase(status))
+        let mut reply = Reply::new(&referral.request, status, sip::reason_phrase(status))
             .header("Contact", contact)
             .header("Server", PRODUCT);
         if referral.silent && status < 300 {
@@ -255,80 +255,8 @@ impl Leg {
             ("Subscription-State", state.as_bytes()),
             ("User-Agent", PRODUCT),
         ];
-        let fragment = format!("SIP/2.0 {status} {}\r\n", phrase(status));
+        let fragment = format!("SIP/2.0 {status} {}\r\n", sip::reason_phrase(status));
         let body = ("message/sipfrag;version=2.0", Bytes::from(fragment));
         self.send(core, Purpose::Nothing, "NOTIFY", &headers, Some(body));
-    }
-}
-
-/// The reason phrases of the final responses that a transfer ends with (RFC 3261 §21; 422 is of
-/// RFC 4028, 428 to 438 of RFC 8224, 470 of RFC 5360, 489 of RFC 6665, 494 of RFC 3329, 607 of
-/// RFC 8197, 608 of RFC 8688). Of others the class is told.
-fn phrase(status: u16) -> &'static str {
-    match status {
-        100 => "Trying",
-        202 => "Accepted",
-        300 => "Multiple Choices",
-        301 => "Moved Permanently",
-        302 => "Moved Temporarily",
-        305 => "Use Proxy",
-        380 => "Alternative Service",
-        401 => "Unauthorized",
-        402 => "Payment Required",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        406 => "Not Acceptable",
-        407 => "Proxy Authentication Required",
-        408 => "Request Timeout",
-        410 => "Gone",
-        413 => "Request Entity Too Large",
-        414 => "Request-URI Too Long",
-        415 => "Unsupported Media Type",
-        416 => "Unsupported URI Scheme",
-        420 => "Bad Extension",
-        421 => "Extension Required",
-        422 => "Session Interval Too Small",
-        423 => "Interval Too Brief",
-        428 => "Use Identity Header",
-        433 => "Anonymity Disallowed",
-        436 => "Bad Identity Info",
-        437 => "Unsupported Credential",
-        438 => "Invalid Identity Header",
-        470 => "Consent Needed",
-        480 => "Temporarily Unavailable",
-        481 => "Call/Transaction Does Not Exist",
-        482 => "Loop Detected",
-        483 => "Too Many Hops",
-        484 => "Address Incomplete",
-        485 => "Ambiguous",
-        486 => "Busy Here",
-        487 => "Request Terminated",
-        488 => "Not Acceptable Here",
-        489 => "Bad Event",
-        491 => "Request Pending",
-        493 => "Undecipherable",
-        494 => "Security Agreement Required",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Server Time-out",
-        505 => "Version Not Supported",
-        513 => "Message Too Large",
-        580 => "Precondition Failure",
-        600 => "Busy Everywhere",
-        603 => "Decline",
-        604 => "Does Not Exist Anywhere",
-        606 => "Not Acceptable",
-        607 => "Unwanted",
-        608 => "Rejected",
-        _ => match status / 100 {
-            1 => "Session Progress",
-            2 => "OK",
-            3 => "Redirected",
-            4 => "Bad Request",
-            5 => "Server Internal Error",
-            _ => "Global Failure",
-        },
     }
 }

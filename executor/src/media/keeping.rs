@@ -40,11 +40,12 @@ impl RecordKeeper for Keeping {
 
     fn ended(&self, end: &RecordEnd) -> io::Result<()> {
         let _entered = self.runtime.as_ref().map(Handle::enter);
-        if (self.kept)(end) {
-            return self.store.finish(self.sid, end.duration).map_err(failed);
+        let finished = (self.kept)(end).then(|| self.store.finish(self.sid, end.duration));
+        if !matches!(finished, Some(Ok(()))) {
+            // What could not be finished keeps no place either.
+            self.store.discard(self.sid);
         }
-        self.store.discard(self.sid);
-        Ok(())
+        finished.unwrap_or(Ok(())).map_err(failed)
     }
 }
 
@@ -145,6 +146,19 @@ mod tests {
         fs::write(&begun.path, "sound").unwrap();
         let reason = RecordReason::Failed("the disk is full".to_owned());
         keeping.ended(&end(begun.path, reason)).unwrap();
+        assert_eq!((folder.files(), store.count()), (0, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_finished_keeps_no_place() {
+        let folder = Folder::new("unfinished");
+        let store = folder.open();
+        let begun = store.begin(new()).unwrap();
+        let keeping = Keeping::new(&store, begun.sid, unless_failed);
+        keeping.begins().unwrap();
+        // Its file is not there.
+        let ended = keeping.ended(&end(begun.path, RecordReason::Stopped));
+        assert!(ended.is_err());
         assert_eq!((folder.files(), store.count()), (0, 0));
     }
 

@@ -17,7 +17,6 @@ use crate::observe::{self, Observer};
 use crate::refusal::Refusal;
 use crate::registrar::Exit;
 use crate::router::Aim;
-use crate::tags;
 use crate::token::{Side, Token, name_hash};
 
 /// A response of our own to a request that its chain has seen: the filters see it on its way back,
@@ -133,7 +132,7 @@ pub(super) fn reply_peer(flow: &Flow, request: &Request) -> Peer {
 pub(super) fn has_to_tag(request: &Request) -> bool {
     let to = request.headers.first(HeaderName::To);
     // Who writes an empty one means none.
-    to.and_then(tags::of).is_some_and(|tag| !tag.is_empty())
+    to.and_then(sip::tag_of).is_some_and(|tag| !tag.is_empty())
 }
 
 /// Shows what happened to the call that `headers` are of, where calls are shown at all.

@@ -32,7 +32,7 @@ pub(super) fn ack_for_wire(invite: &Bytes, to: &[u8]) -> Option<Bytes> {
 
 /// The branch of the top Via of a request of our own.
 pub(super) fn branch_of(request: &Request) -> &[u8] {
-    let via = request.headers.list(HeaderName::Via).next();
+    let via = request.headers.top(HeaderName::Via);
     let via = via.and_then(|value| Via::parse(value).ok());
     via.and_then(|via| via.branch()).unwrap_or_default()
 }
@@ -45,7 +45,7 @@ fn derive(request: &Request, method: &[u8], to: Option<&[u8]>, reason: Option<&[
     for part in [method, b" ", request.uri_bytes(), b" SIP/2.0\r\n"] {
         out.extend_from_slice(part);
     }
-    push_header(&mut out, b"Via", headers.list(HeaderName::Via).next());
+    push_header(&mut out, b"Via", headers.top(HeaderName::Via));
     for route in headers.all(HeaderName::Route) {
         push_header(&mut out, b"Route", Some(route));
     }

@@ -51,7 +51,7 @@ pub struct ClientKey<'a> {
 impl<'a> ServerKey<'a> {
     /// The key of `request`; `None` where the headers that make it are missing or malformed.
     pub fn of(request: &'a Request) -> Option<Self> {
-        let value = request.headers.list(HeaderName::Via).next()?;
+        let value = request.headers.top(HeaderName::Via)?;
         let via = Via::parse(value).ok()?;
         let branch = via.branch().unwrap_or_default();
         let method = request.method_bytes();
@@ -133,9 +133,7 @@ impl<'a> ClientKey<'a> {
         let via = headers.first(HeaderName::Via)?;
         let branch = match plain_branch(via) {
             Some(branch) => branch,
-            None => Via::parse(headers.list(HeaderName::Via).next()?)
-                .ok()?
-                .branch()?,
+            None => Via::parse(headers.top(HeaderName::Via)?).ok()?.branch()?,
         };
         let cseq = CSeq::parse(headers.first(HeaderName::CSeq)?).ok()?;
         Some(Self {

@@ -49,7 +49,7 @@ impl Filter for XHeaders {
         match self.walk(On::Request, MessageMut::Request(request), cx) {
             Ok(()) => Flow::Continue,
             Err(Refusal { status, reason }) => {
-                Flow::Reply(Reply::new(status, phrase(status), reason))
+                Flow::Reply(Reply::new(status, sip::reason_phrase(status), reason))
             }
         }
     }
@@ -89,20 +89,6 @@ impl XHeaders {
             captures: Default::default(),
         }
         .run()
-    }
-}
-
-fn phrase(status: u16) -> &'static str {
-    match status {
-        400 => "Bad Request",
-        403 => "Forbidden",
-        404 => "Not Found",
-        480 => "Temporarily Unavailable",
-        486 => "Busy Here",
-        488 => "Not Acceptable Here",
-        503 => "Service Unavailable",
-        603 => "Decline",
-        _ => "Rejected",
     }
 }
 

@@ -1,9 +1,10 @@
 //! The tags of From and To, which tell the sides of a dialog apart (RFC 3261 §19.3).
 
-use sip::NameAddr;
+use crate::NameAddr;
+use crate::ascii::is_token;
 
-/// The tag in a value of From or To.
-pub(crate) fn of(value: &[u8]) -> Option<&[u8]> {
+/// The tag in a From or To value of a message that was checked, if it has one.
+pub fn tag_of(value: &[u8]) -> Option<&[u8]> {
     plain(value).unwrap_or_else(|| NameAddr::parse(value).ok()?.tag())
 }
 
@@ -19,7 +20,7 @@ fn plain(value: &[u8]) -> Option<Option<&[u8]>> {
     let end = memchr::memchr(b'>', value).filter(|_| bracketed)?;
     match value.get(end + 1..)? {
         [] => Some(None),
-        [b';', b't', b'a', b'g', b'=', tag @ ..] if sip::is_token(tag) => Some(Some(tag)),
+        [b';', b't', b'a', b'g', b'=', tag @ ..] if is_token(tag) => Some(Some(tag)),
         _ => None,
     }
 }
