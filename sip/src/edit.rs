@@ -69,6 +69,7 @@ impl Headers {
     /// # Errors
     ///
     /// As [`Headers::append`].
+    #[inline]
     pub fn insert(&mut self, index: usize, name: &[u8], value: &[u8]) -> Result<(), EditError> {
         if self.rows.len() >= self.rows_max {
             return Err(EditError::TooLarge);
@@ -273,6 +274,7 @@ impl Headers {
     }
 
     /// Adds a whole line, with its CRLF, at the end; false where it does not fit.
+    #[inline]
     fn push_line(&mut self, id: HeaderName, name_length: usize, line: &[u8]) -> bool {
         let start = self.scratch.len();
         let end = start + line.len();

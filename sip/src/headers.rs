@@ -125,8 +125,8 @@ impl Headers {
         let rows_max = Limits::default().headers;
         Self {
             buffer: Bytes::new(),
-            scratch: Stored::none(),
-            rows: Rows::none(),
+            scratch: Stored::taken(),
+            rows: Rows::taken(),
             tail: Span::default(),
             body: None,
             rows_max,

@@ -80,9 +80,15 @@ impl<T: Kept> Stored<T> {
     #[inline]
     pub(crate) fn ready(&mut self) -> &mut Vec<T> {
         if self.0.capacity() == 0 {
-            *self = Self::taken();
+            self.take();
         }
         &mut self.0
+    }
+
+    /// Out of line, so that an edit stays small where it is written out: it comes once a message.
+    #[inline(never)]
+    fn take(&mut self) {
+        *self = Self::taken();
     }
 }
 
