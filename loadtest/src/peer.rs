@@ -70,21 +70,27 @@ impl Peer {
     }
 
     /// The next message, and when the kernel took it: on loopback that is while its sender sends it, however late
-    /// anybody looks.
+    /// anybody looks. Sound, which comes to the same socket, is passed over.
     #[must_use]
     pub fn receive_stamped(&self, within: Duration) -> Option<(Message, SystemTime)> {
-        let wait = within.max(Duration::from_micros(1));
-        self.socket.set_read_timeout(Some(wait)).ok()?;
+        let until = Instant::now() + within;
         let (mut buffer, mut control) = (vec![0; 65_535], nix::cmsg_space!(TimeSpec));
-        let mut rooms = [IoSliceMut::new(&mut buffer)];
         let (fd, flags) = (self.socket.as_raw_fd(), MsgFlags::empty());
-        let taken = recvmsg::<SockaddrStorage>(fd, &mut rooms, Some(&mut control), flags).ok()?;
-        let stamp = taken.cmsgs().ok()?.next()?;
-        let ControlMessageOwned::ScmTimestampns(stamp) = stamp else {
-            return None;
-        };
-        let message = taken.iovs().next().and_then(Message::read)?;
-        Some((message, UNIX_EPOCH + Duration::from(stamp)))
+        loop {
+            let left = until.checked_duration_since(Instant::now())?;
+            let wait = left.max(Duration::from_micros(1));
+            self.socket.set_read_timeout(Some(wait)).ok()?;
+            let mut rooms = [IoSliceMut::new(&mut buffer)];
+            let taken = recvmsg::<SockaddrStorage>(fd, &mut rooms, Some(&mut control), flags);
+            let Ok(taken) = taken else { continue };
+            let stamp = taken.cmsgs().ok()?.next()?;
+            let ControlMessageOwned::ScmTimestampns(stamp) = stamp else {
+                return None;
+            };
+            if let Some(message) = taken.iovs().next().and_then(Message::read) {
+                return Some((message, UNIX_EPOCH + Duration::from(stamp)));
+            }
+        }
     }
 
     /// Its address.
