@@ -22,6 +22,8 @@ pub enum Subject {
     BareRelay,
     /// The product, with `loadtest/hookswitch.toml`.
     Hookswitch,
+    /// The same, compiled for what it does under load: `make tuned`.
+    HookswitchTuned,
     /// Kamailio with the allocator that the package has as default.
     KamailioPackaged,
     /// Kamailio with its quick allocator.
@@ -30,12 +32,16 @@ pub enum Subject {
 
 impl Subject {
     /// All, in the order in which they take turns.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::BareRelay,
         Self::Hookswitch,
+        Self::HookswitchTuned,
         Self::KamailioTuned,
         Self::KamailioPackaged,
     ];
+
+    /// The builds of the product.
+    pub const OWN: [Self; 2] = [Self::Hookswitch, Self::HookswitchTuned];
 
     /// What the report calls it.
     #[must_use]
@@ -43,6 +49,7 @@ impl Subject {
         match self {
             Self::BareRelay => "bare relay",
             Self::Hookswitch => "Hookswitch",
+            Self::HookswitchTuned => "Hookswitch, tuned",
             Self::KamailioPackaged => "Kamailio, as packaged",
             Self::KamailioTuned => "Kamailio, tuned",
         }
@@ -54,6 +61,7 @@ impl Subject {
         match self {
             Self::BareRelay => "bare-relay",
             Self::Hookswitch => "hookswitch",
+            Self::HookswitchTuned => "hookswitch-tuned",
             Self::KamailioPackaged => "kamailio-packaged",
             Self::KamailioTuned => "kamailio-tuned",
         }
@@ -71,6 +79,7 @@ impl Subject {
         match self {
             Self::KamailioPackaged | Self::KamailioTuned => has("kamailio"),
             Self::BareRelay | Self::Hookswitch => true,
+            Self::HookswitchTuned => tuned().is_some(),
         }
     }
 
@@ -80,6 +89,7 @@ impl Subject {
         match self {
             Self::BareRelay => "bare_relay 127.0.0.1:5060 127.0.0.1:5080 127.0.0.1:5070",
             Self::Hookswitch => "hookswitch run -c loadtest/hookswitch.toml",
+            Self::HookswitchTuned => "tuned/hookswitch run -c loadtest/hookswitch.toml",
             Self::KamailioPackaged => {
                 "kamailio -f loadtest/peers/kamailio.cfg -DD -E -m 2048 -M 32"
             }
@@ -106,7 +116,7 @@ impl Subject {
     pub fn configuration(self) -> Result<String, Failure> {
         match self {
             Self::BareRelay => Ok(String::new()),
-            Self::Hookswitch => own_configuration(),
+            Self::Hookswitch | Self::HookswitchTuned => own_configuration(),
             Self::KamailioPackaged | Self::KamailioTuned => read("peers/kamailio.cfg"),
         }
     }
@@ -137,6 +147,11 @@ impl Subject {
                 .arg(beside("bare_relay"))
                 .args([place.edge, place.caller, place.callee].map(|it| it.to_string())),
             Self::Hookswitch => command.arg(hookswitch()).args(["run", "-c"]).arg(&file),
+            Self::HookswitchTuned => {
+                let missing = || Failure("there is no tuned build: make tuned".to_owned());
+                let binary = tuned().ok_or_else(missing)?;
+                command.arg(binary).args(["run", "-c"]).arg(&file)
+            }
             Self::KamailioPackaged | Self::KamailioTuned => {
                 command
                     .arg("kamailio")
@@ -269,12 +284,21 @@ fn own_cores() -> Vec<usize> {
 /// When it was not built.
 #[must_use]
 pub(super) fn beside(name: &str) -> PathBuf {
-    let own = std::env::current_exe().expect("a running program has a path");
-    let mut folders = own.ancestors().skip(1);
-    let found = folders.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()));
-    found.unwrap_or_else(|| {
+    above(name).unwrap_or_else(|| {
         panic!("no {name} beside this program: `cargo build --workspace --bins` makes it")
     })
+}
+
+/// What `make tuned` leaves in the folder of builds.
+fn tuned() -> Option<PathBuf> {
+    above("tuned/hookswitch")
+}
+
+/// The file of this name in the folder of this program, or in the nearest one above that has it.
+fn above(name: &str) -> Option<PathBuf> {
+    let own = std::env::current_exe().expect("a running program has a path");
+    let mut folders = own.ancestors().skip(1);
+    folders.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()))
 }
 
 /// The text of `loadtest/hookswitch.toml`.

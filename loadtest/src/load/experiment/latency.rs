@@ -51,6 +51,7 @@ pub(crate) fn latencies(bench: &mut Bench, capacities: &[Capacity]) -> Vec<Laten
         let subjects = [
             Subject::BareRelay,
             Subject::Hookswitch,
+            Subject::HookswitchTuned,
             Subject::KamailioTuned,
         ];
         let able = subjects

@@ -27,10 +27,19 @@ impl Goal {
 pub(super) fn goals(figures: &Figures) -> Vec<Goal> {
     let mut goals = Vec::new();
     for rate in figures.rates() {
-        cost(figures, rate, &mut goals);
+        for own in Subject::OWN {
+            cost(figures, own, rate, &mut goals);
+        }
     }
-    capacity(figures, &mut goals);
-    latency(&figures.latencies, &mut goals);
+    goals.extend(
+        Subject::OWN
+            .map(|own| capacity(figures, own))
+            .into_iter()
+            .flatten(),
+    );
+    for own in Subject::OWN {
+        latency(&figures.latencies, own, &mut goals);
+    }
     memory(figures, &mut goals);
     for growth in &figures.growths {
         goals.push(growing(growth));
@@ -40,12 +49,21 @@ pub(super) fn goals(figures: &Figures) -> Vec<Goal> {
     goals
 }
 
-fn cost(figures: &Figures, rate: u64, goals: &mut Vec<Goal>) {
-    let Some(own) = figures.cost(Subject::Hookswitch, rate) else {
+/// What is said behind a figure of this build.
+fn build(own: Subject) -> &'static str {
+    match own {
+        Subject::HookswitchTuned => " (the tuned build)",
+        _ => "",
+    }
+}
+
+fn cost(figures: &Figures, own: Subject, rate: u64, goals: &mut Vec<Goal>) {
+    let build = build(own);
+    let Some(own) = figures.cost(own, rate) else {
         return;
     };
     let ratio = |subject| own.cpu_us.ratio_to(&figures.cost(subject, rate)?.cpu_us);
-    let what = format!("CPU per call at {} calls/s", count(rate));
+    let what = format!("CPU per call at {} calls/s{build}", count(rate));
     let relay = ratio(Subject::BareRelay);
     goals.push(Goal::at_most(
         &format!("{what}, against the bare relay"),
@@ -70,13 +88,19 @@ fn cost(figures: &Figures, rate: u64, goals: &mut Vec<Goal>) {
     });
 }
 
-fn capacity(figures: &Figures, goals: &mut Vec<Goal>) {
+/// Nothing where only other builds were measured.
+fn capacity(figures: &Figures, own: Subject) -> Option<Goal> {
+    let what = format!(
+        "Calls/s on one core before the first retransmission{}, against Kamailio tuned",
+        build(own)
+    );
+    figures.capacity(own)?;
     let found = |subject| {
         let capacity = figures.capacity(subject)?;
         let median = capacity.rates.median().filter(|median| *median > 0.0)?;
         Some((median, capacity.generator_was_the_limit))
     };
-    let (measured, held) = match (found(Subject::Hookswitch), found(Subject::KamailioTuned)) {
+    let (measured, held) = match (found(own), found(Subject::KamailioTuned)) {
         // A lower bound against a lower bound is none.
         (Some((own, limited)), Some((other, true))) => (
             format!(
@@ -95,28 +119,33 @@ fn capacity(figures: &Figures, goals: &mut Vec<Goal>) {
         }
         _ => (times(None), None),
     };
-    goals.push(Goal {
-        what: "Calls/s on one core before the first retransmission, against Kamailio tuned"
-            .to_owned(),
+    Some(Goal {
+        what,
         goal: "≥ 3 ×".to_owned(),
         measured,
         held,
-    });
+    })
 }
 
 /// At the highest rate, which is half of what Hookswitch can.
-fn latency(latencies: &[Latency], goals: &mut Vec<Goal>) {
+fn latency(latencies: &[Latency], own: Subject, goals: &mut Vec<Goal>) {
     let highest = latencies.iter().map(|latency| latency.rate).max();
     let of = |subject| {
         latencies
             .iter()
             .find(|one| one.subject == subject && Some(one.rate) == highest)
     };
-    let pair = of(Subject::Hookswitch).zip(of(Subject::BareRelay));
+    if of(own).is_none() {
+        return;
+    }
+    let pair = of(own).zip(of(Subject::BareRelay));
     let both =
         |of: fn(&Latency) -> &Rounds| pair.and_then(|(own, relay)| of(own).ratio_to(of(relay)));
     for (name, ratio) in [("p50", both(|it| &it.p50)), ("p99", both(|it| &it.p99))] {
-        let what = format!("Added latency {name} at half of that load, against the bare relay");
+        let what = format!(
+            "Added latency {name} at half of that load{}, against the bare relay",
+            build(own)
+        );
         goals.push(Goal::at_most(&what, 2.0, "×", ratio, times(ratio)));
     }
 }
@@ -289,9 +318,8 @@ mod tests {
             ],
             ..Figures::default()
         };
-        let mut goals = Vec::new();
-        super::capacity(&figures, &mut goals);
-        goals.remove(0)
+        assert!(super::capacity(&figures, Subject::HookswitchTuned).is_none());
+        super::capacity(&figures, Subject::Hookswitch).expect("it was measured")
     }
 
     #[test]

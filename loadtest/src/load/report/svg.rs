@@ -79,6 +79,7 @@ pub(super) fn colour(subject: Subject) -> &'static str {
     match subject {
         Subject::BareRelay => "relay",
         Subject::Hookswitch => "own",
+        Subject::HookswitchTuned => "owntuned",
         Subject::KamailioPackaged => "packaged",
         Subject::KamailioTuned => "tuned",
     }
@@ -86,10 +87,10 @@ pub(super) fn colour(subject: Subject) -> &'static str {
 
 /// The colours and letters of every chart, in the page and in a file of its own.
 pub(super) const STYLE: &str = "
-svg { --ink: #1c2330; --soft: #5b6577; --grid: #e3e7ee; --own: #1d5fd6; --relay: #8b96a8; --tuned: #d0670a; --packaged: #e8b07a;
+svg { --ink: #1c2330; --soft: #5b6577; --grid: #e3e7ee; --own: #1d5fd6; --owntuned: #0a2f7d; --relay: #8b96a8; --tuned: #d0670a; --packaged: #e8b07a;
   --band: #f1f4f9; --bad: #c62f2f; font-family: system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif; font-size: 13px }
 @media (prefers-color-scheme: dark) {
-  svg { --ink: #e7ebf2; --soft: #9ba7ba; --grid: #2a3342; --own: #6ba1ff; --relay: #7d899d; --tuned: #f39a45; --packaged: #a86f3b;
+  svg { --ink: #e7ebf2; --soft: #9ba7ba; --grid: #2a3342; --own: #6ba1ff; --owntuned: #bcd5ff; --relay: #7d899d; --tuned: #f39a45; --packaged: #a86f3b;
     --band: #1b222d; --bad: #ff7a7a }
 }
 svg text { fill: var(--ink) }
@@ -101,10 +102,10 @@ svg .band { fill: var(--band) }
 svg .bound { stroke: var(--bad); stroke-dasharray: 5 4 }
 svg .boundtext { fill: var(--bad); font-size: 12px }
 svg path { fill: none; stroke-width: 2.2; stroke-linejoin: round }
-svg .own { --c: var(--own) } svg .relay { --c: var(--relay) } svg .tuned { --c: var(--tuned) } svg .packaged { --c: var(--packaged) }
-svg path.own, svg path.relay, svg path.tuned, svg path.packaged { stroke: var(--c) }
+svg .own { --c: var(--own) } svg .owntuned { --c: var(--owntuned) } svg .relay { --c: var(--relay) } svg .tuned { --c: var(--tuned) } svg .packaged { --c: var(--packaged) }
+svg path.own, svg path.owntuned, svg path.relay, svg path.tuned, svg path.packaged { stroke: var(--c) }
 svg path.ideal { stroke: var(--soft); stroke-dasharray: 2 4; stroke-width: 1.4 }
-svg rect.own, svg rect.relay, svg rect.tuned, svg rect.packaged, svg circle.own, svg circle.relay, svg circle.tuned, svg circle.packaged { fill: var(--c) }
+svg rect.own, svg rect.owntuned, svg rect.relay, svg rect.tuned, svg rect.packaged, svg circle.own, svg circle.owntuned, svg circle.relay, svg circle.tuned, svg circle.packaged { fill: var(--c) }
 svg rect.light { opacity: .55 }
 svg circle.round { fill: var(--ink); opacity: .55 }
 ";
