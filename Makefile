@@ -29,7 +29,7 @@ export RUST_TEST_THREADS ?= 6
 
 help:
 	@echo 'make run     build in release mode and start the demo on 127.0.0.1'
-	@echo 'make tuned   the build to deploy, compiled twice: the second time for what the first did under load; 15 minutes'
+	@echo 'make tuned   the build to deploy, compiled twice: the second time for what the first did under load; 20 minutes'
 	@echo 'make test    everything: format, lints, unit tests, the functional suite, the browser'
 	@echo 'make bench   the benches; bench-peers: other parsers beside ours'
 	@echo 'make gate    instruction counts against benches/instructions.toml; accept-instructions moves it'
@@ -112,7 +112,8 @@ endif
 load-list: load-build
 	$(TARGET)/release/load list
 
-load-report: deps load-build tuned
+# A look, or a part, takes the tuned build that is there.
+load-report: deps load-build $(if $(QUICK)$(ONLY),,tuned)
 	$(TARGET)/release/load report $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 # The build to deploy: a profile of the first build under load says to the second what is hot and where its branches go.

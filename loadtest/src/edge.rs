@@ -25,13 +25,15 @@ pub fn hookswitch() -> PathBuf {
     if let Some(path) = std::env::var_os("HOOKSWITCH") {
         return path.into();
     }
+    built("hookswitch")
+        .expect("no binary beside the tests: `cargo build --workspace --bins` makes it")
+}
+
+/// The file of this name in the folder of this program, or in the nearest one above that has it.
+pub(crate) fn built(name: &str) -> Option<PathBuf> {
     let own = std::env::current_exe().expect("a running program has a path");
-    let binary = own
-        .ancestors()
-        .skip(1)
-        .map(|folder| folder.join("hookswitch"))
-        .find(|path| path.is_file());
-    binary.expect("no binary beside the tests: `cargo build --workspace --bins` makes it")
+    let mut folders = own.ancestors().skip(1);
+    folders.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()))
 }
 
 /// A running `hookswitch`. When it is dropped it must not have panicked.

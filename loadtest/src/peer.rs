@@ -73,24 +73,19 @@ impl Peer {
     /// anybody looks. Sound, which comes to the same socket, is passed over.
     #[must_use]
     pub fn receive_stamped(&self, within: Duration) -> Option<(Message, SystemTime)> {
-        let until = Instant::now() + within;
         let (mut buffer, mut control) = (vec![0; 65_535], nix::cmsg_space!(TimeSpec));
         let (fd, flags) = (self.socket.as_raw_fd(), MsgFlags::empty());
-        loop {
-            let left = until.checked_duration_since(Instant::now())?;
-            let wait = left.max(Duration::from_micros(1));
-            self.socket.set_read_timeout(Some(wait)).ok()?;
+        self.take(within, || {
             let mut rooms = [IoSliceMut::new(&mut buffer)];
-            let taken = recvmsg::<SockaddrStorage>(fd, &mut rooms, Some(&mut control), flags);
-            let Ok(taken) = taken else { continue };
+            let taken =
+                recvmsg::<SockaddrStorage>(fd, &mut rooms, Some(&mut control), flags).ok()?;
             let stamp = taken.cmsgs().ok()?.next()?;
             let ControlMessageOwned::ScmTimestampns(stamp) = stamp else {
                 return None;
             };
-            if let Some(message) = taken.iovs().next().and_then(Message::read) {
-                return Some((message, UNIX_EPOCH + Duration::from(stamp)));
-            }
-        }
+            let message = taken.iovs().next().and_then(Message::read)?;
+            Some((message, UNIX_EPOCH + Duration::from(stamp)))
+        })
     }
 
     /// Its address.
@@ -113,20 +108,24 @@ impl Peer {
     /// The next message, and who sent it.
     #[must_use]
     pub fn receive_from(&self, within: Duration) -> Option<(Message, SocketAddr)> {
-        let until = Instant::now() + within;
         let mut buffer = vec![0; 65_535];
+        self.take(within, || {
+            let (count, source) = self.socket.recv_from(&mut buffer).ok()?;
+            Some((Message::read(&buffer[..count])?, source))
+        })
+    }
+
+    /// What `next` reads from the socket, once that is something. What is there already is taken, even where the time
+    /// was over before the first look.
+    fn take<T>(&self, within: Duration, mut next: impl FnMut() -> Option<T>) -> Option<T> {
+        let until = Instant::now() + within;
         loop {
-            // What is there already is taken, even where the time was over before the first look.
             let left = until.saturating_duration_since(Instant::now());
             let wait = left.max(Duration::from_micros(1));
             self.socket.set_read_timeout(Some(wait)).ok()?;
-            if let Ok((count, source)) = self.socket.recv_from(&mut buffer)
-                && let Some(message) = Message::read(&buffer[..count])
-            {
-                return Some((message, source));
-            }
-            if left.is_zero() {
-                return None;
+            let taken = next();
+            if taken.is_some() || left.is_zero() {
+                return taken;
             }
         }
     }

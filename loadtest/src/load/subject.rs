@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::{has, says};
 use super::{Failure, Place};
+use crate::edge::built;
 use crate::{Draft, Peer, Process, Scratch, hookswitch};
 
 /// How long a subject may take until it can be called.
@@ -284,21 +285,14 @@ fn own_cores() -> Vec<usize> {
 /// When it was not built.
 #[must_use]
 pub(super) fn beside(name: &str) -> PathBuf {
-    above(name).unwrap_or_else(|| {
+    built(name).unwrap_or_else(|| {
         panic!("no {name} beside this program: `cargo build --workspace --bins` makes it")
     })
 }
 
 /// What `make tuned` leaves in the folder of builds.
 fn tuned() -> Option<PathBuf> {
-    above("tuned/hookswitch")
-}
-
-/// The file of this name in the folder of this program, or in the nearest one above that has it.
-fn above(name: &str) -> Option<PathBuf> {
-    let own = std::env::current_exe().expect("a running program has a path");
-    let mut folders = own.ancestors().skip(1);
-    folders.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()))
+    built("tuned/hookswitch")
 }
 
 /// The text of `loadtest/hookswitch.toml`.

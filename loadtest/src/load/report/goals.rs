@@ -27,17 +27,14 @@ impl Goal {
 pub(super) fn goals(figures: &Figures) -> Vec<Goal> {
     let mut goals = Vec::new();
     for rate in figures.rates() {
-        for own in Subject::OWN {
+        for own in builds(figures) {
             cost(figures, own, rate, &mut goals);
         }
     }
-    goals.extend(
-        Subject::OWN
-            .map(|own| capacity(figures, own))
-            .into_iter()
-            .flatten(),
-    );
-    for own in Subject::OWN {
+    for own in builds(figures) {
+        capacity(figures, own, &mut goals);
+    }
+    for own in builds(figures) {
         latency(&figures.latencies, own, &mut goals);
     }
     memory(figures, &mut goals);
@@ -47,6 +44,16 @@ pub(super) fn goals(figures: &Figures) -> Vec<Goal> {
     startup(figures, &mut goals);
     endurance(figures, &mut goals);
     goals
+}
+
+/// The plain build, and the tuned one where it was there.
+fn builds(figures: &Figures) -> impl Iterator<Item = Subject> {
+    let was_there = |own| {
+        figures.costs.iter().any(|cost| cost.subject == own) || figures.capacity(own).is_some()
+    };
+    Subject::OWN
+        .into_iter()
+        .filter(move |own| *own == Subject::Hookswitch || was_there(*own))
 }
 
 /// What is said behind a figure of this build.
@@ -88,13 +95,11 @@ fn cost(figures: &Figures, own: Subject, rate: u64, goals: &mut Vec<Goal>) {
     });
 }
 
-/// Nothing where only other builds were measured.
-fn capacity(figures: &Figures, own: Subject) -> Option<Goal> {
+fn capacity(figures: &Figures, own: Subject, goals: &mut Vec<Goal>) {
     let what = format!(
         "Calls/s on one core before the first retransmission{}, against Kamailio tuned",
         build(own)
     );
-    figures.capacity(own)?;
     let found = |subject| {
         let capacity = figures.capacity(subject)?;
         let median = capacity.rates.median().filter(|median| *median > 0.0)?;
@@ -119,12 +124,12 @@ fn capacity(figures: &Figures, own: Subject) -> Option<Goal> {
         }
         _ => (times(None), None),
     };
-    Some(Goal {
+    goals.push(Goal {
         what,
         goal: "≥ 3 ×".to_owned(),
         measured,
         held,
-    })
+    });
 }
 
 /// At the highest rate, which is half of what Hookswitch can.
@@ -135,9 +140,6 @@ fn latency(latencies: &[Latency], own: Subject, goals: &mut Vec<Goal>) {
             .iter()
             .find(|one| one.subject == subject && Some(one.rate) == highest)
     };
-    if of(own).is_none() {
-        return;
-    }
     let pair = of(own).zip(of(Subject::BareRelay));
     let both =
         |of: fn(&Latency) -> &Rounds| pair.and_then(|(own, relay)| of(own).ratio_to(of(relay)));
@@ -318,8 +320,29 @@ mod tests {
             ],
             ..Figures::default()
         };
-        assert!(super::capacity(&figures, Subject::HookswitchTuned).is_none());
-        super::capacity(&figures, Subject::Hookswitch).expect("it was measured")
+        let mut goals = Vec::new();
+        super::capacity(&figures, Subject::Hookswitch, &mut goals);
+        goals.remove(0)
+    }
+
+    #[test]
+    fn the_tuned_build_has_goals_where_it_was_there() {
+        let of = |subjects: &[Subject]| {
+            let capacity = |subject: &Subject| Capacity {
+                subject: Some(*subject),
+                ..Capacity::default()
+            };
+            let figures = Figures {
+                capacities: subjects.iter().map(capacity).collect(),
+                ..Figures::default()
+            };
+            let goals = goals(&figures).into_iter();
+            goals
+                .filter(|goal| goal.what.contains("tuned build"))
+                .count()
+        };
+        assert_eq!(of(&[Subject::Hookswitch]), 0);
+        assert_eq!(of(&Subject::OWN), 3);
     }
 
     #[test]
